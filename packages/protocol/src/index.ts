@@ -1,0 +1,5 @@
+export * from './balancer-config.js'
+export * from './errors.js'
+export * from './messages.js'
+export * from './status.js'
+export * from './units.js'

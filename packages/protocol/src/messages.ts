@@ -1,0 +1,106 @@
+import { z } from 'zod'
+
+/** Names of the environment variables by which the supervisor talks to a child before IPC is up. */
+export const environment = {
+  /** Secret of this life of the instance; `/health` answers with it as `identity`. */
+  identity: 'ASR_INSTANCE_IDENTITY',
+  /** Pid of the supervisor; a child whose parent is another one exits at once. */
+  supervisorPid: 'ASR_SUPERVISOR_PID',
+  /** Id of the cluster; marks processes of ours in /proc. */
+  clusterId: 'ASR_CLUSTER_ID',
+} as const
+
+/** Exit codes with a meaning to the supervisor. */
+export const exitCodes = {
+  /** The listening port is taken. */
+  portInUse: 75,
+  /** Wrong configuration or model: never retried (sysexits EX_CONFIG). */
+  configuration: 78,
+} as const
+
+/** instance → supervisor. */
+export const instanceMessageSchema = z.discriminatedUnion('type', [
+  /** Sent while the model compiles and loads, at most a few times a second; extends the start deadline. */
+  z.object({
+    type: z.literal('progress'),
+    stage: z.enum(['compile', 'load', 'warmup']),
+    /** 0 to 1 of this stage. */
+    ratio: z.number(),
+    detail: z.string(),
+  }),
+  /** The model is loaded and the port answers. */
+  z.object({ type: z.literal('ready'), port: z.int(), slots: z.int(), model: z.string() }),
+  /** Last words before a non-zero exit. */
+  z.object({ type: z.literal('fatal'), code: z.string(), message: z.string() }),
+])
+export type InstanceMessage = z.infer<typeof instanceMessageSchema>
+
+/** The balancer's view of one instance it may send to. */
+export const memberSchema = z.object({
+  /** Unique, for example `default-0`; the value of every `instance` label and of `x-asr-instance`. */
+  id: z.string(),
+  group: z.string(),
+  /** Names by which clients may ask for this member's model in the `model` field. */
+  models: z.array(z.string()),
+  /** Base URL, for example `http://127.0.0.1:7861`. */
+  url: z.string(),
+  weight: z.int().min(1),
+  /** Requests this member works on at once. */
+  slots: z.int().min(1),
+  /** A draining member gets no new request; those in flight go on. */
+  draining: z.boolean(),
+  /** Expected `identity` in `/health`; a different one means that somebody else answers on the port. */
+  identity: z.string().optional(),
+  healthPath: z.string().optional(),
+  /** True for our own asr-instance: it has `/metrics.json`. */
+  native: z.boolean(),
+})
+export type Member = z.infer<typeof memberSchema>
+
+/** supervisor → balancer. The member set is whole each time: what is not in it is removed. */
+export const balancerCommandSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('members'), members: z.array(memberSchema) }),
+  /** Supervisor's own series for the cluster's `/metrics`, as prom-client's `getMetricsAsJSON()`. */
+  z.object({ type: z.literal('metrics'), metrics: z.array(z.unknown()) }),
+  /** Stop accepting work: `/readyz` turns 503 at once; answers `drained` once nothing is in flight or queued. */
+  z.object({ type: z.literal('shutdown') }),
+])
+export type BalancerCommand = z.infer<typeof balancerCommandSchema>
+
+export const memberStatsSchema = z.object({
+  id: z.string(),
+  inFlight: z.int(),
+  /** `up` may get requests; `ejected` was removed on evidence; `draining` as told. */
+  state: z.enum(['up', 'ejected', 'draining', 'probing']),
+  reason: z.string().optional(),
+})
+
+/** balancer → supervisor. `stats` comes once a second, and at once when a member becomes idle or changes its state. */
+export const balancerMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('listening'), port: z.int() }),
+  z.object({
+    type: z.literal('stats'),
+    policy: z.string(),
+    queueDepth: z.int(),
+    inFlight: z.int(),
+    members: z.array(memberStatsSchema),
+  }),
+  z.object({ type: z.literal('drained') }),
+])
+export type BalancerMessage = z.infer<typeof balancerMessageSchema>
+export type BalancerStats = Extract<BalancerMessage, { type: 'stats' }>
+export type MemberStats = z.infer<typeof memberStatsSchema>
+
+/** Answer of an instance's `GET /health` (HTTP 200 when ready, 503 with `status: "starting" | "draining"` otherwise). */
+export const healthSchema = z.object({
+  status: z.enum(['healthy', 'starting', 'draining']),
+  timestamp: z.string(),
+  instance: z.string(),
+  identity: z.string().optional(),
+  model: z.string().optional(),
+  slots: z.int().optional(),
+  inFlight: z.int().optional(),
+  /** Grows whenever the engine finishes a step: an instance that is busy and moving is not dead. */
+  progress: z.int().optional(),
+})
+export type Health = z.infer<typeof healthSchema>
