@@ -1,0 +1,61 @@
+/** What the HTTP side of the instance knows of the engine. Audio is always mono, 16 kHz, in -1 to 1. */
+export interface Engine {
+  readonly model: ModelInfo
+  /** Rows decoded together; also how many requests this instance takes at once. */
+  readonly slots: number
+  /** Grows with every finished step of any request: busy and moving is not dead. */
+  readonly progress: number
+  /**
+   * Transcribes one recording of any length. Consumes `audio` with back-pressure, so that hours of it never
+   * stand in memory. Throws AsrError; rejects with `client_closed` soon after `signal` aborts.
+   */
+  transcribe(audio: AsyncIterable<Float32Array>, options: TranscribeOptions): Promise<Transcription>
+  close(): Promise<void>
+}
+
+export interface ModelInfo {
+  /** Folder name or hub id, as given. */
+  name: string
+  quantization: string
+  /** Languages the checkpoint declares, by their English names. */
+  languages: readonly string[]
+  executionProvider: string
+}
+
+export interface TranscribeOptions {
+  /** English name of the language as in languages.ts, or null to let the model decide. */
+  language: string | null
+  /** Context for the system turn; control tokens in it are removed by the engine. */
+  prompt: string
+  /** 0 is greedy. */
+  temperature: number
+  /** Per piece; the engine has a default. */
+  maxNewTokens?: number
+  signal: AbortSignal
+  /** Text as it is decided, in order; the concatenation of all deltas is the final text. */
+  onDelta?: (delta: string) => void
+}
+
+export interface Segment {
+  id: number
+  /** Seconds from the start of the recording. */
+  start: number
+  end: number
+  text: string
+  language: string
+  tokens: number[]
+  /** Mean natural log-probability of the chosen tokens. */
+  avgLogprob: number
+}
+
+export interface Transcription {
+  text: string
+  /** Detected or forced language, English name; '' where the model named none. */
+  language: string
+  durationSeconds: number
+  segments: Segment[]
+  promptTokens: number
+  outputTokens: number
+  /** Geometric mean of the chosen tokens' probabilities, 0 to 1; null for empty text. */
+  confidence: number | null
+}
