@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { weightFiles } from '../checkpoint/checkpoint.js'
+
+/**
+ * SHA-256 over the configuration and the weights of a model folder. Hashing gigabytes at each start would take
+ * seconds, so a file's hash is remembered by device, inode, size and modification time.
+ */
+export async function contentHash(modelDir: string, cacheDir: string): Promise<string> {
+  const total = createHash('sha256')
+  total.update(await readFile(join(modelDir, 'config.json')))
+  for (const name of await weightFiles(modelDir)) total.update(await fileHash(join(modelDir, name), cacheDir))
+  return total.digest('hex')
+}
+
+async function fileHash(path: string, cacheDir: string): Promise<string> {
+  const { dev, ino, size, mtimeNs } = await stat(path, { bigint: true })
+  const memoDir = join(cacheDir, 'hashes')
+  const memoPath = join(memoDir, `${dev}-${ino}-${size}-${mtimeNs}`)
+  try {
+    return await readFile(memoPath, 'utf8')
+  } catch {
+    const hash = createHash('sha256')
+    await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
+    const digest = hash.digest('hex')
+    await mkdir(memoDir, { recursive: true })
+    const scratch = `${memoPath}.${process.pid}`
+    await writeFile(scratch, digest)
+    await rename(scratch, memoPath)
+    return digest
+  }
+}

@@ -1,0 +1,175 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { GraphBuilder, LinearFormat } from './graph-builder.js'
+
+/** Longest sequence, prompt and answer together, that the rotary tables cover. */
+export const maxSequenceTokens = 16_384
+
+/**
+ * Qwen3 decoder: one graph for prefill (past length 0) and decode.
+ *
+ * Inputs: `embeds [batch, tokens, hidden]`; `positions [batch, tokens]`; `mask [batch, 1, 1, tokens, past + tokens]`
+ * added to the scores; `last [batch, 1]`, the index of the token whose successor is wanted; per layer `past_k.i` and
+ * `past_v.i [batch, kvHeads, past, headDim]`.
+ * Outputs: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`, and only the new slices of the cache,
+ * `new_k` and `new_v [layers, batch, kvHeads, tokens, headDim]`: the binding copies every output, so the cache
+ * itself never is one. For the same reason past and new are never concatenated: scores are computed apart.
+ */
+export async function buildDecoder(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  format: LinearFormat,
+  headFormat: LinearFormat,
+): Promise<void> {
+  const { text } = checkpoint.config
+  const { hidden, heads, kvHeads, headDim } = text
+  const group = heads / kvHeads
+  const cacheDims = ['batch', kvHeads, 'past', headDim]
+  const linear = (x: string, tensors: readonly { name: string; rows: number }[], columns: number) =>
+    graph.linear(x, { tensors, columns, format })
+  const rmsNorm = async (x: string, name: string, width: number) =>
+    graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width])], {
+      axis: -1n,
+      epsilon: text.rmsEps,
+    })
+
+  let x = graph.input('embeds', 'float', ['batch', 'tokens', hidden])
+  const positions = graph.input('positions', 'int64', ['batch', 'tokens'])
+  const mask = graph.input('mask', 'float', ['batch', 1, 1, 'tokens', 'all'])
+  const last = graph.input('last', 'int64', ['batch', 1])
+  const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
+  const rotary = { cos: graph.floats(...cos), sin: graph.floats(...sin) }
+  const tokens = graph.node('Slice', [graph.node('Shape', [positions]), graph.ints(1), graph.ints(2)])
+
+  const newKeys: string[] = []
+  const newValues: string[] = []
+  for (let layer = 0; layer < text.layers; layer++) {
+    const prefix = `thinker.model.layers.${layer}`
+    const pastK = graph.input(`past_k.${layer}`, 'float', cacheDims)
+    const pastV = graph.input(`past_v.${layer}`, 'float', cacheDims)
+    const normed = await rmsNorm(x, `${prefix}.input_layernorm.weight`, hidden)
+    const projected = await linear(
+      normed,
+      [
+        { name: `${prefix}.self_attn.q_proj.weight`, rows: heads * headDim },
+        { name: `${prefix}.self_attn.k_proj.weight`, rows: kvHeads * headDim },
+        { name: `${prefix}.self_attn.v_proj.weight`, rows: kvHeads * headDim },
+      ],
+      hidden,
+    )
+    const widths = graph.ints(heads * headDim, kvHeads * headDim, kvHeads * headDim)
+    const [rawQ, rawK, rawV] = graph.nodes('Split', [projected, widths], { axis: -1n }, 3) as [
+      string,
+      string,
+      string,
+    ]
+    const rotated = async (value: string, norm: string, count: number) => {
+      const split = graph.reshape(value, 0, 0, count, headDim)
+      const scaled = await rmsNorm(split, `${prefix}.self_attn.${norm}.weight`, headDim)
+      const headFirst = graph.transpose(scaled, 0, 2, 1, 3)
+      return graph.node('RotaryEmbedding', [headFirst, positions, rotary.cos, rotary.sin], {})
+    }
+    const q = await rotated(rawQ, 'q_norm', heads)
+    const k = await rotated(rawK, 'k_norm', kvHeads)
+    const v = graph.transpose(graph.reshape(rawV, 0, 0, kvHeads, headDim), 0, 2, 1, 3)
+    newKeys.push(graph.node('Unsqueeze', [k, graph.ints(0)]))
+    newValues.push(graph.node('Unsqueeze', [v, graph.ints(0)]))
+
+    // The query heads that share a key head stand as rows of one matrix, so keys are never repeated.
+    const grouped = graph.reshape(q, 0, kvHeads, -1, headDim)
+    const scale = headDim ** -0.5
+    const pastScores = graph.node('FusedMatMul', [grouped, pastK], { transB: 1n, alpha: scale })
+    const newScores = graph.node('FusedMatMul', [grouped, k], { transB: 1n, alpha: scale })
+    const scores = graph.node('Concat', [pastScores, newScores], { axis: -1n })
+    const all = graph.node('Shape', [mask], { start: 4n, end: 5n })
+    const perHead = graph.node('Reshape', [
+      scores,
+      graph.node('Concat', [graph.ints(0, kvHeads, group), tokens, all], { axis: 0n }),
+    ])
+    const weights = graph.node('Softmax', [graph.node('Add', [perHead, mask])], { axis: -1n })
+    const flat = graph.node('Reshape', [
+      weights,
+      graph.node('Concat', [graph.ints(0, kvHeads, -1), all], { axis: 0n }),
+    ])
+    const past = graph.node('Shape', [pastK], { start: 2n, end: 3n })
+    const [pastWeights, newWeights] = graph.nodes(
+      'Split',
+      [flat, graph.node('Concat', [past, tokens], { axis: 0n })],
+      { axis: -1n },
+      2,
+    ) as [string, string]
+    const mixed = graph.node('Add', [
+      graph.node('MatMul', [pastWeights, pastV]),
+      graph.node('MatMul', [newWeights, v]),
+    ])
+    const joined = graph.node('Reshape', [
+      mixed,
+      graph.node('Concat', [graph.ints(0, heads), tokens, graph.ints(headDim)], { axis: 0n }),
+    ])
+    const attended = graph.reshape(graph.transpose(joined, 0, 2, 1, 3), 0, 0, heads * headDim)
+    const output = await linear(
+      attended,
+      [{ name: `${prefix}.self_attn.o_proj.weight`, rows: hidden }],
+      heads * headDim,
+    )
+    x = graph.node('Add', [x, output])
+
+    const h = await rmsNorm(x, `${prefix}.post_attention_layernorm.weight`, hidden)
+    const gateUp = await linear(
+      h,
+      [
+        { name: `${prefix}.mlp.gate_proj.weight`, rows: text.ffn },
+        { name: `${prefix}.mlp.up_proj.weight`, rows: text.ffn },
+      ],
+      hidden,
+    )
+    const [gate, up] = graph.nodes('Split', [gateUp, graph.ints(text.ffn, text.ffn)], { axis: -1n }, 2) as [
+      string,
+      string,
+    ]
+    const activated = graph.node('Mul', [graph.node('QuickGelu', [gate], { alpha: 1 }), up])
+    x = graph.node('Add', [
+      x,
+      await linear(activated, [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }], text.ffn),
+    ])
+  }
+
+  const picked = graph.node('GatherND', [x, last], { batch_dims: 1n }) // [batch, hidden]
+  const normed = await rmsNorm(picked, 'thinker.model.norm.weight', hidden)
+  const head = checkpoint.has('thinker.lm_head.weight')
+    ? 'thinker.lm_head.weight'
+    : 'thinker.model.embed_tokens.weight'
+  const logits = await graph.linear(normed, {
+    tensors: [{ name: head, rows: text.vocab }],
+    columns: hidden,
+    format: headFormat,
+  })
+  const token = graph.node('ArgMax', [logits], { axis: -1n, keepdims: 0n })
+  const best = graph.node('ReduceMax', [logits, graph.ints(-1)], { keepdims: 0n })
+  const total = graph.node('ReduceLogSumExp', [logits, graph.ints(-1)], { keepdims: 0n })
+  graph.output(token, 'token', 'int64', ['batch'])
+  graph.output(graph.node('Sub', [best, total]), 'logprob', 'float', ['batch'])
+  graph.output(logits, 'logits', 'float', ['batch', text.vocab])
+  const sliceDims = [text.layers, 'batch', kvHeads, 'tokens', headDim]
+  graph.output(graph.node('Concat', newKeys, { axis: 0n }), 'new_k', 'float', sliceDims)
+  graph.output(graph.node('Concat', newValues, { axis: 0n }), 'new_v', 'float', sliceDims)
+}
+
+/** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */
+function rotaryTables(headDim: number, theta: number, positions: number) {
+  const half = headDim / 2
+  const cos = new Float32Array(positions * half)
+  const sin = new Float32Array(positions * half)
+  for (let i = 0; i < half; i++) {
+    const frequency = Math.fround(1 / Math.fround(theta ** ((2 * i) / headDim)))
+    for (let position = 0; position < positions; position++) {
+      const angle = Math.fround(position * frequency)
+      cos[position * half + i] = Math.cos(angle)
+      sin[position * half + i] = Math.sin(angle)
+    }
+  }
+  const dims = [positions, half]
+  return [
+    [cos, dims],
+    [sin, dims],
+  ] as const
+}

@@ -1,0 +1,117 @@
+import type { ModelConfig } from '../checkpoint/model-config.js'
+import type { GraphBuilder, LinearFormat } from './graph-builder.js'
+
+/** Mel frames of one chunk, and the tokens that the three stride-2 convolutions leave of them. */
+export const chunkFrames = 100
+export const chunkTokens = 13
+
+/**
+ * Audio encoder and projector.
+ *
+ * Inputs: `mel [chunks, 1, 128, 100]`; `token_index [windows, tokens]` picks rows of the flattened
+ * `[chunks · 13]` token list for each attention window; `mask [windows, 1, 1, tokens]` is added to the scores.
+ * Output: `features [windows · tokens, hidden]`. Chunks are independent until attention and windows of each
+ * other, so chunks and windows of several recordings share a run.
+ */
+export async function buildEncoder(
+  graph: GraphBuilder,
+  { audio, text }: ModelConfig,
+  format: LinearFormat,
+): Promise<void> {
+  const d = audio.hidden
+  const tower = 'thinker.audio_tower'
+  const linear = (x: string, name: string, rows: number, columns: number, bias = true) =>
+    graph.linear(x, {
+      tensors: [{ name: `${name}.weight`, rows, ...(bias ? { bias: `${name}.bias` } : {}) }],
+      columns,
+      format,
+    })
+  const layerNorm = async (x: string, name: string) =>
+    graph.node(
+      'LayerNormalization',
+      [x, await graph.weight(`${name}.weight`, [d]), await graph.weight(`${name}.bias`, [d])],
+      { axis: -1n, epsilon: 1e-5 },
+    )
+
+  const mel = graph.input('mel', 'float', ['chunks', 1, audio.melBins, chunkFrames])
+  const tokenIndex = graph.input('token_index', 'int64', ['windows', 'tokens'])
+  const mask = graph.input('mask', 'float', ['windows', 1, 1, 'tokens'])
+
+  let x = mel
+  for (const [layer, inChannels] of [1, audio.convChannels, audio.convChannels].entries()) {
+    const name = `${tower}.conv2d${layer + 1}`
+    const kernel = await graph.weight(`${name}.weight`, [audio.convChannels, inChannels, 3, 3])
+    const bias = await graph.weight(`${name}.bias`, [audio.convChannels])
+    x = graph.node('Conv', [x, kernel, bias], {
+      kernel_shape: [3n, 3n],
+      strides: [2n, 2n],
+      pads: [1n, 1n, 1n, 1n],
+    })
+    x = graph.node('Gelu', [x])
+  }
+  const bands = Math.ceil(audio.melBins / 8)
+  x = graph.transpose(x, 0, 3, 1, 2)
+  x = graph.reshape(x, -1, chunkTokens, audio.convChannels * bands)
+  x = await linear(x, `${tower}.conv_out`, d, audio.convChannels * bands, false)
+  x = graph.node('Add', [x, graph.floats(sinusoidalPositions(chunkTokens, d), [chunkTokens, d])])
+  x = graph.reshape(x, -1, d)
+  x = graph.node('Gather', [x, tokenIndex], { axis: 0n }) // [windows, tokens, d]
+
+  for (let layer = 0; layer < audio.layers; layer++) {
+    const prefix = `${tower}.layers.${layer}`
+    const normed = await layerNorm(x, `${prefix}.self_attn_layer_norm`)
+    const attended = await attention(graph, normed, mask, prefix, d, audio.heads, format)
+    x = graph.node('Add', [x, await linear(attended, `${prefix}.self_attn.out_proj`, d, d)])
+    let h = await layerNorm(x, `${prefix}.final_layer_norm`)
+    h = graph.node('Gelu', [await linear(h, `${prefix}.fc1`, audio.ffn, d)])
+    x = graph.node('Add', [x, await linear(h, `${prefix}.fc2`, d, audio.ffn)])
+  }
+  x = await layerNorm(x, `${tower}.ln_post`)
+  x = graph.node('Gelu', [await linear(x, `${tower}.proj1`, d, d)])
+  x = await linear(x, `${tower}.proj2`, text.hidden, d)
+  graph.output(graph.reshape(x, -1, text.hidden), 'features', 'float', ['rows', text.hidden])
+}
+
+async function attention(
+  graph: GraphBuilder,
+  x: string,
+  mask: string,
+  prefix: string,
+  d: number,
+  heads: number,
+  format: LinearFormat,
+): Promise<string> {
+  const headDim = d / heads
+  const qkv = await graph.linear(x, {
+    tensors: ['q_proj', 'k_proj', 'v_proj'].map((part) => ({
+      name: `${prefix}.self_attn.${part}.weight`,
+      rows: d,
+      bias: `${prefix}.self_attn.${part}.bias`,
+    })),
+    columns: d,
+    format,
+  })
+  const parts = graph.nodes('Split', [qkv, graph.ints(d, d, d)], { axis: -1n }, 3)
+  const [q, k, v] = parts.map((part) =>
+    graph.transpose(graph.reshape(part, 0, 0, heads, headDim), 0, 2, 1, 3),
+  )
+  const scores = graph.node('FusedMatMul', [q as string, k as string], { transB: 1n, alpha: headDim ** -0.5 })
+  const weights = graph.node('Softmax', [graph.node('Add', [scores, mask])], { axis: -1n })
+  const mixed = graph.node('MatMul', [weights, v as string])
+  return graph.reshape(graph.transpose(mixed, 0, 2, 1, 3), 0, 0, d)
+}
+
+/** Whisper's table: sines then cosines, time scales from 1 to 10,000. Positions restart in every chunk. */
+function sinusoidalPositions(positions: number, d: number): Float32Array {
+  const table = new Float32Array(positions * d)
+  const half = d / 2
+  const increment = Math.log(10_000) / (half - 1)
+  for (let position = 0; position < positions; position++) {
+    for (let i = 0; i < half; i++) {
+      const angle = Math.fround(position * Math.fround(Math.exp(-Math.fround(increment) * i)))
+      table[position * d + i] = Math.sin(angle)
+      table[position * d + half + i] = Math.cos(angle)
+    }
+  }
+  return table
+}

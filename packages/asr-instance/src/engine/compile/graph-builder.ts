@@ -1,0 +1,209 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { ExternalData } from './external-data.js'
+import {
+  encodeModel,
+  type Attribute,
+  type DataType,
+  type OnnxInitializer,
+  type OnnxNode,
+  type OnnxValue,
+} from './onnx-model.js'
+import { blockLength, quantizeRows, type WeightBits } from './quantize.js'
+
+/** How the weight of a linear layer is stored. */
+export type LinearFormat = 'float32' | WeightBits
+
+export interface LinearWeight {
+  /** Checkpoint tensors whose rows are stacked into one matrix, so that one product serves them all. */
+  tensors: readonly { name: string; rows: number; bias?: string }[]
+  columns: number
+  format: LinearFormat
+}
+
+const microsoft = 'com.microsoft'
+
+/** Collects nodes and streams weights; a value is known by its name. */
+export class GraphBuilder {
+  readonly #checkpoint: Checkpoint
+  readonly #external: ExternalData
+  readonly #nodes: OnnxNode[] = []
+  readonly #initializers: OnnxInitializer[] = []
+  readonly #inputs: OnnxValue[] = []
+  readonly #outputs: OnnxValue[] = []
+  readonly #constants = new Map<string, string>()
+  #serial = 0
+
+  constructor(checkpoint: Checkpoint, external: ExternalData) {
+    this.#checkpoint = checkpoint
+    this.#external = external
+  }
+
+  input(name: string, type: DataType, dims: readonly (number | string)[]): string {
+    this.#inputs.push({ name, type, dims })
+    return name
+  }
+
+  /** Makes `value` an output of the graph under `name`. */
+  output(value: string, name: string, type: DataType, dims: readonly (number | string)[]): void {
+    this.#nodes.push({ op: 'Identity', domain: '', inputs: [value], outputs: [name], attributes: {} })
+    this.#outputs.push({ name, type, dims })
+  }
+
+  node(op: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}): string {
+    return this.nodes(op, inputs, attributes, 1)[0] as string
+  }
+
+  nodes(
+    op: string,
+    inputs: readonly string[],
+    attributes: Record<string, Attribute>,
+    outputCount: number,
+  ): string[] {
+    const outputs = Array.from({ length: outputCount }, () => `${op}_${this.#serial++}`)
+    this.#nodes.push({ op, domain: microsoftOps.has(op) ? microsoft : '', inputs, outputs, attributes })
+    return outputs
+  }
+
+  ints(...values: number[]): string {
+    const data = BigInt64Array.from(values, BigInt)
+    return this.#constant('int64', [values.length], data)
+  }
+
+  floats(values: Float32Array, dims: readonly number[]): string {
+    return this.#constant('float', dims, values)
+  }
+
+  scalar(value: number): string {
+    return this.#constant('float', [], Float32Array.of(value))
+  }
+
+  #constant(type: DataType, dims: readonly number[], data: ArrayBufferView): string {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    const key = `${type}:${dims.join()}:${bytes.length < 256 ? Buffer.from(bytes).toString('hex') : this.#serial}`
+    const known = this.#constants.get(key)
+    if (known) return known
+    const name = `constant_${this.#serial++}`
+    this.#initializers.push({ name, type, dims, data: bytes })
+    this.#constants.set(key, name)
+    return name
+  }
+
+  reshape(value: string, ...dims: number[]): string {
+    return this.node('Reshape', [value, this.ints(...dims)])
+  }
+
+  transpose(value: string, ...permutation: number[]): string {
+    return this.node('Transpose', [value], { perm: permutation.map(BigInt) })
+  }
+
+  /** A small weight (norm, bias, convolution) kept in float32. */
+  async weight(tensor: string, dims: readonly number[]): Promise<string> {
+    const data = await this.#checkpoint.read(tensor, dims)
+    const place = await this.#external.append([data])
+    this.#initializers.push({ name: tensor, type: 'float', dims, data: place })
+    return tensor
+  }
+
+  /** `x · Wᵀ + bias` over the last dimension. */
+  async linear(x: string, weight: LinearWeight): Promise<string> {
+    const rows = weight.tensors.reduce((sum, tensor) => sum + tensor.rows, 0)
+    const bias = weight.tensors[0]?.bias ? await this.#bias(weight, rows) : undefined
+    if (weight.format !== 'float32') return this.#quantizedLinear(x, weight, rows, weight.format, bias)
+    const name = `${weight.tensors[0]?.name}:${rows}`
+    const data = await this.#external.append(this.#rowBlocks(weight))
+    this.#initializers.push({ name, type: 'float', dims: [rows, weight.columns], data })
+    // transB lets the rows stay as the checkpoint has them, so that they can be streamed.
+    const product = this.node('FusedMatMul', [x, name], { transB: 1n, alpha: 1 })
+    return bias === undefined ? product : this.node('Add', [product, bias])
+  }
+
+  async #quantizedLinear(
+    x: string,
+    weight: LinearWeight,
+    rows: number,
+    bits: WeightBits,
+    bias: string | undefined,
+  ) {
+    const name = `${weight.tensors[0]?.name}:${rows}:${bits}`
+    const blocks = Math.ceil(weight.columns / blockLength)
+    const scales = new Float32Array(rows * blocks)
+    const place = await this.#external.append(
+      quantizedBlocks(this.#rowBlocks(weight), weight.columns, bits, scales),
+    )
+    const dims = [rows, blocks, (blockLength * bits) / 8]
+    this.#initializers.push({ name, type: 'uint8', dims, data: place })
+    const scalesPlace = await this.#external.append([scales])
+    this.#initializers.push({
+      name: `${name}:scales`,
+      type: 'float',
+      dims: [rows * blocks],
+      data: scalesPlace,
+    })
+    const inputs = [x, name, `${name}:scales`, ...(bias === undefined ? [] : ['', '', bias])]
+    return this.node('MatMulNBits', inputs, {
+      K: BigInt(weight.columns),
+      N: BigInt(rows),
+      bits: BigInt(bits),
+      block_size: BigInt(blockLength),
+      accuracy_level: 4n,
+    })
+  }
+
+  async *#rowBlocks(weight: LinearWeight): AsyncGenerator<Float32Array> {
+    for (const { name, rows } of weight.tensors) {
+      yield* this.#checkpoint.readBlocks(name, [rows, weight.columns])
+    }
+  }
+
+  async #bias(weight: LinearWeight, total: number): Promise<string> {
+    const joined = new Float32Array(total)
+    let at = 0
+    for (const { bias, rows } of weight.tensors) {
+      // Qwen3-ASR's key projections have a bias as the others do; a missing one counts as zero.
+      if (bias) joined.set(await this.#checkpoint.read(bias, [rows]), at)
+      at += rows
+    }
+    const name = `${weight.tensors[0]?.bias}:${total}`
+    this.#initializers.push({
+      name,
+      type: 'float',
+      dims: [total],
+      data: await this.#external.append([joined]),
+    })
+    return name
+  }
+
+  encode(name: string): Uint8Array {
+    return encodeModel({
+      name,
+      nodes: this.#nodes,
+      initializers: this.#initializers,
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+    })
+  }
+}
+
+const microsoftOps = new Set([
+  'FusedMatMul',
+  'Gelu',
+  'MatMulNBits',
+  'QuickGelu',
+  'RotaryEmbedding',
+  'SkipSimplifiedLayerNormalization',
+])
+
+async function* quantizedBlocks(
+  blocks: AsyncIterable<Float32Array>,
+  columns: number,
+  bits: WeightBits,
+  scales: Float32Array,
+): AsyncGenerator<Uint8Array> {
+  let at = 0
+  for await (const rows of blocks) {
+    const quantized = quantizeRows(rows, columns, bits)
+    scales.set(quantized.scales, at)
+    at += quantized.scales.length
+    yield quantized.values
+  }
+}

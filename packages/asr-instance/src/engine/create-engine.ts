@@ -1,0 +1,99 @@
+import { availableParallelism, homedir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import type { EngineMetrics } from '../metrics.js'
+import { readModelConfig } from './checkpoint/model-config.js'
+import { compileModel, type Quantization } from './compile/compile.js'
+import type { Engine, TranscribeOptions } from './engine.js'
+import { EngineWorker } from './runtime/engine-worker.js'
+import { readCutRule } from './segment/cut-rule.js'
+import { TextTokenizer } from './text/tokenizer.js'
+import { transcribe } from './transcriber.js'
+
+export interface CreateEngineOptions {
+  modelDir: string
+  /** What clients call the model; the folder's name if not given. */
+  modelName?: string
+  quantization: Quantization | 'auto'
+  slots: number | 'auto'
+  /** Threads of one matrix product. */
+  threads: number | 'auto'
+  cacheDir: string
+  onProgress: (stage: 'compile' | 'load' | 'warmup', ratio: number, detail: string) => void
+  metrics: EngineMetrics
+  /** The engine broke after it was ready; the process should end with an error. */
+  onFatal: (error: Error) => void
+}
+
+/** Compiles (or finds) the model, loads it in its own thread and warms it up. Throws CheckpointError for a bad model. */
+export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
+  const modelDir = resolve(options.modelDir)
+  const { onProgress, metrics } = options
+  const compiled = await compileModel({
+    modelDir,
+    cacheDir: options.cacheDir,
+    quantization: options.quantization,
+    onProgress: (ratio, detail) => onProgress('compile', ratio, detail),
+  })
+  const [config, tokenizer, cutRule] = await Promise.all([
+    readModelConfig(modelDir),
+    TextTokenizer.load(modelDir),
+    readCutRule(modelDir),
+  ])
+  const threads = options.threads === 'auto' ? availableParallelism() : options.threads
+  // More rows share each pass over the weights, but each waits longer for its next token.
+  const slots = options.slots === 'auto' ? (threads <= 4 ? 4 : 8) : options.slots
+  const worker = await EngineWorker.start({
+    modelDir,
+    encoderPath: compiled.encoderPath,
+    decoderPath: compiled.decoderPath,
+    slots,
+    threads,
+    metrics,
+    onLoading: (ratio, detail) => onProgress('load', ratio, detail),
+    onFatal: options.onFatal,
+  })
+  const context = {
+    worker,
+    tokenizer,
+    cutRule,
+    maxNewTokens: config.maxNewTokens,
+    maxPiecesAtOnce: Math.max(1, Math.floor(slots / 2)),
+  }
+  onProgress('warmup', 0, 'first run')
+  await transcribe(context, warmUpAudio(), {
+    language: null,
+    prompt: '',
+    temperature: 0,
+    maxNewTokens: 2,
+    signal: new AbortController().signal,
+  })
+  onProgress('warmup', 1, 'ready')
+  return {
+    model: {
+      name: options.modelName ?? basename(modelDir),
+      quantization: compiled.quantization,
+      languages: config.languages,
+      executionProvider: 'cpu',
+    },
+    slots,
+    get progress() {
+      return worker.progress
+    },
+    transcribe: async (audio: AsyncIterable<Float32Array>, transcribeOptions: TranscribeOptions) => {
+      const result = await transcribe(context, audio, transcribeOptions)
+      metrics.audioSeconds(result.durationSeconds)
+      return result
+    },
+    close: () => worker.close(),
+  }
+}
+
+/** Where compiled models are kept unless told otherwise. */
+export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'asr-cluster')
+}
+
+/** One second of a quiet tone: sound enough not to be skipped as silence. */
+async function* warmUpAudio(): AsyncGenerator<Float32Array> {
+  yield Float32Array.from({ length: 16_000 }, (_, i) => 0.01 * Math.sin(i / 10))
+}

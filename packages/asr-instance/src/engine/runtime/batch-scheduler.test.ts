@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest'
+import { LogMelExtractor } from '../features/log-mel.js'
+import { BatchScheduler } from './batch-scheduler.js'
+import type { DecoderOutput } from './decoder-runner.js'
+import type { KvCache } from './kv-cache.js'
+import type { PreparationModel } from './preparation.js'
+import type { FromWorker, PieceRequest } from './worker-messages.js'
+
+const eos = 0
+
+/**
+ * A model whose answer is countdown: a piece whose prompt token is n says n, n-1, … and ends. The "embedding" of a
+ * token is the token itself, so a row can only continue rightly from its own last token.
+ */
+function countdownModel(onDecode: (rows: number) => void = () => {}): PreparationModel {
+  return {
+    mel: new LogMelExtractor(),
+    encoder: { windowCount: () => 0, encode: () => Promise.reject(new Error('no audio here')) },
+    decoder: {
+      step: async (cache: KvCache, embeds: Float32Array, tokens: number): Promise<DecoderOutput> => {
+        const rows = cache.rows
+        if (tokens === 1 && rows > 0) onDecode(rows)
+        const slice = new Float32Array(rows * tokens)
+        cache.append(slice, slice, tokens)
+        const last = Array.from({ length: rows }, (_, row) => embeds[(row + 1) * tokens - 1]!)
+        if (last.includes(666)) throw new Error('out of memory')
+        return { tokens: last.map((token) => token - 1), logprobs: last.map(() => -0.5), logits: undefined }
+      },
+    },
+    embeddings: { rows: (tokens) => Promise.resolve(Float32Array.from(tokens)) },
+    cacheShape: { layers: 1, kvHeads: 1, headDim: 1 },
+    hidden: 1,
+  }
+}
+
+function piece(id: number, countFrom: number, maxNewTokens = 100): PieceRequest {
+  // One prompt token more, so that a prefill is not mistaken for a decode step.
+  return {
+    id,
+    samples: new Float32Array(8000),
+    before: [99, countFrom],
+    after: [],
+    maxNewTokens,
+    temperature: 0,
+  }
+}
+
+function setUp(slots: number, model = countdownModel()) {
+  const messages: FromWorker[] = []
+  const scheduler = new BatchScheduler({
+    model,
+    slots,
+    eosTokenIds: [eos],
+    random: () => 0.5,
+    now: () => 0,
+    post: (message) => messages.push(message),
+  })
+  const tokensOf = (id: number) =>
+    messages.flatMap((message) => (message.type === 'tokens' && message.id === id ? message.tokens : []))
+  const end = (id: number) =>
+    messages.find((message) => 'id' in message && message.id === id && message.type !== 'tokens')
+  const drain = async () => {
+    for (let i = 0; !scheduler.idle; i++) {
+      if (i > 10_000) throw new Error('the scheduler never becomes idle')
+      await scheduler.step()
+    }
+  }
+  return { scheduler, messages, tokensOf, end, drain }
+}
+
+const countdown = (from: number) => Array.from({ length: from - 1 }, (_, i) => from - 1 - i)
+
+test('rows of different lengths share the batch, and each gets its own answer', async () => {
+  let widest = 0
+  const { scheduler, tokensOf, end, drain } = setUp(
+    3,
+    countdownModel((rows) => (widest = Math.max(widest, rows))),
+  )
+  const lengths = [5, 30, 12, 2, 19, 7, 1]
+  for (const [id, length] of lengths.entries()) scheduler.add(piece(id, length))
+  await drain()
+  for (const [id, length] of lengths.entries()) {
+    expect(tokensOf(id)).toEqual(countdown(length))
+    expect(end(id)).toMatchObject({ type: 'done', reason: 'stop', promptTokens: 2 })
+  }
+  expect(widest).toBe(3)
+})
+
+test('a piece joins the running decode and a finished one makes room', async () => {
+  const { scheduler, tokensOf, drain } = setUp(2)
+  scheduler.add(piece(0, 50))
+  while (tokensOf(0).length < 5) await scheduler.step()
+  scheduler.add(piece(1, 4))
+  while (tokensOf(1).length < 3) await scheduler.step()
+  expect(tokensOf(0).length).toBeLessThan(49)
+  await drain()
+  expect(tokensOf(0)).toEqual(countdown(50))
+})
+
+test('a cancelled piece leaves at the next step, wherever it stands', async () => {
+  const { scheduler, tokensOf, end, drain } = setUp(1)
+  for (const id of [0, 1, 2]) scheduler.add(piece(id, 40))
+  while (tokensOf(0).length < 3) await scheduler.step()
+  scheduler.cancel(0)
+  scheduler.cancel(1)
+  const said = tokensOf(0).length
+  await drain()
+  expect(tokensOf(0)).toHaveLength(said)
+  expect(tokensOf(1)).toEqual([])
+  expect(end(0) ?? end(1)).toBeUndefined()
+  expect(tokensOf(2)).toEqual(countdown(40))
+})
+
+test('the token limit and a loop end a generation', async () => {
+  const looping = countdownModel()
+  looping.decoder.step = async (cache: KvCache, _embeds: Float32Array, tokens: number) => {
+    const slice = new Float32Array(cache.rows * tokens)
+    cache.append(slice, slice, tokens)
+    const rows = Array.from({ length: cache.rows }, () => 7)
+    return { tokens: rows, logprobs: rows, logits: undefined }
+  }
+  const limited = setUp(1)
+  limited.scheduler.add(piece(0, 90, 10))
+  await limited.drain()
+  expect(limited.end(0)).toMatchObject({ type: 'done', reason: 'length' })
+  expect(limited.tokensOf(0)).toHaveLength(10)
+  const looped = setUp(1, looping)
+  looped.scheduler.add(piece(0, 1))
+  await looped.drain()
+  expect(looped.end(0)).toMatchObject({ type: 'done', reason: 'loop' })
+  expect(looped.tokensOf(0)).toHaveLength(20)
+})
+
+test('a failing step fails the rows in it and nothing after it', async () => {
+  const { scheduler, end, tokensOf, drain } = setUp(2)
+  scheduler.add(piece(0, 666))
+  scheduler.add(piece(1, 5))
+  await drain()
+  expect(end(0)).toMatchObject({ type: 'failed' })
+  expect(tokensOf(1)).toEqual(countdown(5))
+})

@@ -1,0 +1,158 @@
+import { endsInLoop } from '../text/repetition.js'
+import type { DecoderOutput } from './decoder-runner.js'
+import { KvCache } from './kv-cache.js'
+import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
+import { sampleToken } from './sample.js'
+import type { FinishReason, FromWorker, PieceRequest, Stage } from './worker-messages.js'
+
+interface Row {
+  request: PieceRequest
+  tokens: number[]
+  promptTokens: number
+}
+
+export interface SchedulerOptions {
+  model: PreparationModel
+  slots: number
+  eosTokenIds: readonly number[]
+  /** Uniform numbers in [0, 1) for sampling. */
+  random: () => number
+  /** Monotonic seconds. */
+  now: () => number
+  post: (message: FromWorker) => void
+}
+
+/**
+ * Continuous batching: a piece joins the running decode as soon as it is prepared and leaves when it is done. One
+ * preparation step and one decode step alternate, so that neither waits long for the other. A row's tokens do not
+ * depend on its neighbours: rows only share matrix products.
+ */
+export class BatchScheduler {
+  readonly #options: SchedulerOptions
+  readonly #cache: KvCache
+  /** Row i of the batch stands at row i of the cache. */
+  readonly #rows: Row[] = []
+  readonly #waiting: PieceRequest[] = []
+  #preparing: { request: PieceRequest; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
+  #canceled = new Set<number>()
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options
+    this.#cache = new KvCache(options.model.cacheShape)
+  }
+
+  get idle(): boolean {
+    return this.#rows.length === 0 && this.#waiting.length === 0 && this.#preparing === undefined
+  }
+
+  add(request: PieceRequest): void {
+    this.#waiting.push(request)
+  }
+
+  /** The piece leaves at the next step; nothing more is posted for it. */
+  cancel(id: number): void {
+    const at = this.#waiting.findIndex((request) => request.id === id)
+    if (at >= 0) this.#waiting.splice(at, 1)
+    else if (this.#preparing?.request.id === id || this.#rows.some((row) => row.request.id === id)) {
+      this.#canceled.add(id)
+    }
+  }
+
+  /** One preparation step and one decode step, where there is work for them. */
+  async step(): Promise<void> {
+    this.#dropCanceled()
+    await this.#prepareStep()
+    await this.#decodeStep()
+  }
+
+  #dropCanceled(): void {
+    if (this.#canceled.size === 0) return
+    if (this.#preparing && this.#canceled.has(this.#preparing.request.id)) this.#preparing = undefined
+    for (let row = this.#rows.length - 1; row >= 0; row--) {
+      if (this.#canceled.has(this.#rows[row]!.request.id)) this.#removeRow(row)
+    }
+    this.#canceled = new Set()
+  }
+
+  async #prepareStep(): Promise<void> {
+    if (!this.#preparing) {
+      if (this.#rows.length >= this.#options.slots) return
+      const request = this.#waiting.shift()
+      if (!request) return
+      const alone = () => this.#rows.length === 0
+      this.#preparing = { request, steps: prepareRow(this.#options.model, request, alone) }
+    }
+    const { request, steps } = this.#preparing
+    const started = this.#options.now()
+    try {
+      const result = await steps.next()
+      if (result.done) this.#join(request, result.value)
+      else
+        this.#options.post({
+          type: 'step',
+          stage: result.value,
+          seconds: this.#options.now() - started,
+          batch: 1,
+        })
+    } catch (error) {
+      this.#preparing = undefined
+      this.#options.post({ type: 'failed', id: request.id, message: String(error) })
+    }
+  }
+
+  #join(request: PieceRequest, { cache, first, promptTokens }: PreparedRow): void {
+    this.#preparing = undefined
+    const row: Row = { request, tokens: [], promptTokens }
+    this.#cache.adopt(cache)
+    this.#rows.push(row)
+    this.#accept(this.#rows.length - 1, first, 0)
+  }
+
+  async #decodeStep(): Promise<void> {
+    if (this.#rows.length === 0) return
+    const { model, now, post } = this.#options
+    const started = now()
+    const batch = this.#rows.length
+    try {
+      const embeds = await model.embeddings.rows(this.#rows.map((row) => row.tokens.at(-1)!))
+      const wantLogits = this.#rows.some((row) => row.request.temperature > 0)
+      const output = await model.decoder.step(this.#cache, embeds, 1, wantLogits)
+      // Backwards, because a finished row is replaced by the last one, which was then already handled.
+      for (let row = batch - 1; row >= 0; row--) this.#accept(row, output, row)
+    } catch (error) {
+      const failed = this.#rows.map((row) => row.request.id)
+      while (this.#rows.length > 0) this.#removeRow(this.#rows.length - 1)
+      for (const id of failed) post({ type: 'failed', id, message: String(error) })
+    }
+    post({ type: 'step', stage: 'decode', seconds: now() - started, batch })
+  }
+
+  /** Takes the token that `output` chose for a row, and ends the row if it is the last. */
+  #accept(rowIndex: number, output: DecoderOutput, outputRow: number): void {
+    const { request, tokens, promptTokens } = this.#rows[rowIndex]!
+    const { token, logprob } = this.#choose(request, output, outputRow)
+    const { post, eosTokenIds } = this.#options
+    const finish = (reason: FinishReason) => {
+      this.#removeRow(rowIndex)
+      post({ type: 'done', id: request.id, reason, promptTokens })
+    }
+    if (eosTokenIds.includes(token)) return finish('stop')
+    tokens.push(token)
+    if (!this.#canceled.has(request.id))
+      post({ type: 'tokens', id: request.id, tokens: [token], logprobs: [logprob] })
+    if (tokens.length >= request.maxNewTokens) finish('length')
+    else if (endsInLoop(tokens)) finish('loop')
+  }
+
+  #choose({ temperature }: PieceRequest, { tokens, logprobs, logits }: DecoderOutput, row: number) {
+    if (temperature === 0 || !logits) return { token: tokens[row]!, logprob: logprobs[row]! }
+    const vocab = logits.length / tokens.length
+    return sampleToken(logits.subarray(row * vocab, (row + 1) * vocab), temperature, this.#options.random)
+  }
+
+  #removeRow(row: number): void {
+    this.#cache.removeRow(row)
+    const last = this.#rows.pop()!
+    if (row < this.#rows.length) this.#rows[row] = last
+  }
+}

@@ -1,0 +1,70 @@
+import * as ort from 'onnxruntime-node'
+import type { ModelConfig } from '../checkpoint/model-config.js'
+import type { KvCache } from './kv-cache.js'
+
+const masked = -1e9
+
+export interface DecoderOutput {
+  /** Most likely next token of each row, and its natural log-probability. */
+  tokens: number[]
+  logprobs: number[]
+  /** `[rows, vocab]`, only when asked for. */
+  logits: Float32Array | undefined
+}
+
+/** Runs the decoder graph and appends what it computed to the cache. */
+export class DecoderRunner {
+  readonly #session: ort.InferenceSession
+  readonly #text: ModelConfig['text']
+
+  constructor(session: ort.InferenceSession, text: ModelConfig['text']) {
+    this.#session = session
+    this.#text = text
+  }
+
+  /**
+   * Feeds `tokens` embeddings to each row, `[rows, tokens, hidden]`; each row stands at its own position.
+   * A prefill is one row with many tokens, a decode step many rows with one.
+   */
+  async step(
+    cache: KvCache,
+    embeds: Float32Array,
+    tokens: number,
+    wantLogits: boolean,
+  ): Promise<DecoderOutput> {
+    const { hidden, kvHeads, headDim, layers } = this.#text
+    const rows = cache.rows
+    const span = cache.span
+    const positions = new BigInt64Array(rows * tokens)
+    const mask = new Float32Array(rows * tokens * (span + tokens))
+    for (let row = 0, at = 0; row < rows; row++) {
+      const past = cache.length(row)
+      for (let token = 0; token < tokens; token++, at++) {
+        positions[at] = BigInt(past + token)
+        const line = at * (span + tokens)
+        mask.fill(masked, line + past, line + span)
+        mask.fill(masked, line + span + token + 1, line + span + tokens)
+      }
+    }
+    const feeds: Record<string, ort.Tensor> = {
+      embeds: new ort.Tensor('float32', embeds, [rows, tokens, hidden]),
+      positions: new ort.Tensor('int64', positions, [rows, tokens]),
+      mask: new ort.Tensor('float32', mask, [rows, 1, 1, tokens, span + tokens]),
+      last: new ort.Tensor('int64', new BigInt64Array(rows).fill(BigInt(tokens - 1)), [rows, 1]),
+    }
+    const dims = [rows, kvHeads, span, headDim]
+    for (let layer = 0; layer < layers; layer++) {
+      feeds[`past_k.${layer}`] = new ort.Tensor('float32', cache.keys(layer), dims)
+      feeds[`past_v.${layer}`] = new ort.Tensor('float32', cache.values(layer), dims)
+    }
+    const fetches = ['token', 'logprob', 'new_k', 'new_v', ...(wantLogits ? ['logits'] : [])]
+    const outputs = await this.#session.run(feeds, fetches)
+    const data = (name: string) => outputs[name]!.data as Float32Array
+    cache.append(data('new_k'), data('new_v'), tokens)
+    return {
+      tokens: Array.from(outputs['token']!.data as BigInt64Array, Number),
+      logprobs: Array.from(data('logprob')),
+      logits: wantLogits ? data('logits') : undefined,
+    }
+  }
+}

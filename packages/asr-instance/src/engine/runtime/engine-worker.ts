@@ -1,0 +1,139 @@
+import { Worker } from 'node:worker_threads'
+import { AsrError } from '@asr-cluster/protocol'
+import type { EngineMetrics } from '../../metrics.js'
+import type { FinishReason, FromWorker, PieceRequest, ToWorker, WorkerOptions } from './worker-messages.js'
+
+export interface DecodedPiece {
+  tokens: number[]
+  logprobs: number[]
+  reason: FinishReason
+  promptTokens: number
+}
+
+interface Pending {
+  tokens: number[]
+  logprobs: number[]
+  onTokens: (tokens: readonly number[]) => void
+  resolve: (piece: DecodedPiece) => void
+  reject: (error: Error) => void
+}
+
+export interface EngineWorkerOptions extends WorkerOptions {
+  metrics: EngineMetrics
+  onLoading: (ratio: number, detail: string) => void
+  /** The thread died after it was ready: nothing works any more and the process should end. */
+  onFatal: (error: Error) => void
+}
+
+/** The main thread's side of the engine's worker thread. */
+export class EngineWorker {
+  readonly #worker: Worker
+  readonly #metrics: EngineMetrics
+  readonly #pending = new Map<number, Pending>()
+  #nextId = 0
+  #closing = false
+  progress = 0
+
+  private constructor(worker: Worker, metrics: EngineMetrics) {
+    this.#worker = worker
+    this.#metrics = metrics
+  }
+
+  static async start({
+    metrics,
+    onLoading,
+    onFatal,
+    ...workerOptions
+  }: EngineWorkerOptions): Promise<EngineWorker> {
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: workerOptions })
+    const engine = new EngineWorker(worker, metrics)
+    await new Promise<void>((resolve, reject) => {
+      let ready = false
+      const fail = (error: Error) => {
+        if (!ready) return reject(error)
+        engine.#failAll(error)
+        if (!engine.#closing) onFatal(error)
+      }
+      worker.on('error', (error) => fail(error as Error))
+      worker.on('exit', (code) => fail(new Error(`the engine's thread ended with code ${code}`)))
+      worker.on('message', (message: FromWorker) => {
+        if (message.type === 'ready') {
+          ready = true
+          resolve()
+        } else if (message.type === 'loading') onLoading(message.ratio, message.detail)
+        else engine.#handle(message)
+      })
+    })
+    return engine
+  }
+
+  /** Decodes one piece. `request.samples` is transferred. Rejects with `client_closed` once `signal` aborts. */
+  decode(
+    request: Omit<PieceRequest, 'id'>,
+    signal: AbortSignal,
+    onTokens: (tokens: readonly number[]) => void,
+  ): Promise<DecodedPiece> {
+    const id = this.#nextId++
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#pending.delete(id)
+        this.#send({ type: 'cancel', id })
+        reject(new AsrError('client_closed', 'The client closed the connection.'))
+      }
+      if (signal.aborted) return abort()
+      signal.addEventListener('abort', abort, { once: true })
+      const settle = () => signal.removeEventListener('abort', abort)
+      this.#pending.set(id, {
+        tokens: [],
+        logprobs: [],
+        onTokens,
+        resolve: (piece) => (settle(), resolve(piece)),
+        reject: (error) => (settle(), reject(error)),
+      })
+      this.#send({ type: 'piece', id, ...request }, [request.samples.buffer as ArrayBuffer])
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#send({ type: 'close' })
+    await this.#worker.terminate()
+  }
+
+  #send(message: ToWorker, transfer: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer)
+  }
+
+  #handle(message: Exclude<FromWorker, { type: 'ready' | 'loading' }>): void {
+    this.progress++
+    if (message.type === 'step') {
+      this.#metrics.inferenceSeconds(message.stage, message.seconds)
+      if (message.stage === 'decode') this.#metrics.batchSize(message.batch)
+      return
+    }
+    const pending = this.#pending.get(message.id)
+    if (!pending) return // cancelled a moment ago
+    if (message.type === 'tokens') {
+      pending.tokens.push(...message.tokens)
+      pending.logprobs.push(...message.logprobs)
+      this.#metrics.tokens(message.tokens.length)
+      pending.onTokens(message.tokens)
+      return
+    }
+    this.#pending.delete(message.id)
+    if (message.type === 'failed') {
+      pending.reject(
+        new AsrError('internal', 'The engine failed on this recording.', { cause: message.message }),
+      )
+    } else {
+      const { tokens, logprobs } = pending
+      pending.resolve({ tokens, logprobs, reason: message.reason, promptTokens: message.promptTokens })
+    }
+  }
+
+  #failAll(error: Error): void {
+    for (const pending of this.#pending.values())
+      pending.reject(new AsrError('internal', 'The engine died.', { cause: error }))
+    this.#pending.clear()
+  }
+}

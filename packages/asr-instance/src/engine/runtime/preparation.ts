@@ -1,0 +1,74 @@
+import type { LogMelExtractor } from '../features/log-mel.js'
+import type { DecoderOutput, DecoderRunner } from './decoder-runner.js'
+import type { EmbeddingTable } from './embedding-table.js'
+import type { EncoderRunner } from './encoder-runner.js'
+import { KvCache, type CacheShape } from './kv-cache.js'
+import type { PieceRequest, Stage } from './worker-messages.js'
+
+/** Prompt tokens fed in one step while other rows wait for their next token. */
+const interleavedPrefillTokens = 128
+
+export interface PreparedRow {
+  cache: KvCache
+  first: DecoderOutput
+  promptTokens: number
+}
+
+export interface PreparationModel {
+  mel: LogMelExtractor
+  encoder: Pick<EncoderRunner, 'windowCount' | 'encode'>
+  decoder: Pick<DecoderRunner, 'step'>
+  embeddings: Pick<EmbeddingTable, 'rows'>
+  cacheShape: CacheShape
+  hidden: number
+}
+
+/**
+ * Takes one piece from samples to its first token, in steps (a yield after each), so that the rows already running get
+ * their turn in between. `alone` tells whether nobody waits; then the steps are large.
+ */
+export async function* prepareRow(
+  model: PreparationModel,
+  request: PieceRequest,
+  alone: () => boolean,
+): AsyncGenerator<Stage, PreparedRow> {
+  const mel = model.mel.extract(request.samples)
+  yield 'features'
+  const parts: Float32Array[] = [await model.embeddings.rows(request.before)]
+  const windows = model.encoder.windowCount(mel)
+  for (let window = 0; window < windows;) {
+    const count = windowsOfStep(windows - window, alone())
+    parts.push(await model.encoder.encode(mel, window, count))
+    window += count
+    yield 'encoder'
+  }
+  parts.push(await model.embeddings.rows(request.after))
+  const embeds = concatenate(parts)
+  const promptTokens = embeds.length / model.hidden
+  const cache = new KvCache(model.cacheShape)
+  cache.addRow()
+  let first: DecoderOutput | undefined
+  for (let token = 0; token < promptTokens;) {
+    const count = alone() ? promptTokens - token : Math.min(interleavedPrefillTokens, promptTokens - token)
+    const slice = embeds.subarray(token * model.hidden, (token + count) * model.hidden)
+    first = await model.decoder.step(cache, slice, count, request.temperature > 0)
+    token += count
+    yield 'prefill'
+  }
+  return { cache, first: first as DecoderOutput, promptTokens }
+}
+
+// Full windows share a run; the short last one would be padded to their length, so it runs by itself.
+function windowsOfStep(left: number, alone: boolean): number {
+  return alone && left > 1 ? left - 1 : 1
+}
+
+function concatenate(parts: readonly Float32Array[]): Float32Array {
+  const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    joined.set(part, at)
+    at += part.length
+  }
+  return joined
+}

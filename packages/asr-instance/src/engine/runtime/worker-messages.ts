@@ -1,0 +1,36 @@
+import type { Quantization } from '../compile/compile.js'
+
+/** Start-up data of the engine's worker thread. */
+export interface WorkerOptions {
+  modelDir: string
+  encoderPath: string
+  decoderPath: string
+  slots: number
+  threads: number
+}
+
+export interface PieceRequest {
+  id: number
+  samples: Float32Array
+  /** Prompt tokens before and after the audio. */
+  before: number[]
+  after: number[]
+  maxNewTokens: number
+  temperature: number
+}
+
+export type ToWorker = ({ type: 'piece' } & PieceRequest) | { type: 'cancel'; id: number } | { type: 'close' }
+
+export type Stage = 'features' | 'encoder' | 'prefill' | 'decode'
+export type FinishReason = 'stop' | 'length' | 'loop'
+
+export type FromWorker =
+  | { type: 'loading'; ratio: number; detail: string }
+  | { type: 'ready' }
+  | { type: 'tokens'; id: number; tokens: number[]; logprobs: number[] }
+  | { type: 'done'; id: number; reason: FinishReason; promptTokens: number }
+  | { type: 'failed'; id: number; message: string }
+  /** One step of work; `batch` is the number of rows in it. */
+  | { type: 'step'; stage: Stage; seconds: number; batch: number }
+
+export type { Quantization }

@@ -1,0 +1,78 @@
+import { performance } from 'node:perf_hooks'
+import { parentPort, workerData } from 'node:worker_threads'
+import * as ort from 'onnxruntime-node'
+import { Checkpoint } from '../checkpoint/checkpoint.js'
+import { LogMelExtractor } from '../features/log-mel.js'
+import { TextTokenizer } from '../text/tokenizer.js'
+import { BatchScheduler } from './batch-scheduler.js'
+import { DecoderRunner } from './decoder-runner.js'
+import { EmbeddingTable } from './embedding-table.js'
+import { EncoderRunner } from './encoder-runner.js'
+import type { FromWorker, ToWorker, WorkerOptions } from './worker-messages.js'
+
+// Inference blocks the thread that asks for it, so it has one of its own; the main thread keeps answering.
+const port = parentPort!
+const options = workerData as WorkerOptions
+const post = (message: FromWorker) => port.postMessage(message)
+
+const { checkpoint, scheduler } = await load()
+let running = false
+
+port.on('message', (message: ToWorker) => {
+  if (message.type === 'piece') scheduler.add(message)
+  else if (message.type === 'cancel') scheduler.cancel(message.id)
+  else void close()
+  if (!running && !scheduler.idle) void run()
+})
+post({ type: 'ready' })
+
+async function run(): Promise<void> {
+  running = true
+  while (!scheduler.idle) {
+    await scheduler.step()
+    // Lets new pieces and cancellations in between two steps.
+    await new Promise(setImmediate)
+  }
+  running = false
+}
+
+async function close(): Promise<void> {
+  await checkpoint.close()
+  port.close()
+}
+
+async function load() {
+  const session = {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: options.threads,
+    interOpNumThreads: 1,
+    // Several instances share the cores: a thread that spins while it waits takes them from the others.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  } as const
+  const opened = await Checkpoint.open(options.modelDir)
+  const tokenizer = await TextTokenizer.load(options.modelDir)
+  post({ type: 'loading', ratio: 0, detail: 'loading the encoder' })
+  const encoder = await ort.InferenceSession.create(options.encoderPath, session)
+  post({ type: 'loading', ratio: 0.3, detail: 'loading the decoder' })
+  const decoder = await ort.InferenceSession.create(options.decoderPath, session)
+  const { text, audio, eosTokenIds } = opened.config
+  const built = new BatchScheduler({
+    model: {
+      mel: new LogMelExtractor(),
+      encoder: new EncoderRunner(encoder, text.hidden, audio.windowTokens),
+      decoder: new DecoderRunner(decoder, text),
+      embeddings: new EmbeddingTable(opened),
+      cacheShape: text,
+      hidden: text.hidden,
+    },
+    slots: options.slots,
+    // The released generation configs list both; a folder without the file ends its turns the same way.
+    eosTokenIds: eosTokenIds.length
+      ? eosTokenIds
+      : [tokenizer.controlId('<|endoftext|>'), tokenizer.controlId('<|im_end|>')],
+    random: Math.random,
+    now: () => performance.now() / 1000,
+    post,
+  })
+  return { checkpoint: opened, scheduler: built }
+}

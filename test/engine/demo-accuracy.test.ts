@@ -1,0 +1,191 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createEngine, type Engine, type Quantization, type Transcription } from '@asr-cluster/asr-instance'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  countedWords,
+  demoModelDir,
+  evalSamples,
+  readEvalSet,
+  wordErrors,
+  type EvalClip,
+} from './eval-set.ts'
+
+/** Word error rate of the reference implementation on these 80 clips (models/demo/README.md): 68 of 455. */
+const referenceRate = 68 / 455
+
+let cacheDir: string
+const clips = await readEvalSet()
+
+beforeAll(async () => {
+  cacheDir = await mkdtemp(join(tmpdir(), 'asr-accuracy-'))
+})
+
+afterAll(async () => {
+  await rm(cacheDir, { recursive: true })
+})
+
+async function withEngine<T>(quantization: Quantization, use: (engine: Engine) => Promise<T>): Promise<T> {
+  const engine = await createEngine({
+    modelDir: demoModelDir,
+    quantization,
+    slots: 8,
+    threads: 2,
+    cacheDir,
+    onProgress: () => {},
+    onFatal: (error) => {
+      throw error
+    },
+    metrics: { audioSeconds() {}, inferenceSeconds() {}, tokens() {}, batchSize() {} },
+  })
+  try {
+    return await use(engine)
+  } finally {
+    await engine.close()
+  }
+}
+
+async function transcribeClip(
+  engine: Engine,
+  clip: EvalClip,
+  onDelta?: (delta: string) => void,
+): Promise<Transcription> {
+  const samples = await evalSamples(clip)
+  async function* audio() {
+    yield samples
+  }
+  const signal = new AbortController().signal
+  return engine.transcribe(audio(), {
+    language: null,
+    prompt: '',
+    temperature: 0,
+    signal,
+    ...(onDelta ? { onDelta } : {}),
+  })
+}
+
+function wordErrorRate(results: readonly Transcription[]): number {
+  let errors = 0
+  let words = 0
+  for (const [i, clip] of clips.entries()) {
+    const expected = countedWords(clip.text)
+    errors += wordErrors(expected, countedWords(results[i]!.text))
+    words += expected.length
+  }
+  return errors / words
+}
+
+test('float32: every clip as the reference writes it, alone and eight at once', async () => {
+  await withEngine('none', async (engine) => {
+    const alone: Transcription[] = []
+    for (const clip of clips) {
+      let deltas = ''
+      const result = await transcribeClip(engine, clip, (delta) => (deltas += delta))
+      expect(deltas).toBe(result.text)
+      alone.push(result)
+    }
+    const together = await Promise.all(clips.map((clip) => transcribeClip(engine, clip)))
+    expect(together.map(({ segments }) => segments.map(({ tokens }) => tokens))).toEqual(
+      alone.map(({ segments }) => segments.map(({ tokens }) => tokens)),
+    )
+    expect(Math.abs(wordErrorRate(alone) - referenceRate)).toBeLessThanOrEqual(0.005)
+    const same = alone.filter(
+      ({ language, text }, i) => `language ${language}<asr_text>${text}` === clips[i]!.reference_output,
+    )
+    // Nearly all, because another order of float additions may tip a close call.
+    expect(same.length).toBeGreaterThanOrEqual(clips.length - 2)
+  })
+})
+
+test.each([
+  ['int8', 0.005],
+  ['int4', 0.015],
+] as const)('%s loses at most %d of word error rate', async (quantization, allowed) => {
+  const results = await withEngine(quantization, (engine) =>
+    Promise.all(clips.map((clip) => transcribeClip(engine, clip))),
+  )
+  expect(wordErrorRate(results) - referenceRate).toBeLessThanOrEqual(allowed)
+})
+
+test('a client that leaves gets an error at once and leaves the others their rows', async () => {
+  await withEngine('none', async (engine) => {
+    const leaving = new AbortController()
+    async function* endless() {
+      const samples = await evalSamples(clips[0]!)
+      for (let i = 0; i < 1000; i++) {
+        if (i === 5) leaving.abort()
+        yield samples
+      }
+    }
+    const options = { language: null, prompt: '', temperature: 0, signal: leaving.signal }
+    await expect(engine.transcribe(endless(), options)).rejects.toMatchObject({ code: 'client_closed' })
+    expect((await transcribeClip(engine, clips[1]!)).text).toBe(clips[1]!.text)
+  })
+})
+
+test('an hour-like recording of many clips: each sentence once, in order, with its time', async () => {
+  await withEngine('none', async (engine) => {
+    const chosen = clips.filter(
+      (clip) => clip.reference_output === `language ${clip.language}<asr_text>${clip.text}`,
+    )
+    const starts: number[] = []
+    let at = 0
+    async function* audio() {
+      for (const clip of chosen) {
+        const samples = await evalSamples(clip)
+        starts.push(at / 16_000)
+        at += samples.length + 12_000
+        yield samples
+        yield new Float32Array(12_000)
+      }
+    }
+    let deltas = ''
+    const signal = new AbortController().signal
+    const result = await engine.transcribe(audio(), {
+      language: null,
+      prompt: '',
+      temperature: 0,
+      signal,
+      onDelta: (delta) => (deltas += delta),
+    })
+    expect(result.durationSeconds).toBeCloseTo(at / 16_000, 3)
+    expect(deltas).toBe(result.text)
+    const expected = chosen.flatMap((clip) => countedWords(clip.text))
+    const actual = result.segments.flatMap((segment) => countedWords(segment.text))
+    // Cutting changes the silence around a sentence, which may change a word; a gap or a doubling would cost far more.
+    expect(wordErrors(expected, actual) / expected.length).toBeLessThan(0.05)
+    for (const [i, segment] of result.segments.entries()) {
+      expect(segment.id).toBe(i)
+      expect(segment.start).toBeGreaterThanOrEqual(i === 0 ? 0 : result.segments[i - 1]!.end - 0.5)
+    }
+  })
+})
+
+test('silence gives no text, and a forced language gives text only', async () => {
+  await withEngine('none', async (engine) => {
+    const signal = new AbortController().signal
+    async function* silence() {
+      yield new Float32Array(48_000)
+    }
+    const quiet = await engine.transcribe(silence(), { language: null, prompt: '', temperature: 0, signal })
+    expect(quiet).toMatchObject({
+      text: '',
+      language: '',
+      segments: [],
+      confidence: null,
+      durationSeconds: 3,
+    })
+    async function* clip() {
+      yield await evalSamples(clips[1]!)
+    }
+    const forced = await engine.transcribe(clip(), {
+      language: 'English',
+      prompt: '',
+      temperature: 0,
+      signal,
+    })
+    expect(forced).toMatchObject({ text: clips[1]!.text, language: 'English' })
+    expect(forced.confidence).toBeGreaterThan(0.5)
+  })
+})

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+export const demoModelDir = fileURLToPath(new URL('../../models/demo', import.meta.url))
+export const evalDir = fileURLToPath(new URL('../../models/demo/eval', import.meta.url))
+
+export interface EvalClip {
+  audio: string
+  text: string
+  language: string
+  /** What the reference implementation writes in float32. */
+  reference_output: string
+}
+
+export async function readEvalSet(): Promise<EvalClip[]> {
+  const lines = (await readFile(`${evalDir}/manifest.jsonl`, 'utf8')).trim().split('\n')
+  return lines.map((line) => JSON.parse(line) as EvalClip)
+}
+
+/** The words that count: Mandarin by characters, otherwise words without case and punctuation (the recipe's rule). */
+export function countedWords(text: string): string[] {
+  if (/[\u4e00-\u9fff]/.test(text)) return Array.from(text.replace(/[^\u4e00-\u9fff]/g, ''))
+  return text
+    .toLowerCase()
+    .replace(/[^\w' ]/g, ' ')
+    .split(/\s+/)
+    .filter(Boolean)
+}
+
+/** Levenshtein distance over words. */
+export function wordErrors(expected: readonly string[], actual: readonly string[]): number {
+  let row = Array.from({ length: actual.length + 1 }, (_, i) => i)
+  for (const [i, word] of expected.entries()) {
+    const next = [i + 1]
+    for (const [j, other] of actual.entries()) {
+      next.push(Math.min(row[j + 1]! + 1, next[j]! + 1, row[j]! + (word === other ? 0 : 1)))
+    }
+    row = next
+  }
+  return row.at(-1)!
+}
+
+/** Samples of a 16 kHz mono 16-bit WAV file with a 44-byte header. */
+export async function evalSamples(clip: Pick<EvalClip, 'audio'>): Promise<Float32Array> {
+  const wav = await readFile(`${evalDir}/${clip.audio}`)
+  return Float32Array.from({ length: (wav.length - 44) / 2 }, (_, i) => wav.readInt16LE(44 + 2 * i) / 32768)
+}
