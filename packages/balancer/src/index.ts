@@ -1,1 +1,1 @@
-export {}
+export type { BalancerConfig, BalancerMessage, BalancerCommand } from '@asr-cluster/protocol'

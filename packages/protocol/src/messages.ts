@@ -63,7 +63,14 @@ export const balancerCommandSchema = z.discriminatedUnion('type', [
   /** Supervisor's own series for the cluster's `/metrics`, as prom-client's `getMetricsAsJSON()`. */
   z.object({ type: z.literal('metrics'), metrics: z.array(z.unknown()) }),
   /** Stop accepting work: `/readyz` turns 503 at once; answers `drained` once nothing is in flight or queued. */
-  z.object({ type: z.literal('shutdown') }),
+  z.object({
+    type: z.literal('shutdown'),
+    /**
+     * Another balancer listens on the same socket already: stop accepting at once, finish what is here. Without it the
+     * balancer goes on accepting, to answer `/readyz` with 503 and new work with 503 `draining`.
+     */
+    handOver: z.boolean().optional(),
+  }),
 ])
 export type BalancerCommand = z.infer<typeof balancerCommandSchema>
 

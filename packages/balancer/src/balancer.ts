@@ -1,0 +1,214 @@
+import type { Server } from 'node:http'
+import { Server as NetServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import type { BalancerConfig, BalancerStats, Member } from '@asr-cluster/protocol'
+import type { Logger } from 'pino'
+import { Members } from './backend/members.js'
+import { SpoolMemory } from './body/spool.js'
+import { systemClock, type Clock } from './clock.js'
+import { DeathLog } from './exchange/death-log.js'
+import { HealthMonitor } from './health/monitor.js'
+import { probeHttp, type Probe } from './health/probe.js'
+import { BalancerMetrics } from './metrics/balancer-metrics.js'
+import { clusterMetrics } from './metrics/cluster-metrics.js'
+import { policies, type Random } from './policy/index.js'
+import { Scheduler } from './queue/scheduler.js'
+import { createBalancerServer } from './server/create-server.js'
+import { createHandler, type AccessEntry } from './server/handler.js'
+import { Connections } from './upstream/connections.js'
+
+export interface BalancerDeps {
+  log: Logger
+  clock?: Clock
+  random?: Random
+  probe?: Probe
+  spoolDir?: string
+  /** Whether this member's slots are what its health answer says, instead of what was configured. */
+  takesSlotsFromHealth?: (id: string) => boolean
+  /** The stats changed in a way that should be told at once. */
+  onUrgentStats?: () => void
+  /** One line per answer, when wanted. */
+  onAccess?: (entry: AccessEntry) => void
+}
+
+/** An idle connection gets so long to send its next request to a process that hands over, before it is closed. */
+const handOverLingerMs = 1_000
+
+/** The whole balancer without its process: `listen`, `setMembers`, `drain`, `close`. */
+export class Balancer {
+  readonly config: BalancerConfig
+  readonly members: Members
+  readonly #log: Logger
+  readonly #clock: Clock
+  readonly #scheduler: Scheduler
+  readonly #monitor: HealthMonitor
+  readonly #server: Server
+  readonly #onUrgentStats: () => void
+  #supervisorMetrics: readonly unknown[] = []
+  #draining = false
+  #handingOver = false
+  #exchanges = 0
+  #onQuiet: (() => void) | undefined
+
+  constructor(config: BalancerConfig, deps: BalancerDeps) {
+    const { log, clock = systemClock, random = Math.random, probe = probeHttp, spoolDir = tmpdir() } = deps
+    this.config = config
+    this.#log = log
+    this.#clock = clock
+    this.#onUrgentStats = deps.onUrgentStats ?? (() => undefined)
+    const metrics = new BalancerMetrics(() => ({
+      queueDepth: this.#scheduler.queueDepth,
+      backends: this.members.backends,
+    }))
+    this.#scheduler = new Scheduler({
+      policy: policies[config.policy],
+      queueMax: config.queue.max,
+      retryBudget: config.retry.budget,
+      clock,
+      random,
+      onRelease: (_, idle) => {
+        if (idle) this.#onUrgentStats()
+      },
+    })
+    this.#monitor = new HealthMonitor({
+      health: config.health,
+      clock,
+      probe,
+      backends: () => this.members.backends,
+      onEjected: (backend, reason, detail) => {
+        metrics.ejected(backend.id, reason)
+        log.warn({ instance: backend.id, reason, detail, inFlight: backend.inFlight }, 'instance removed')
+        this.#changed()
+      },
+      onReturned: (backend) => {
+        log.info({ instance: backend.id, slots: backend.member.slots }, 'instance up')
+        this.#changed()
+      },
+      onReport: (backend, report) => {
+        if (!deps.takesSlotsFromHealth?.(backend.id)) return
+        if (report.native) backend.member.native = true
+        if (report.slots === undefined || report.slots < 1 || report.slots === backend.member.slots) return
+        backend.member.slots = report.slots
+        this.#scheduler.pump()
+      },
+    })
+    this.members = new Members({
+      connect: (member) =>
+        new Connections(member.url, {
+          connectTimeoutMs: config.timeouts.connect,
+          responseTimeoutMs: config.timeouts.response,
+        }),
+      onAdded: (backend) => this.#monitor.watch(backend),
+      onRemoved: (backend) => {
+        this.#monitor.unwatch(backend)
+        log.info({ instance: backend.id, inFlight: backend.inFlight }, 'instance left')
+      },
+      onChanged: () => this.#changed(),
+    })
+    const handle = createHandler({
+      config,
+      clock,
+      scheduler: this.#scheduler,
+      monitor: this.#monitor,
+      metrics,
+      deaths: new DeathLog(),
+      spoolMemory: new SpoolMemory(),
+      spoolDir,
+      log,
+      isDraining: () => this.#draining,
+      isHandingOver: () => this.#handingOver,
+      renderMetrics: () => clusterMetrics(metrics.registry, this.#supervisorMetrics, this.members.backends),
+      members: () => this.members.backends,
+      startedAtSeconds: Math.floor(Date.now() / 1_000),
+      onDone: (entry) => {
+        metrics.answered(entry.route, entry.status, entry.durationMs / 1_000)
+        deps.onAccess?.(entry)
+        this.#exchanges -= 1
+        if (this.#exchanges === 0) this.#onQuiet?.()
+      },
+    })
+    this.#server = createBalancerServer((request, response, expectsContinue) => {
+      this.#exchanges += 1
+      handle(request, response, expectsContinue)
+    })
+  }
+
+  /** Listens on the address, or on an inherited listening socket. Resolves with the port; rejects as `server.listen`. */
+  listen(where: { host: string; port: number } | { fd: number }): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(where, () => {
+        this.#server.off('error', reject)
+        this.#server.on('error', (error) => this.#log.error({ err: error }, 'listening socket failed'))
+        resolve((this.#server.address() as AddressInfo).port)
+      })
+    })
+  }
+
+  setMembers(members: readonly Member[]): void {
+    this.#scheduler.membersKnown = true
+    this.members.apply(members)
+  }
+
+  setSupervisorMetrics(metrics: readonly unknown[]): void {
+    this.#supervisorMetrics = metrics
+  }
+
+  stats(): BalancerStats {
+    return {
+      type: 'stats',
+      policy: this.config.policy,
+      queueDepth: this.#scheduler.queueDepth,
+      inFlight: this.#scheduler.inFlight,
+      members: this.members.backends.map((backend) => ({
+        id: backend.id,
+        inFlight: backend.inFlight,
+        state: backend.member.draining ? 'draining' : backend.state,
+        ...(backend.reason === undefined ? {} : { reason: backend.reason }),
+      })),
+    }
+  }
+
+  /**
+   * Finishes what is in flight and queued. `handOver`: another process holds the listening socket, so this one accepts
+   * nothing more; otherwise it goes on answering, `/readyz` with 503 and new work with 503 `draining`.
+   */
+  async drain({ handOver = false } = {}): Promise<void> {
+    this.#log.info(
+      { inFlight: this.#scheduler.inFlight, queued: this.#scheduler.queueDepth, handOver },
+      'draining',
+    )
+    if (handOver) {
+      this.#handingOver = true
+      // Stops to accept; the HTTP server's own `close` would also end idle connections, maybe under a request on its way.
+      NetServer.prototype.close.call(this.#server)
+      await new Promise<void>((resolve) => this.#clock.after(handOverLingerMs, resolve))
+    } else {
+      this.#draining = true
+    }
+    await this.#workDone()
+  }
+
+  /** Ends everything at once. */
+  async close(): Promise<void> {
+    this.#monitor.stop()
+    for (const backend of this.members.backends) backend.connections.close()
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  #workDone(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onQuiet = () => {
+        if (this.#scheduler.inFlight === 0 && this.#scheduler.queueDepth === 0) resolve()
+      }
+      if (this.#exchanges === 0) this.#onQuiet()
+    })
+  }
+
+  #changed(): void {
+    this.#scheduler.setBackends(this.members.backends)
+    this.#onUrgentStats()
+  }
+}

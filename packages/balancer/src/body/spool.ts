@@ -1,0 +1,116 @@
+import { SpoolFile } from './spool-file.js'
+
+export interface SpoolLimits {
+  /** A body may hold so much memory before it goes on in a file. */
+  perBodyBytes: number
+  /** All bodies together; beyond it each goes to a file from its first byte. */
+  totalBytes: number
+}
+
+export const defaultSpoolLimits: SpoolLimits = { perBodyBytes: 1024 * 1024, totalBytes: 256 * 1024 * 1024 }
+
+/** Memory that all spools of a process hold together. */
+export class SpoolMemory {
+  readonly limits: SpoolLimits
+  #usedBytes = 0
+
+  constructor(limits: SpoolLimits = defaultSpoolLimits) {
+    this.limits = limits
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  /** Takes room for `bytes` more of a body that holds `heldBytes`; false when it has to go to a file. */
+  take(heldBytes: number, bytes: number): boolean {
+    if (heldBytes + bytes > this.limits.perBodyBytes || this.#usedBytes + bytes > this.limits.totalBytes)
+      return false
+    this.#usedBytes += bytes
+    return true
+  }
+
+  giveBack(bytes: number): void {
+    this.#usedBytes -= bytes
+  }
+}
+
+/** A request body that can be read any number of times: its beginning in memory, the rest in a file. */
+export class Spool {
+  readonly #memory: SpoolMemory
+  readonly #dir: string
+  readonly #chunks: Buffer[] = []
+  #memoryBytes = 0
+  #fileBytes = 0
+  #file: Promise<SpoolFile> | undefined
+  #tail: Promise<void> = Promise.resolve()
+  #pending: Buffer[] = []
+  #disposed = false
+
+  constructor(memory: SpoolMemory, dir: string) {
+    this.#memory = memory
+    this.#dir = dir
+  }
+
+  get size(): number {
+    return this.#memoryBytes + this.#fileBytes
+  }
+
+  get inFile(): boolean {
+    return this.#file !== undefined
+  }
+
+  /** Keeps the chunk. A promise means: send no more until it is done; it rejects when the disk refuses. */
+  write(chunk: Buffer): Promise<void> | undefined {
+    if (!this.#file && this.#memory.take(this.#memoryBytes, chunk.length)) {
+      this.#memoryBytes += chunk.length
+      this.#chunks.push(chunk)
+      return undefined
+    }
+    this.#file ??= SpoolFile.create(this.#dir)
+    this.#fileBytes += chunk.length
+    this.#pending.push(chunk)
+    if (this.#pending.length === 1) this.#tail = this.#tail.then(() => this.#flush())
+    return this.#tail
+  }
+
+  /** The body from its start; undefined when it is empty. */
+  read(): Buffer | AsyncIterable<Buffer> | undefined {
+    if (this.size === 0) return undefined
+    if (!this.#file) return this.#inOneBuffer()
+    return this.#fromMemoryAndFile(this.#file)
+  }
+
+  /** Frees memory and file; safe to call twice. Reads that run fail. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return
+    this.#disposed = true
+    this.#memory.giveBack(this.#memoryBytes)
+    this.#chunks.length = 0
+    this.#pending.length = 0
+    if (!this.#file) return
+    // A write that failed was reported to the writer; here only the descriptor matters.
+    await this.#tail.catch(() => undefined)
+    const file = await this.#file.catch(() => undefined)
+    await file?.close()
+  }
+
+  async #flush(): Promise<void> {
+    const file = await this.#file
+    const chunks = this.#pending
+    this.#pending = []
+    if (!this.#disposed && chunks.length > 0) await file?.append(chunks)
+  }
+
+  /** One buffer makes one write to the socket; the pieces are let go. */
+  #inOneBuffer(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks.splice(0, this.#chunks.length, Buffer.concat(this.#chunks))
+    return this.#chunks[0] as Buffer
+  }
+
+  async *#fromMemoryAndFile(opening: Promise<SpoolFile>): AsyncGenerator<Buffer> {
+    if (this.#chunks.length > 0) yield this.#inOneBuffer()
+    const file = await opening
+    yield* file.read()
+  }
+}

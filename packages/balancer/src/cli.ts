@@ -1,0 +1,147 @@
+import { environment, exitCodes } from '@asr-cluster/protocol'
+import { pino, type Logger } from 'pino'
+import yargs from 'yargs'
+import { Balancer } from './balancer.js'
+import {
+  ConfigurationError,
+  configFlags,
+  parseUpstreams,
+  resolveConfig,
+  UsageError,
+  type Upstream,
+} from './options.js'
+import { connectSupervisor, type ParentChannel, type SupervisorLink } from './supervisor-link.js'
+
+const usageExitCode = 2
+
+/** Runs the program; `argv` without node and script. Ends the process itself. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const supervisorPid = process.env[environment.supervisorPid]
+  if (supervisorPid !== undefined && Number(supervisorPid) !== process.ppid) process.exit(1)
+  try {
+    await run(parse(argv))
+  } catch (error) {
+    process.stderr.write(`asr-balancer: ${(error as Error).message}\n`)
+    process.exit(exitCodeOf(error))
+  }
+}
+
+interface Arguments {
+  flags: Record<string, unknown>
+  upstreams: Upstream[]
+  configJson: unknown
+  listenFd: number | undefined
+  logLevel: string
+  accessLog: boolean
+}
+
+interface Parsed extends Record<string, unknown> {
+  help?: boolean
+  upstream: string[]
+  configJson?: string
+  listenFd?: number
+  logLevel: string
+  accessLog: boolean
+}
+
+function parse(argv: readonly string[]): Arguments {
+  const parser = yargs([...argv])
+    .scriptName('asr-balancer')
+    .usage('$0 --upstream URL [--upstream URL…]\n\nOne port in front of many speech-recognition servers.')
+    .option('upstream', {
+      type: 'string',
+      array: true,
+      default: [] as string[],
+      describe: 'URL[;weight=N][;slots=N][;id=ID][;group=G][;models=A,B][;health=/PATH][;native=true]',
+    })
+    .option('config-json', { type: 'string', describe: 'The `balancer:` section as JSON; flags win over it' })
+    .option('listen-fd', {
+      type: 'number',
+      describe: 'Listen on this inherited socket instead of host and port',
+    })
+    .option('access-log', { type: 'boolean', default: false, describe: 'Log one line for each answer' })
+    .option('log-level', {
+      choices: ['debug', 'info', 'warn', 'error', 'silent'] as const,
+      default: 'info' as const,
+      describe: 'Least serious lines that are logged',
+    })
+    .options(configFlags as unknown as Record<string, { type: 'string' | 'number' }>)
+    .strict()
+    .version(false)
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      throw new UsageError(message ?? error?.message ?? 'wrong usage')
+    })
+  const parsed = parser.parseSync() as unknown as Parsed
+  if (parsed.help) process.exit(0)
+  return {
+    flags: parsed,
+    upstreams: parseUpstreams(parsed.upstream),
+    configJson: parsed.configJson === undefined ? undefined : parseJson(parsed.configJson),
+    listenFd: parsed.listenFd,
+    logLevel: parsed.logLevel,
+    accessLog: parsed.accessLog,
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    throw new UsageError(`--config-json: ${(error as Error).message}`)
+  }
+}
+
+async function run(args: Arguments): Promise<void> {
+  const config = resolveConfig(args.configJson, args.flags)
+  const parent: ParentChannel | undefined = process.send ? (process as unknown as ParentChannel) : undefined
+  if (!parent && args.upstreams.length === 0) throw new UsageError('at least one --upstream is needed')
+  // Lines are few, so they are written at once: the last words before a death are the ones that matter.
+  const log = pino({ name: 'asr-balancer', level: args.logLevel }, pino.destination({ dest: 1, sync: true }))
+  let link: SupervisorLink | undefined
+  const autoSlots = new Set(
+    args.upstreams.filter((each) => each.slotsFromHealth).map((each) => each.member.id),
+  )
+  const balancer = new Balancer(config, {
+    log,
+    onUrgentStats: () => link?.sendStatsSoon(),
+    takesSlotsFromHealth: (id) => autoSlots.has(id),
+    ...(args.accessLog ? { onAccess: (entry) => log.info(entry, 'access') } : {}),
+  })
+  const stop = once(async (handOver: boolean) => {
+    await balancer.drain({ handOver })
+    link?.send({ type: 'drained' })
+  })
+  // The supervisor is dead: whoever it was to serve is somebody else's now.
+  if (parent) process.on('disconnect', () => process.exit(1))
+  if (parent) link = connectSupervisor(parent, balancer, log, (handOver) => void stop(handOver))
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    // Ctrl-C reaches the whole foreground group; under a supervisor its word counts, not the terminal's.
+    if (parent && signal === 'SIGINT') process.on(signal, () => undefined)
+    else process.on(signal, () => void stop(false).then(() => exitClean(balancer, log)))
+  }
+  if (args.upstreams.length > 0) balancer.setMembers(args.upstreams.map((upstream) => upstream.member))
+  const port = await balancer.listen(args.listenFd === undefined ? config : { fd: args.listenFd })
+  log.info({ host: config.host, port, policy: config.policy }, 'listening')
+  link?.send({ type: 'listening', port })
+}
+
+async function exitClean(balancer: Balancer, log: Logger): Promise<void> {
+  await balancer.close()
+  log.info('drained')
+  process.exit(0)
+}
+
+function once<A, R>(run: (argument: A) => R): (argument: A) => R {
+  let result: { value: R } | undefined
+  return (argument) => {
+    result ??= { value: run(argument) }
+    return result.value
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return usageExitCode
+  if (error instanceof ConfigurationError) return exitCodes.configuration
+  return (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? exitCodes.portInUse : 1
+}

@@ -1,0 +1,139 @@
+import type { ServerResponse } from 'node:http'
+import type { Backend } from '../backend/backend.js'
+import type { Clock } from '../clock.js'
+import { forwardedResponseHeaders, headerValue } from '../server/headers.js'
+import type { Flow, UpstreamHandler, UpstreamRequest } from '../upstream/connections.js'
+import type { Failure } from '../upstream/failure.js'
+import type { Answer } from './answer.js'
+
+/** An answer up to this size is held back until it is complete, so that its instance may die in the middle of it. */
+const heldAnswerBytes = 64 * 1024
+
+export type Outcome =
+  /** Complete and not yet sent. */
+  | { kind: 'answer'; answer: Answer }
+  /** Complete and sent while it came. */
+  | { kind: 'streamed'; status: number }
+  /** Nothing has reached the client: the request may be sent again. */
+  | { kind: 'failed'; failure: Failure }
+  /** It ended after its first bytes had reached the client. */
+  | { kind: 'cut'; failure: Failure; eventStream: boolean }
+  | { kind: 'client-gone' }
+
+export interface AttemptOptions {
+  backend: Backend
+  upstream: UpstreamRequest
+  response: ServerResponse
+  requestId: string
+  signal: AbortSignal
+  clock: Clock
+  /** A client that reads nothing for so long is given up. */
+  clientStallMs: number
+}
+
+/** Sends the request once. Never rejects. */
+export function runAttempt(options: AttemptOptions): Promise<Outcome> {
+  if (options.signal.aborted) return Promise.resolve({ kind: 'client-gone' })
+  return new Promise((resolve) => {
+    const attempt = new Attempt(options, resolve)
+    attempt.start()
+  })
+}
+
+class Attempt implements UpstreamHandler {
+  readonly #options: AttemptOptions
+  readonly #settle: (outcome: Outcome) => void
+  readonly #running = { stalled: () => this.#giveUp('stalled') }
+  readonly #onClientGone = (): void => this.#giveUp('client-gone')
+  #abort: (reason: Error) => void = () => undefined
+  #gaveUp: 'stalled' | 'client-gone' | undefined
+  #head: Omit<Answer, 'body'> | undefined
+  #held: Buffer[] | undefined
+  #flow: Flow | undefined
+  #cancelStallTimer: (() => void) | undefined
+
+  constructor(options: AttemptOptions, settle: (outcome: Outcome) => void) {
+    this.#options = options
+    this.#settle = settle
+  }
+
+  start(): void {
+    const { backend, upstream, signal } = this.#options
+    backend.running.add(this.#running)
+    signal.addEventListener('abort', this.#onClientGone, { once: true })
+    this.#abort = backend.connections.send(upstream, this)
+  }
+
+  onHead(status: number, statusText: string, rawHeaders: Buffer[], flow: Flow): void {
+    const { backend, response, requestId, clock, upstream } = this.#options
+    backend.lastByteAtMs = clock.nowMs()
+    const headers = forwardedResponseHeaders(rawHeaders, requestId, backend.id)
+    this.#head = { status, statusText, headers }
+    const length = headerValue(headers, 'content-length')
+    if (upstream.method !== 'HEAD' && length !== undefined && Number(length) <= heldAnswerBytes) {
+      this.#held = []
+      return
+    }
+    response.writeHead(status, statusText, headers)
+    this.#flow = flow
+    if (isEventStream(headers)) response.flushHeaders()
+    response.on('drain', () => {
+      this.#cancelStallTimer?.()
+      this.#cancelStallTimer = undefined
+      flow.resume()
+    })
+  }
+
+  onData(chunk: Buffer): void {
+    const { backend, response, clock, clientStallMs } = this.#options
+    backend.lastByteAtMs = clock.nowMs()
+    if (this.#held) {
+      this.#held.push(chunk)
+      return
+    }
+    if (response.write(chunk) || this.#cancelStallTimer) return
+    this.#flow?.pause()
+    this.#cancelStallTimer = clock.after(clientStallMs, () => response.destroy())
+  }
+
+  onEnd(): void {
+    const { response } = this.#options
+    const head = this.#head as Omit<Answer, 'body'>
+    if (this.#held) {
+      this.#finish({ kind: 'answer', answer: { ...head, body: Buffer.concat(this.#held) } })
+      return
+    }
+    response.end()
+    this.#finish({ kind: 'streamed', status: head.status })
+  }
+
+  onFailure(failure: Failure): void {
+    if (this.#gaveUp === 'client-gone') {
+      this.#finish({ kind: 'client-gone' })
+      return
+    }
+    const found: Failure = this.#gaveUp === 'stalled' ? { ...failure, kind: 'stalled' } : failure
+    if (!this.#head || this.#held) {
+      this.#finish({ kind: 'failed', failure: found })
+      return
+    }
+    this.#finish({ kind: 'cut', failure: found, eventStream: isEventStream(this.#head.headers) })
+  }
+
+  #giveUp(why: 'stalled' | 'client-gone'): void {
+    this.#gaveUp ??= why
+    this.#abort(new Error(why))
+  }
+
+  #finish(outcome: Outcome): void {
+    const { backend, signal } = this.#options
+    backend.running.delete(this.#running)
+    signal.removeEventListener('abort', this.#onClientGone)
+    this.#cancelStallTimer?.()
+    this.#settle(outcome)
+  }
+}
+
+function isEventStream(headers: readonly string[]): boolean {
+  return headerValue(headers, 'content-type')?.startsWith('text/event-stream') ?? false
+}

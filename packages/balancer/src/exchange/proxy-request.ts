@@ -1,0 +1,264 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AsrError, type BalancerConfig } from '@asr-cluster/protocol'
+import type { Logger } from 'pino'
+import type { Backend } from '../backend/backend.js'
+import { receiveBody, tooLarge } from '../body/receive.js'
+import { Spool, type SpoolMemory } from '../body/spool.js'
+import type { Clock } from '../clock.js'
+import type { HealthMonitor } from '../health/monitor.js'
+import type { BalancerMetrics, RetryReason } from '../metrics/balancer-metrics.js'
+import type { Lease, Scheduler } from '../queue/scheduler.js'
+import { forwardedRequestHeaders } from '../server/headers.js'
+import { hasBody } from '../server/respond.js'
+import type { UpstreamRequest } from '../upstream/connections.js'
+import type { Failure } from '../upstream/failure.js'
+import { declineCode, type Answer } from './answer.js'
+import { runAttempt, type Outcome } from './attempt.js'
+import type { DeathLog } from './death-log.js'
+import { judgeReplay, type AttemptRecord } from './verdict.js'
+
+/** After an instance said that it is full it gets nothing for so long. */
+const fullPauseMs = 200
+
+export interface ProxyContext {
+  config: BalancerConfig
+  clock: Clock
+  scheduler: Scheduler
+  monitor: HealthMonitor
+  metrics: BalancerMetrics
+  deaths: DeathLog
+  spoolMemory: SpoolMemory
+  spoolDir: string
+  log: Logger
+}
+
+export interface Call {
+  request: IncomingMessage
+  response: ServerResponse
+  requestId: string
+  /** Origin form with query. */
+  path: string
+  /** Unit of fairness in the queue. */
+  client: string
+  group: string | undefined
+  /** Costs the instance nothing: it takes no slot and never waits. */
+  light: boolean
+  /** The client waits for 100 Continue. */
+  expectsContinue: boolean
+  /** Aborted when the client goes away. */
+  signal: AbortSignal
+  /** Filled in for the access log. */
+  trace: Trace
+}
+
+export interface Trace {
+  queueWaitMs: number
+  tries: number
+  instance: string | undefined
+  requestBytes: number
+}
+
+/**
+ * One request from its head to the end of its answer: receive the body, wait for a slot, send, and send again as long as
+ * nothing has reached the client. Rejects with AsrError when the client is to get an error.
+ *
+ * The slot is taken once the body is here: a slow upload then holds no instance, and the instance gets the body as fast
+ * as it can read.
+ */
+export async function proxyRequest(context: ProxyContext, call: Call): Promise<void> {
+  const { config, scheduler, spoolMemory, spoolDir, clock } = context
+  const { request, response, signal } = call
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0
+  if (Number(request.headers['content-length']) > config.maxBodySize) throw tooLarge(config.maxBodySize)
+  if (!call.light) scheduler.admit(call.group)
+  if (call.expectsContinue) response.writeContinue()
+  const spool = new Spool(spoolMemory, spoolDir)
+  try {
+    if (hasBody(request)) {
+      const timeoutMs = config.timeouts.body
+      await receiveBody(request, spool, { maxBytes: config.maxBodySize, timeoutMs, clock, signal })
+      call.trace.requestBytes = spool.size
+    }
+    await deliver(context, call, spool)
+  } finally {
+    await spool.dispose()
+  }
+}
+
+async function deliver(context: ProxyContext, call: Call, spool: Spool): Promise<void> {
+  const { config, scheduler, metrics, clock } = context
+  const { request, response, signal, requestId, trace } = call
+  const headers = forwardedRequestHeaders(request, requestId)
+  const bodyBytes = methodHasBody(request.method) ? spool.size : undefined
+  const records: AttemptRecord[] = []
+  const avoid = new Map<string, number>()
+  for (;;) {
+    const ticket = {
+      client: call.client,
+      group: call.group,
+      avoid,
+      replay: records.length > 0,
+      signal,
+      patienceMs: config.queue.timeout,
+    }
+    const lease = call.light ? scheduler.next(avoid) : await scheduler.acquire(ticket)
+    const { backend } = lease
+    const { life } = backend
+    trace.queueWaitMs += lease.waitedMs
+    trace.tries += 1
+    trace.instance = backend.id
+    if (!call.light) metrics.waited(lease.waitedMs / 1_000)
+    const upstream: UpstreamRequest = {
+      method: request.method as string,
+      path: call.path,
+      headers,
+      body: spool.read() ?? null,
+      bodyBytes,
+    }
+    const clientStallMs = config.timeouts.response
+    const outcome = await runAttempt({ backend, upstream, response, requestId, signal, clock, clientStallMs })
+    const record = await conclude(context, call, lease, life, outcome)
+    if (!record) return
+    records.push(record)
+    avoid.set(backend.id, life)
+    judge(context, requestId, records)
+  }
+}
+
+/**
+ * Draws the consequences of an attempt for its instance, gives the slot back and answers the client if that can be done.
+ * Returns what counts against the request when it has to be sent again.
+ */
+async function conclude(
+  context: ProxyContext,
+  call: Call,
+  lease: Lease,
+  life: number,
+  outcome: Outcome,
+): Promise<AttemptRecord | undefined> {
+  const { metrics } = context
+  const { backend } = lease
+  switch (outcome.kind) {
+    case 'answer': {
+      const declined = declineCode(outcome.answer)
+      if (declined) {
+        backOff(context, backend, declined)
+        lease.release()
+        metrics.retried(declined)
+        return { kind: 'declined', instanceGone: false, sharedBy: 1, reused: false }
+      }
+      lease.release()
+      metrics.instanceAnswered(backend.id, outcome.answer.status)
+      sendAnswer(call.response, outcome.answer)
+      return undefined
+    }
+    case 'streamed':
+      lease.release()
+      metrics.instanceAnswered(backend.id, outcome.status)
+      return undefined
+    case 'client-gone':
+      lease.release()
+      return undefined
+    case 'cut':
+      blame(context, backend, life, outcome.failure)
+      lease.release()
+      context.log.warn(
+        { requestId: call.requestId, instance: backend.id, ...outcome.failure },
+        'answer broke off',
+      )
+      breakOff(call.response, outcome.eventStream)
+      return undefined
+    case 'failed':
+      return await concludeFailure(context, call, lease, life, outcome.failure)
+  }
+}
+
+async function concludeFailure(
+  context: ProxyContext,
+  call: Call,
+  lease: Lease,
+  life: number,
+  failure: Failure,
+): Promise<AttemptRecord> {
+  const { metrics, monitor, deaths, clock, log } = context
+  const { backend } = lease
+  log.debug({ requestId: call.requestId, instance: backend.id, ...failure }, 'attempt failed')
+  // Before the slot is free again, or the next request would go to the dead instance.
+  blame(context, backend, life, failure)
+  const sharedBy = backend.life === life ? backend.inFlight : backend.inFlightAtEjection
+  lease.release()
+  if (failure.kind === 'timeout') {
+    throw new AsrError('upstream_timeout', 'The instance did not answer in time.')
+  }
+  if (failure.kind === 'unsendable') {
+    throw new AsrError('invalid_request', 'A header of the request cannot be forwarded.')
+  }
+  metrics.retried(failure.kind.replace('-', '_') as RetryReason)
+  const instanceGone = failure.kind === 'broke' && (await monitor.confirmGone(backend, life))
+  if (instanceGone) deaths.record(backend.id, life, call.requestId, clock.nowMs())
+  return { kind: failure.kind, instanceGone, sharedBy, reused: failure.reused }
+}
+
+/** Passive evidence: what the failure says about the instance. */
+function blame(context: ProxyContext, backend: Backend, life: number, failure: Failure): void {
+  const { monitor } = context
+  // What happened in an earlier life says nothing about this one.
+  if (backend.life !== life) return
+  switch (failure.kind) {
+    case 'refused':
+    case 'unreachable':
+      monitor.eject(backend, 'refused', failure.kind === 'refused' ? 'connection refused' : failure.code)
+      break
+    case 'broke':
+      monitor.eject(backend, 'broke', `connection broke (${failure.code})`)
+      break
+    case 'connect-timeout':
+    case 'garbled':
+    case 'timeout':
+      monitor.suspect(backend)
+      break
+    default:
+  }
+}
+
+function backOff(context: ProxyContext, backend: Backend, code: 'slots_full' | 'draining'): void {
+  if (code === 'draining') {
+    context.monitor.eject(backend, 'draining', 'the instance is draining')
+    return
+  }
+  backend.fullUntilMs = context.clock.nowMs() + fullPauseMs
+  context.clock.after(fullPauseMs + 1, () => context.scheduler.pump())
+}
+
+function judge(context: ProxyContext, requestId: string, records: readonly AttemptRecord[]): void {
+  const { config, deaths, clock } = context
+  const otherDeaths = deaths.without(requestId, clock.nowMs())
+  const verdict = judgeReplay(records, { attempts: config.retry.attempts, otherDeaths })
+  if (verdict === 'poison') {
+    throw new AsrError('poison_request', 'Instances died while they worked on this request.')
+  }
+  if (verdict === 'give-up') throw new AsrError('upstream_failed', 'No instance completed this request.')
+}
+
+function sendAnswer(response: ServerResponse, answer: Answer): void {
+  if (response.destroyed) return
+  response.writeHead(answer.status, answer.statusText, answer.headers)
+  response.end(answer.body)
+}
+
+/** The client must see that the answer is not whole: no last chunk, and in an event stream also an event. */
+function breakOff(response: ServerResponse, eventStream: boolean): void {
+  if (!eventStream) {
+    response.destroy()
+    return
+  }
+  const error = { message: 'The instance broke off.', type: 'server_error', code: 'upstream_failed' }
+  response.write(`event: error\ndata: ${JSON.stringify({ type: 'error', error })}\n\n`, () =>
+    response.destroy(),
+  )
+}
+
+function methodHasBody(method: string | undefined): boolean {
+  return method !== 'GET' && method !== 'HEAD'
+}

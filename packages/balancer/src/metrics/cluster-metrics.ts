@@ -1,0 +1,24 @@
+import type { Registry } from 'prom-client'
+import type { Backend } from '../backend/backend.js'
+import { fetchJson } from '../health/fetch-json.js'
+import { parseMetrics, renderMetrics, type MetricJson } from './merge.js'
+
+/** One slow instance must not cost the whole scrape, whose own deadline is usually 10 s. */
+const scrapeTimeoutMs = 1_000
+
+/** The exposition text of the balancer, of the supervisor and of each native member that answers in time. */
+export async function clusterMetrics(
+  own: Registry,
+  supervisor: readonly unknown[],
+  backends: readonly Backend[],
+): Promise<string> {
+  const native = backends.filter((backend) => backend.member.native && backend.state === 'up')
+  const scraped = await Promise.all(native.map((backend) => scrape(backend.member.url)))
+  const ownMetrics = parseMetrics(await own.getMetricsAsJSON())
+  return renderMetrics([ownMetrics, parseMetrics(supervisor), ...scraped])
+}
+
+async function scrape(url: string): Promise<MetricJson[]> {
+  const result = await fetchJson(new URL('/metrics.json', url), scrapeTimeoutMs, 4 * 1024 * 1024)
+  return result.kind === 'answer' && result.status === 200 ? parseMetrics(result.json) : []
+}

@@ -1,0 +1,232 @@
+import { AsrError, type BalancerConfig } from '@asr-cluster/protocol'
+import type { Backend } from '../backend/backend.js'
+import { selectBackend, serves, type Wish } from '../backend/select.js'
+import type { Clock } from '../clock.js'
+import type { Policy, Random } from '../policy/index.js'
+import { replaysAllowed } from './retry-budget.js'
+import { WaitingRoom, type Waiting } from './waiting-room.js'
+
+/** For so long after the last instance went, new requests wait for one to return; later they are refused at once. */
+const nothingReadyGraceMs = 15_000
+/** Weight of the newest sample in the running mean of the service time. */
+const meanGain = 0.1
+
+export interface Ticket extends Wish {
+  /** API key or address: the unit of fairness. */
+  client: string
+  replay: boolean
+  /** Aborted when the client goes away: the request leaves the queue. */
+  signal: AbortSignal
+  /** Longest wait, in milliseconds. */
+  patienceMs: number
+}
+
+/** One slot of one backend. */
+export interface Lease {
+  backend: Backend
+  waitedMs: number
+  /** Gives the slot back; more calls do nothing. */
+  release(): void
+}
+
+interface Entry extends Waiting {
+  ticket: Ticket
+  queuedAtMs: number
+  grant(lease: Lease): void
+}
+
+export interface SchedulerOptions {
+  policy: Policy
+  queueMax: number
+  retryBudget: BalancerConfig['retry']['budget']
+  clock: Clock
+  random: Random
+  /** A slot was given back; `idle` when it was the backend's last. */
+  onRelease?: (backend: Backend, idle: boolean) => void
+}
+
+/** The one writer of slots: grants them to waiting requests in order, by the policy. */
+export class Scheduler {
+  /** False until the members are known: requests wait meanwhile instead of being refused. */
+  membersKnown = false
+  readonly #options: SchedulerOptions
+  readonly #waiting = new WaitingRoom<Entry>()
+  #backends: readonly Backend[] = []
+  #inFlight = 0
+  #replaysInFlight = 0
+  #lastServingMs = Number.NEGATIVE_INFINITY
+  #meanServiceMs = 1_000
+  #turn = 0
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  get queueDepth(): number {
+    return this.#waiting.size
+  }
+
+  setBackends(backends: readonly Backend[]): void {
+    this.#backends = backends
+    this.pump()
+  }
+
+  /** Refuses at once, before a body is read, what could not be served anyway. Throws AsrError. */
+  admit(group: string | undefined): void {
+    const nowMs = this.#options.clock.nowMs()
+    if (!this.membersKnown) return
+    if (this.#mayServeSoon(group)) this.#lastServingMs = nowMs
+    else if (nowMs - this.#lastServingMs > nothingReadyGraceMs) throw this.#nothingReady()
+    if (this.#waiting.size >= this.#options.queueMax && !this.#hasRoom(group, nowMs)) throw this.#queueFull()
+  }
+
+  /**
+   * Waits for a slot. Rejects with AsrError queue_full, queue_timeout, no_instance_ready, or client_closed when the
+   * signal was aborted.
+   */
+  acquire(ticket: Ticket): Promise<Lease> {
+    if (ticket.signal.aborted) return Promise.reject(clientClosed())
+    if (this.#waiting.size === 0) {
+      const lease = this.#tryGrant(ticket, this.#options.clock.nowMs())
+      if (lease) return Promise.resolve(lease)
+    } else if (!ticket.replay && this.#waiting.size >= this.#options.queueMax) {
+      return Promise.reject(this.#queueFull())
+    }
+    if (!ticket.replay && this.#options.queueMax === 0) return Promise.reject(this.#queueFull())
+    return this.#enqueue(ticket)
+  }
+
+  /**
+   * The next serving backend in turn, for a request that costs nothing: no slot is taken. Those in `avoid` come last.
+   * Throws AsrError no_instance_ready.
+   */
+  next(avoid: ReadonlyMap<string, number>): Lease {
+    const serving = this.#backends.filter((backend) => backend.isServing())
+    const fresh = serving.filter((backend) => !avoid.has(backend.id))
+    const choices = fresh.length > 0 ? fresh : serving
+    const backend = choices[this.#turn++ % choices.length]
+    if (!backend) throw this.#nothingReady()
+    return { backend, waitedMs: 0, release: () => undefined }
+  }
+
+  /** Grants what can be granted; called whenever a slot frees or a backend changes. */
+  pump(): void {
+    const nowMs = this.#options.clock.nowMs()
+    if (this.#backends.some((backend) => backend.isServing())) this.#lastServingMs = nowMs
+    for (;;) {
+      let lease: Lease | undefined
+      const entry = this.#waiting.take((candidate) => {
+        lease = this.#tryGrant(candidate.ticket, candidate.queuedAtMs)
+        return lease !== undefined
+      })
+      if (!entry || !lease) return
+      entry.grant(lease)
+    }
+  }
+
+  /** Whole seconds until a place in the queue is likely to be free, for `Retry-After`. */
+  retryAfterSeconds(): number {
+    const slots = this.#backends.reduce(
+      (sum, backend) => sum + (backend.isServing() ? backend.member.slots : 0),
+      0,
+    )
+    const seconds = (this.#waiting.size * this.#meanServiceMs) / Math.max(1, slots) / 1_000
+    return Math.min(60, Math.max(1, Math.ceil(seconds)))
+  }
+
+  #enqueue(ticket: Ticket): Promise<Lease> {
+    const { clock } = this.#options
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        cancelTimer()
+        ticket.signal.removeEventListener('abort', onAbort)
+      }
+      const entry: Entry = {
+        client: ticket.client,
+        group: ticket.group,
+        replay: ticket.replay,
+        ticket,
+        queuedAtMs: clock.nowMs(),
+        grant(lease) {
+          leave()
+          resolve(lease)
+        },
+      }
+      const refuse = (error: AsrError): void => {
+        if (!this.#waiting.remove(entry)) return
+        leave()
+        reject(error)
+        // Whoever stood behind it in its line may be served now.
+        this.pump()
+      }
+      const onAbort = (): void => refuse(clientClosed())
+      const cancelTimer = clock.after(ticket.patienceMs, () => refuse(this.#timedOut(ticket.group)))
+      ticket.signal.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.add(entry)
+    })
+  }
+
+  #tryGrant(ticket: Ticket, queuedAtMs: number): Lease | undefined {
+    const { policy, random, clock, retryBudget } = this.#options
+    if (ticket.replay && this.#replaysInFlight >= replaysAllowed(this.#inFlight, retryBudget))
+      return undefined
+    const nowMs = clock.nowMs()
+    const backend = selectBackend(this.#backends, ticket, policy, random, nowMs)
+    if (!backend) return undefined
+    return this.#lease(backend, ticket.replay, nowMs, nowMs - queuedAtMs)
+  }
+
+  #lease(backend: Backend, replay: boolean, startedAtMs: number, waitedMs: number): Lease {
+    const giveBack = backend.takeSlot()
+    this.#inFlight += 1
+    if (replay) this.#replaysInFlight += 1
+    return {
+      backend,
+      waitedMs,
+      release: () => {
+        if (!giveBack()) return
+        this.#inFlight -= 1
+        if (replay) this.#replaysInFlight -= 1
+        const servedMs = this.#options.clock.nowMs() - startedAtMs
+        this.#meanServiceMs += meanGain * (servedMs - this.#meanServiceMs)
+        this.#options.onRelease?.(backend, backend.inFlight === 0)
+        this.pump()
+      },
+    }
+  }
+
+  #hasRoom(group: string | undefined, nowMs: number): boolean {
+    return this.#backends.some((backend) => serves(backend, group) && backend.hasRoom(nowMs))
+  }
+
+  #mayServeSoon(group: string | undefined): boolean {
+    return this.#backends.some(
+      (backend) => serves(backend, group) && (backend.isServing() || backend.state === 'probing'),
+    )
+  }
+
+  #queueFull(): AsrError {
+    return new AsrError('queue_full', `${this.#waiting.size} requests are waiting already.`, {
+      retryAfterSeconds: this.retryAfterSeconds(),
+    })
+  }
+
+  #timedOut(group: string | undefined): AsrError {
+    if (this.membersKnown && !this.#mayServeSoon(group)) return this.#nothingReady()
+    return new AsrError('queue_timeout', 'No instance had a free slot in time.', {
+      retryAfterSeconds: this.retryAfterSeconds(),
+    })
+  }
+
+  #nothingReady(): AsrError {
+    return new AsrError('no_instance_ready', 'No instance is ready.', { retryAfterSeconds: 5 })
+  }
+}
+
+function clientClosed(): AsrError {
+  return new AsrError('client_closed', 'The client closed the connection.')
+}

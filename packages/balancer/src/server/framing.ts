@@ -1,0 +1,22 @@
+import type { IncomingMessage } from 'node:http'
+import { AsrError } from '@asr-cluster/protocol'
+
+/**
+ * Refuses what an instance could frame differently from us (RFC 9112 §6.3, §3.2): the parser refuses most of it, this is
+ * the rest. Throws AsrError.
+ */
+export function checkFraming(request: IncomingMessage): void {
+  const { headers, rawHeaders, httpVersion } = request
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    throw new AsrError('invalid_request', 'Only the transfer coding `chunked` is supported.')
+  }
+  if (coding !== undefined && headers['content-length'] !== undefined) {
+    throw new AsrError('invalid_request', 'A request has either Content-Length or Transfer-Encoding.')
+  }
+  if (coding !== undefined && httpVersion === '1.0') {
+    throw new AsrError('invalid_request', 'HTTP/1.0 has no Transfer-Encoding.')
+  }
+  const hosts = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length
+  if (hosts > 1) throw new AsrError('invalid_request', 'A request has one Host header.')
+}

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AsrError, toAsrError } from '@asr-cluster/protocol'
+import type { Backend } from '../backend/backend.js'
+import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
+import { checkFraming } from './framing.js'
+import { clientAddress, requestIdOf } from './headers.js'
+import { healthz, modelList, readyz } from './own-routes.js'
+import { reply, replyError, type Reply } from './respond.js'
+import { findRoute, parseTarget, type Route, type RouteLabel } from './routes.js'
+
+/** What the routes need of the balancer besides the data path. */
+export interface HandlerContext extends ProxyContext {
+  isDraining: () => boolean
+  /** Another process takes the connections on: what still comes here is served, and the connection is closed. */
+  isHandingOver: () => boolean
+  renderMetrics: () => Promise<string>
+  members: () => readonly Backend[]
+  startedAtSeconds: number
+  /** Called at the end of each answer. */
+  onDone: (entry: AccessEntry) => void
+}
+
+export interface AccessEntry extends Trace {
+  requestId: string
+  method: string
+  route: RouteLabel
+  status: number
+  durationMs: number
+  address: string
+}
+
+/** The request listener of the server; never rejects. */
+export function createHandler(context: HandlerContext) {
+  return (request: IncomingMessage, response: ServerResponse, expectsContinue = false): void => {
+    void handle(context, request, response, expectsContinue)
+  }
+}
+
+async function handle(
+  context: HandlerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  expectsContinue: boolean,
+): Promise<void> {
+  const requestId = requestIdOf(request)
+  const target = parseTarget(request.url ?? '')
+  const route = target && findRoute(target.pathname)
+  const pathname = target?.pathname ?? ''
+  const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
+  const signal = watchClient(context, request, response, { requestId, route, trace })
+  if (context.isDraining() || context.isHandingOver()) response.shouldKeepAlive = false
+  try {
+    checkFraming(request)
+    if (!target || !route) throw new AsrError('not_found', 'There is no such route.')
+    if (!route.methods.includes(request.method ?? '')) {
+      refuseMethod(request, response, route, pathname, requestId)
+      return
+    }
+    if (route.kind !== 'proxy' && route.kind !== 'light-proxy') {
+      const answer = await ownRoute(context, route)
+      reply(request, response, { ...answer, headers: { ...answer.headers, 'x-request-id': requestId } })
+      return
+    }
+    if (context.isDraining())
+      throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
+    const { path } = target
+    const client = clientKey(request)
+    const call = { request, response, requestId, path, client, expectsContinue, signal, trace }
+    await proxyRequest(context, { ...call, group: undefined, light })
+  } catch (thrown) {
+    const error = toAsrError(thrown)
+    if (error.code === 'client_closed') {
+      response.destroy()
+      return
+    }
+    if (error.code === 'internal') context.log.error({ requestId, err: error.cause }, 'request failed')
+    replyError(request, response, error, pathname, requestId)
+  }
+}
+
+async function ownRoute(context: HandlerContext, route: Route): Promise<Reply> {
+  switch (route.kind) {
+    case 'healthz':
+      return healthz()
+    case 'readyz': {
+      const instancesUp = context.members().filter((backend) => backend.isServing()).length
+      return readyz({ draining: context.isDraining(), instancesUp })
+    }
+    case 'models':
+      return modelList(
+        context.members().map((backend) => backend.member),
+        context.startedAtSeconds,
+      )
+    default: {
+      const body = await context.renderMetrics()
+      return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body }
+    }
+  }
+}
+
+function refuseMethod(
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: Route,
+  pathname: string,
+  requestId: string,
+): void {
+  const allow = [...route.methods, 'OPTIONS'].join(', ')
+  response.setHeader('allow', allow)
+  if (request.method === 'OPTIONS') {
+    reply(request, response, { status: 204, headers: { 'x-request-id': requestId }, body: '' })
+    return
+  }
+  const error = new AsrError('method_not_allowed', `This route takes ${route.methods.join(' or ')}.`)
+  replyError(request, response, error, pathname, requestId)
+}
+
+/** Aborts the returned signal when the client leaves before its answer is complete, and reports the end of the answer. */
+function watchClient(
+  context: HandlerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  about: { requestId: string; route: Route | undefined; trace: Trace },
+): AbortSignal {
+  const controller = new AbortController()
+  const startedAtMs = context.clock.nowMs()
+  response.once('close', () => {
+    const complete = response.writableFinished
+    if (!complete) controller.abort()
+    context.onDone({
+      ...about.trace,
+      requestId: about.requestId,
+      method: request.method ?? '',
+      route: about.route?.label ?? 'other',
+      status: complete || response.headersSent ? response.statusCode : 499,
+      durationMs: context.clock.nowMs() - startedAtMs,
+      address: clientAddress(request),
+    })
+  })
+  return controller.signal
+}
+
+/** API key, else address. The key is hashed: nothing may keep it readable. */
+function clientKey(request: IncomingMessage): string {
+  const { authorization } = request.headers
+  if (!authorization) return clientAddress(request)
+  return createHash('sha256').update(authorization).digest('base64')
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+
+/** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Set or checked by the balancer, so the client's own are not passed on. */
+const replacedInRequest = new Set([
+  'content-length',
+  'expect',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-real-ip',
+  'x-request-id',
+])
+const replacedInResponse = new Set(['x-request-id', 'x-asr-instance'])
+
+const saneRequestId = /^[\w.:=+/@-]{1,128}$/
+
+/** The client's request id when it is harmless in logs and headers, else a new one. */
+export function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID()
+}
+
+/** Headers for the instance: name, value, name, value, … */
+export function forwardedRequestHeaders(request: IncomingMessage, requestId: string): string[] {
+  const { rawHeaders, headers, socket } = request
+  const drop = connectionTokens(headers.connection)
+  const result: string[] = []
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] as string).toLowerCase()
+    if (hopByHop.has(name) || replacedInRequest.has(name) || drop?.has(name)) continue
+    result.push(rawHeaders[index] as string, rawHeaders[index + 1] as string)
+  }
+  const address = clientAddress(request)
+  const before = headers['x-forwarded-for']
+  const chain = typeof before === 'string' && before !== '' ? `${before}, ${address}` : address
+  result.push('x-forwarded-for', chain, 'x-real-ip', address, 'x-request-id', requestId)
+  result.push('x-forwarded-proto', 'encrypted' in socket ? 'https' : 'http')
+  if (headers.host) result.push('x-forwarded-host', headers.host)
+  return result
+}
+
+/** Headers of an instance's answer for the client. `rawHeaders` alternates names and values. */
+export function forwardedResponseHeaders(
+  rawHeaders: readonly Buffer[],
+  requestId: string,
+  instance: string,
+): string[] {
+  const texts = rawHeaders.map((part) => part.toString('latin1'))
+  let drop: Set<string> | undefined
+  for (let index = 0; index < texts.length; index += 2) {
+    if (texts[index]?.toLowerCase() === 'connection') drop = connectionTokens(texts[index + 1])
+  }
+  const result: string[] = []
+  for (let index = 0; index < texts.length; index += 2) {
+    const name = (texts[index] as string).toLowerCase()
+    if (hopByHop.has(name) || replacedInResponse.has(name) || drop?.has(name)) continue
+    result.push(texts[index] as string, texts[index + 1] as string)
+  }
+  result.push('x-request-id', requestId, 'x-asr-instance', instance)
+  return result
+}
+
+/** First value of a header, lower-case name, in a list of alternating names and values. */
+export function headerValue(headers: readonly string[], name: string): string | undefined {
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index]?.toLowerCase() === name) return headers[index + 1]
+  }
+  return undefined
+}
+
+export function clientAddress(request: IncomingMessage): string {
+  return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+}
+
+function connectionTokens(value: string | undefined): Set<string> | undefined {
+  if (value === undefined) return undefined
+  const tokens = value.split(',').map((token) => token.trim().toLowerCase())
+  return tokens.every((token) => token === 'keep-alive' || token === 'close') ? undefined : new Set(tokens)
+}

@@ -1,0 +1,50 @@
+/** Label values of `asr_requests_total{route}`: a closed set, so that no client can grow it. */
+export type RouteLabel =
+  | '/asr'
+  | '/v1/audio/transcriptions'
+  | '/v1/models'
+  | '/v1/realtime'
+  | '/health'
+  | '/healthz'
+  | '/readyz'
+  | '/metrics'
+  | 'other'
+
+export interface Route {
+  label: RouteLabel
+  methods: readonly string[]
+  /** `proxy` goes to an instance with a free slot, `light-proxy` to any; the others are answered here. */
+  kind: 'proxy' | 'light-proxy' | 'models' | 'healthz' | 'readyz' | 'metrics'
+}
+
+const read = ['GET', 'HEAD'] as const
+
+const routes: Record<string, Route> = {
+  '/asr': { label: '/asr', methods: ['POST'], kind: 'proxy' },
+  '/v1/audio/transcriptions': { label: '/v1/audio/transcriptions', methods: ['POST'], kind: 'proxy' },
+  '/health': { label: '/health', methods: read, kind: 'light-proxy' },
+  '/v1/models': { label: '/v1/models', methods: read, kind: 'models' },
+  '/healthz': { label: '/healthz', methods: read, kind: 'healthz' },
+  '/readyz': { label: '/readyz', methods: read, kind: 'readyz' },
+  '/metrics': { label: '/metrics', methods: read, kind: 'metrics' },
+}
+
+export function findRoute(pathname: string): Route | undefined {
+  return Object.hasOwn(routes, pathname) ? routes[pathname] : undefined
+}
+
+export interface Target {
+  pathname: string
+  /** Origin form for the instance: path and query. */
+  path: string
+}
+
+/** Path of a request target in origin form or absolute form (RFC 9112 §3.2); undefined when it is neither. */
+export function parseTarget(target: string): Target | undefined {
+  const absolute = /^https?:\/\/[^/?#]*/i.exec(target)
+  const rest = absolute ? target.slice(absolute[0].length) : target
+  const path = absolute && !rest.startsWith('/') ? `/${rest}` : rest
+  if (!path.startsWith('/') || path.includes('#')) return undefined
+  const query = path.indexOf('?')
+  return { pathname: query < 0 ? path : path.slice(0, query), path }
+}

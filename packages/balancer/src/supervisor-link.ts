@@ -1,0 +1,62 @@
+import { balancerCommandSchema, type BalancerMessage } from '@asr-cluster/protocol'
+import type { Logger } from 'pino'
+import type { Balancer } from './balancer.js'
+
+const statsIntervalMs = 1_000
+
+/** The part of `process` that talks to a parent. */
+export interface ParentChannel {
+  send(message: unknown): void
+  on(event: 'message', listener: (message: unknown) => void): unknown
+  on(event: 'disconnect', listener: () => void): unknown
+}
+
+export interface SupervisorLink {
+  /** Sends the stats once the present turn of the event loop is over, however often it is called in it. */
+  sendStatsSoon(): void
+  send(message: BalancerMessage): void
+  stop(): void
+}
+
+/** Members, metrics and shutdown come from the supervisor; stats go to it. */
+export function connectSupervisor(
+  channel: ParentChannel,
+  balancer: Balancer,
+  log: Logger,
+  onShutdown: (handOver: boolean) => void,
+): SupervisorLink {
+  let pending = false
+  const send = (message: BalancerMessage): void => channel.send(message)
+  const sendStats = (): void => {
+    pending = false
+    send(balancer.stats())
+  }
+  const timer = setInterval(sendStats, statsIntervalMs)
+  channel.on('message', (raw) => {
+    const parsed = balancerCommandSchema.safeParse(raw)
+    if (!parsed.success) {
+      log.error({ issues: parsed.error.issues.slice(0, 3) }, 'unknown message from the supervisor')
+      return
+    }
+    switch (parsed.data.type) {
+      case 'members':
+        balancer.setMembers(parsed.data.members)
+        break
+      case 'metrics':
+        balancer.setSupervisorMetrics(parsed.data.metrics)
+        break
+      case 'shutdown':
+        onShutdown(parsed.data.handOver ?? false)
+        break
+    }
+  })
+  return {
+    sendStatsSoon() {
+      if (pending) return
+      pending = true
+      setImmediate(sendStats)
+    },
+    send,
+    stop: () => clearInterval(timer),
+  }
+}
