@@ -68,8 +68,6 @@ export interface Trace {
 export async function proxyRequest(context: ProxyContext, call: Call): Promise<void> {
   const { config, scheduler, spoolMemory, spoolDir, clock } = context
   const { request, response, signal } = call
-  const hasBody =
-    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0
   if (Number(request.headers['content-length']) > config.maxBodySize) throw tooLarge(config.maxBodySize)
   if (!call.light) scheduler.admit(call.group)
   if (call.expectsContinue) response.writeContinue()

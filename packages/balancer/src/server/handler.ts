@@ -62,7 +62,8 @@ async function handle(
       reply(request, response, { ...answer, headers: { ...answer.headers, 'x-request-id': requestId } })
       return
     }
-    if (context.isDraining())
+    const light = route.kind === 'light-proxy'
+    if (context.isDraining() && !light)
       throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
     const { path } = target
     const client = clientKey(request)
