@@ -1,1 +1,9 @@
-export {}
+export { main } from './cli/main.js'
+export { ConfigError } from './config/config-error.js'
+export { loadConfig } from './config/load-config.js'
+export { clusterConfigSchema } from './config/schema.js'
+export type { ClusterConfig, ClusterConfigInput } from './config/schema.js'
+export { ControlClient, findCluster, isSocketAlive, NotRunningError } from './control/control-client.js'
+export { controlSocketPath, stateDir } from './control/state-dir.js'
+export { startSupervisor } from './cluster/supervisor.js'
+export type { Supervisor, SupervisorOptions } from './cluster/supervisor.js'

@@ -1,0 +1,65 @@
+import { balancerMessageSchema, environment } from '@asr-cluster/protocol'
+import type { BalancerConfig, BalancerMessage } from '@asr-cluster/protocol'
+import { request } from 'undici'
+import type { Program } from '../process/managed-process.js'
+import type { SpawnRequest } from '../process/spawner.js'
+import { toBalancerInput } from './balancer-input.js'
+
+export interface BalancerProgramOptions {
+  /** Program and leading arguments. */
+  command: readonly string[]
+  config: () => BalancerConfig
+  listenFd: number
+  port: number
+  clusterId: string
+  onMessage: (message: BalancerMessage) => void
+  onSpawned: () => void
+}
+
+/** The descriptor of the listening socket in the child: the first one after standard error. */
+const childListenFd = 3
+
+export function balancerProgram(options: BalancerProgramOptions): Program {
+  return {
+    id: 'balancer',
+    prepare(): Promise<SpawnRequest> {
+      const [file, ...args] = options.command as [string, ...string[]]
+      return Promise.resolve({
+        file,
+        args: [
+          ...args,
+          '--config-json',
+          JSON.stringify(toBalancerInput(options.config())),
+          '--listen-fd',
+          String(childListenFd),
+        ],
+        env: {
+          [environment.supervisorPid]: String(process.pid),
+          [environment.clusterId]: options.clusterId,
+        },
+        ipc: true,
+        inheritFds: [options.listenFd],
+      })
+    },
+    async probe(signal) {
+      const url = `http://${reachableHost(options.config().host)}:${options.port}/healthz`
+      const response = await request(url, { signal, headersTimeout: 2_000, bodyTimeout: 2_000, reset: true })
+      await response.body.dump()
+      if (response.statusCode !== 200) throw new Error(`/healthz answers ${response.statusCode}`)
+    },
+    onMessage(raw, managed) {
+      const message = balancerMessageSchema.safeParse(raw)
+      if (!message.success) return
+      if (message.data.type === 'listening') managed.dispatch({ type: 'said-ready' })
+      options.onMessage(message.data)
+    },
+    onSpawned: options.onSpawned,
+  }
+}
+
+/** Where we reach a server that listens on `host` ourselves, ready for a URL. */
+export function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -1,0 +1,54 @@
+import type { Argv } from 'yargs'
+import { balancerConfigSchema } from '@asr-cluster/protocol'
+import { ControlClient, findCluster } from '../control/control-client.js'
+import type { ControlLine } from '../control/control-client.js'
+import { controlSocketPath, stateDir } from '../control/state-dir.js'
+import { cliExit } from './exit-codes.js'
+import type { CliContext } from './context.js'
+
+export interface PortArgs {
+  port: number | undefined
+}
+
+export function withPort<T>(argv: Argv<T>): Argv<T & PortArgs> {
+  return argv.option('port', {
+    type: 'number',
+    describe: 'Port of the cluster to talk to; without it 7860, or the only one that runs',
+  }) as Argv<T & PortArgs>
+}
+
+export const defaultPort = balancerConfigSchema.parse({}).port
+
+/** Connects to a running cluster. Throws NotRunningError. */
+export async function connectToCluster({ port }: PortArgs, context: CliContext): Promise<ControlClient> {
+  const dir = stateDir(context.env)
+  return new ControlClient(controlSocketPath(dir, await findCluster(dir, port, defaultPort)))
+}
+
+export interface OperationOutcome {
+  ok: boolean
+  message?: string
+  data?: unknown
+}
+
+/** Runs an operation of the supervisor, prints what it says, and returns how it ended. */
+export async function runOperation(
+  client: ControlClient,
+  name: string,
+  body: object,
+  say: (line: string) => void,
+): Promise<OperationOutcome> {
+  for await (const raw of client.stream('POST', `/${name}`, body)) {
+    const line = raw as ControlLine
+    if ('line' in line) say(line.line)
+    else if ('done' in line) return line
+  }
+  return { ok: false, message: 'the supervisor went away before it answered' }
+}
+
+/** Prints the outcome, as JSON where asked for, and turns it into an exit code. */
+export function reportOutcome(outcome: OperationOutcome, json: boolean, { output }: CliContext): number {
+  if (json) output.print(JSON.stringify(outcome))
+  else if (outcome.message !== undefined) (outcome.ok ? output.print : output.complain)(outcome.message)
+  return outcome.ok ? cliExit.ok : cliExit.failed
+}

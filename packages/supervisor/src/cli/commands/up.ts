@@ -1,0 +1,67 @@
+import type { ArgumentsCamelCase, Argv } from 'yargs'
+import { loadConfig } from '../../config/load-config.js'
+import { runDetached } from '../detach.js'
+import { runForeground } from '../foreground.js'
+import { UsageError } from '../exit-codes.js'
+import type { CliContext, Command } from '../context.js'
+
+export interface UpArgs {
+  config: string | undefined
+  model: string | undefined
+  instances: number | undefined
+  port: number | undefined
+  basePort: number | undefined
+  detach: boolean
+  insecure: boolean
+}
+
+export const upCommand: Command<UpArgs> = {
+  command: 'up',
+  describe: 'Start the cluster; Ctrl-C drains it, a second Ctrl-C kills it',
+  builder: (argv: Argv) =>
+    argv
+      .option('config', { alias: 'c', type: 'string', describe: 'Configuration file' })
+      .option('model', { type: 'string', describe: 'Model of the first group' })
+      .option('instances', { type: 'number', describe: 'Number of instances of the first group' })
+      .option('port', { type: 'number', describe: 'Port for clients; 0 for any free one' })
+      .option('base-port', { type: 'number', describe: 'Port of the first instance; 0 for any free ones' })
+      .option('detach', { type: 'boolean', default: false, describe: 'Return once the cluster is ready' })
+      .option('insecure', {
+        type: 'boolean',
+        default: false,
+        describe: 'Allow a balancer that other machines can reach without API keys',
+      }) as unknown as Argv<UpArgs>,
+  async run(args, context) {
+    const { config } = loadUpConfig(args, context)
+    return args.detach ? runDetached(context, config.supervisor.logs.dir) : runForeground(config, context)
+  },
+}
+
+export function loadUpConfig(
+  args: ArgumentsCamelCase<UpArgs>,
+  context: CliContext,
+): ReturnType<typeof loadConfig> {
+  for (const [name, limit] of [
+    ['instances', 64],
+    ['port', 65_535],
+    ['basePort', 65_535],
+  ] as const) {
+    const value = args[name]
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= limit)) {
+      throw new UsageError(
+        `--${name === 'basePort' ? 'base-port' : name} must be a whole number from 0 to ${limit}`,
+      )
+    }
+  }
+  return loadConfig({
+    file: args.config,
+    cwd: context.cwd,
+    insecure: args.insecure,
+    overrides: {
+      model: args.model,
+      instances: args.instances,
+      port: args.port,
+      basePort: args.basePort,
+    },
+  })
+}

@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { exitCodes } from '@asr-cluster/protocol'
+import { reachableHost } from '../balancer/balancer-program.js'
+import { PortTakenError } from '../balancer/listening-socket.js'
+import type { Cluster } from '../cluster/cluster.js'
+import { createShutdownRequests } from '../cluster/shutdown-requests.js'
+import { startSupervisor } from '../cluster/supervisor.js'
+import type { Supervisor } from '../cluster/supervisor.js'
+import type { ClusterConfig } from '../config/schema.js'
+import { installationRoot } from '../config/load-config.js'
+import { AlreadyRunningError } from '../control/control-server.js'
+import { stateDir } from '../control/state-dir.js'
+import { systemClock } from '../world/clock.js'
+import type { CliContext } from './context.js'
+import { cliExit } from './exit-codes.js'
+import { createNarrator } from './narrator.js'
+import { detachedParent } from './detach.js'
+
+/** Runs the supervisor in this process until the cluster was stopped; returns the exit code. */
+export async function runForeground(config: ClusterConfig, context: CliContext): Promise<number> {
+  const parent = detachedParent(context.env)
+  const say = parent?.say ?? context.output.print
+  const complain = parent?.say ?? context.output.complain
+  let supervisor: Supervisor
+  try {
+    supervisor = await startSupervisor({
+      config,
+      stateDir: stateDir(context.env),
+      onEvent: createNarrator(context.output, say),
+    })
+  } catch (error) {
+    if (!(error instanceof AlreadyRunningError || error instanceof PortTakenError)) throw error
+    complain(error.message)
+    parent?.finish(cliExit.failed)
+    return cliExit.failed
+  }
+  const unhandle = handleSignals(supervisor, say)
+  let code: number = cliExit.ok
+  try {
+    code = await serve(supervisor, config, say, parent !== null, () => parent?.finish(cliExit.ok))
+    await supervisor.finished
+  } finally {
+    unhandle()
+  }
+  say('stopped')
+  parent?.finish(code)
+  return code
+}
+
+/** Says when the cluster can be used; stops it if it cannot be, now or later. Returns the exit code. */
+async function serve(
+  supervisor: Supervisor,
+  config: ClusterConfig,
+  say: (line: string) => void,
+  isDetached: boolean,
+  onReady: () => void,
+): Promise<number> {
+  const { cluster } = supervisor
+  const balancerGone = (): boolean => cluster.balancer.state().state === 'failed'
+  const isStopped = (): boolean => cluster.balancer.state().state === 'stopped'
+  await cluster.until(() => balancerGone() || isStopped() || isSettled(cluster))
+  const isReady = cluster.instances().some(({ process }) => process.state().state === 'ready')
+  const hasInstances = cluster.instances().length > 0
+  if (!balancerGone() && !isStopped() && (isReady || !hasInstances)) {
+    for (const line of welcome(cluster, config, supervisor.port, isDetached)) say(line)
+    onReady()
+    await cluster.until(() => balancerGone() || isStopped())
+    if (isStopped()) return cliExit.ok
+  } else if (isStopped()) {
+    return cliExit.ok
+  }
+  const culprits = [cluster.balancer, ...cluster.instances().map(({ process }) => process)].filter(
+    (process) => process.state().state === 'failed',
+  )
+  for (const process of culprits) {
+    say(`${process.id} failed: ${process.state().reason}`)
+    for (const line of process.lastEnd()?.stderr ?? []) say(`  | ${line}`)
+  }
+  await supervisor.shutDown()
+  const isConfiguration = culprits.every((process) => process.lastEnd()?.code === exitCodes.configuration)
+  return isConfiguration ? cliExit.configuration : cliExit.failed
+}
+
+function isSettled(cluster: Cluster): boolean {
+  const states = cluster.instances().map(({ process }) => process.state().state)
+  const areSettled = states.every((state) => state === 'ready' || state === 'failed')
+  return (
+    areSettled && (cluster.balancer.state().state === 'ready' || states.every((state) => state === 'failed'))
+  )
+}
+
+function welcome(cluster: Cluster, config: ClusterConfig, port: number, isDetached: boolean): string[] {
+  const states = cluster.instances().map(({ process }) => process.state().state)
+  const ready = states.filter((state) => state === 'ready').length
+  const url = `http://${reachableHost(config.balancer.host)}:${port}`
+  const example = resolve(installationRoot, 'examples/hello.wav')
+  const audio = existsSync(example) ? relative(process.cwd(), example) : 'recording.wav'
+  return [
+    `${ready} of ${states.length} instances ready, serving on ${url}`,
+    `try: curl -F audio=@${audio} ${url}/asr`,
+    isDetached ? 'stop it with: asr-cluster down' : 'Ctrl-C drains and stops it',
+  ]
+}
+
+function handleSignals(supervisor: Supervisor, say: (line: string) => void): () => void {
+  const requests = createShutdownRequests(systemClock, {
+    drain() {
+      say('draining; press Ctrl-C again to kill')
+      void supervisor.shutDown()
+    },
+    kill() {
+      say('killing')
+      supervisor.kill()
+      void supervisor.shutDown()
+    },
+  })
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const name of names) process.on(name, requests.signal)
+  return () => {
+    for (const name of names) process.off(name, requests.signal)
+  }
+}

@@ -1,0 +1,58 @@
+import type { ClusterStatus } from '@asr-cluster/protocol'
+import { formatDuration, formatTable } from './table.js'
+
+/** The tables of `asr-cluster status`. */
+export function formatStatus({ supervisor, balancer, instances }: ClusterStatus): string[] {
+  const header = [
+    'INSTANCE',
+    'STATE',
+    'PORT',
+    'PID',
+    'GPU',
+    'WEIGHT',
+    'IN FLIGHT',
+    'RESTARTS',
+    'UPTIME',
+    'LAST EXIT',
+  ]
+  const rows = instances.map((instance) => [
+    instance.id,
+    instance.state,
+    String(instance.port || '-'),
+    String(instance.pid ?? '-'),
+    instance.gpu ?? '-',
+    String(instance.weight),
+    `${instance.inFlight}/${instance.slots ?? '?'}`,
+    String(instance.restarts),
+    instance.uptimeSeconds === null ? '-' : formatDuration(instance.uptimeSeconds),
+    instance.lastExit === null ? '-' : firstLine(instance.lastExit.reason),
+  ])
+  return [
+    `supervisor  pid ${supervisor.pid}, version ${supervisor.version}, up ${formatDuration(supervisor.uptimeSeconds)}`,
+    `balancer    ${describeBalancer(balancer)}`,
+    '',
+    ...formatTable(header, rows),
+    ...deathReports(instances),
+  ]
+}
+
+function describeBalancer(balancer: ClusterStatus['balancer']): string {
+  const pid = balancer.pid === null ? 'down' : `pid ${balancer.pid}`
+  return `${pid}, port ${balancer.port}, ${balancer.policy}, ${balancer.inFlight} in flight, ${balancer.queueDepth} queued`
+}
+
+/** Why an instance is not there, in its own last words. */
+function deathReports(instances: ClusterStatus['instances']): string[] {
+  return instances
+    .filter(({ state, lastExit }) => (state === 'failed' || state === 'backoff') && lastExit !== null)
+    .flatMap(({ id, lastExit }) => [
+      '',
+      `${id}: ${lastExit?.reason}`,
+      ...(lastExit?.stderr ?? []).map((l) => `  | ${l}`),
+    ])
+}
+
+function firstLine(text: string): string {
+  const line = text.split('\n', 1)[0] ?? ''
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line
+}

@@ -1,0 +1,118 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ConfigError } from './config-error.js'
+import { parseConfig } from './parse-config.js'
+import type { ClusterConfig } from './schema.js'
+
+/** Folder that holds `packages/` and `models/`: the repository, or wherever it is installed. */
+export const installationRoot = fileURLToPath(new URL('../../../../', import.meta.url))
+
+const defaultFiles = ['asr-cluster.yaml', 'config/asr-cluster.yaml']
+
+/** Values of the command line, which win over the file. */
+export interface ConfigOverrides {
+  model?: string | undefined
+  instances?: number | undefined
+  port?: number | undefined
+  basePort?: number | undefined
+}
+
+export interface LoadedConfig {
+  config: ClusterConfig
+  /** Absolute path; null when only defaults are in use. */
+  file: string | null
+}
+
+export interface LoadOptions {
+  /** As given with `-c`; without it the usual places are looked at. */
+  file?: string | undefined
+  cwd: string
+  overrides?: ConfigOverrides
+  /** Allow a balancer that is reachable from other machines. */
+  insecure?: boolean
+}
+
+/**
+ * Reads, checks and completes the configuration: every default is filled in, every path absolute.
+ * Throws ConfigError.
+ */
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  const file = options.file === undefined ? findConfig(options.cwd) : resolve(options.cwd, options.file)
+  const label = options.file ?? file ?? '(defaults)'
+  const config = parseConfig(file === null ? '' : readConfig(file, label), label)
+  const withFlags = applyOverrides(config, options.overrides ?? {})
+  const folders = [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot]
+  return {
+    config: {
+      ...withFlags,
+      balancer: checkHost(withFlags.balancer, label, options.insecure ?? false),
+      groups: withFlags.groups.map((group, index) => ({
+        ...group,
+        model: group.command ? group.model : resolveModel(group.model, folders, label, index),
+      })),
+      supervisor: {
+        ...withFlags.supervisor,
+        logs: { ...withFlags.supervisor.logs, dir: resolve(options.cwd, withFlags.supervisor.logs.dir) },
+      },
+    },
+    file,
+  }
+}
+
+export function findConfig(cwd: string): string | null {
+  const found = defaultFiles.map((name) => resolve(cwd, name)).find((path) => existsSync(path))
+  return found ?? null
+}
+
+function readConfig(file: string, label: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const message = `cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
+    throw new ConfigError(label, [{ line: null, column: null, message }])
+  }
+}
+
+function applyOverrides(config: ClusterConfig, overrides: ConfigOverrides): ClusterConfig {
+  const [first, ...rest] = config.groups
+  if (!first) return config
+  return {
+    ...config,
+    balancer: { ...config.balancer, port: overrides.port ?? config.balancer.port },
+    groups: [
+      {
+        ...first,
+        model: overrides.model ?? first.model,
+        instances: overrides.instances ?? first.instances,
+        basePort: overrides.basePort ?? first.basePort,
+      },
+      ...rest,
+    ],
+  }
+}
+
+const loopback = new Set(['127.0.0.1', '::1', 'localhost'])
+
+function checkHost(
+  balancer: ClusterConfig['balancer'],
+  label: string,
+  insecure: boolean,
+): ClusterConfig['balancer'] {
+  if (insecure || loopback.has(balancer.host)) return balancer
+  const message =
+    `\`balancer.host\`: ${balancer.host} is reachable from other machines and API keys are not checked yet; ` +
+    'start with --insecure if something in front protects it'
+  throw new ConfigError(label, [{ line: null, column: null, message }])
+}
+
+function resolveModel(model: string, folders: readonly string[], label: string, index: number): string {
+  const candidates = [...new Set(folders.map((folder) => resolve(folder, model)))]
+  const found = candidates.find((path) => existsSync(path))
+  if (found) return found
+  const hint = /^[\w.-]+\/[\w.-]+$/.test(model)
+    ? ' If it is a hub id: download the checkpoint first and name its folder.'
+    : ''
+  const message = `\`groups[${index}].model\`: no such folder; looked for ${candidates.join(', ')}.${hint}`
+  throw new ConfigError(label, [{ line: null, column: null, message }])
+}

@@ -1,0 +1,122 @@
+import { isCollection, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
+import type { Document } from 'yaml'
+import type { z } from 'zod'
+import { ConfigError } from './config-error.js'
+import type { ConfigProblem } from './config-error.js'
+import { clusterConfigSchema, unservedSections } from './schema.js'
+import type { ClusterConfig } from './schema.js'
+
+type Path = readonly PropertyKey[]
+
+/** Turns the text of a configuration file into a configuration. Throws ConfigError with every problem found. */
+export function parseConfig(text: string, file: string): ClusterConfig {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const at = (offset: number, message: string): ConfigProblem => {
+    const { line, col } = lines.linePos(offset)
+    return { line, column: col, message }
+  }
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      file,
+      document.errors.map((error) => at(error.pos[0], error.message)),
+    )
+  }
+  const locate = ({ path, message, atKey }: Finding): ConfigProblem => {
+    const offset = offsetOf(document, path, atKey ?? false)
+    return offset === null ? { line: null, column: null, message } : at(offset, message)
+  }
+  const parsed = clusterConfigSchema.safeParse((document.toJS() as unknown) ?? {}, { reportInput: true })
+  const problems = parsed.success
+    ? crossChecks(parsed.data).map(locate)
+    : parsed.error.issues.flatMap((issue) => describeIssue(issue).map(locate))
+  if (problems.length > 0) throw new ConfigError(file, problems)
+  return parsed.data as ClusterConfig
+}
+
+interface Finding {
+  path: Path
+  message: string
+  /** The key is wrong, not its value. */
+  atKey?: boolean
+}
+
+function describeIssue(issue: z.core.$ZodIssue): Finding[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const path = [...issue.path, key]
+      const unserved = issue.path.length === 0 ? unservedSections[key] : undefined
+      return {
+        path,
+        message: unserved ? `\`${key}\`: ${unserved}` : `unknown key \`${formatPath(path)}\``,
+        atKey: true,
+      }
+    })
+  }
+  return [{ path: issue.path, message: `\`${formatPath(issue.path)}\`: ${describeValue(issue)}` }]
+}
+
+function describeValue(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_union') {
+    const inner = issue.errors.flat().map((error) => lowerFirst(error.message))
+    return [...new Set(inner)].join(', or ')
+  }
+  if (issue.code === 'invalid_format' && issue.format === 'regex' && issue.pattern) {
+    if (issue.pattern.includes('ms|s|m|h')) return 'expected a duration such as 500ms, 5s, 2m or 1h'
+    if (issue.pattern.includes('KiB')) return 'expected a size such as 512KB, 100MB or 1GiB'
+    if (issue.pattern.endsWith('%$/')) return 'expected a percentage such as 20%'
+  }
+  if (issue.code === 'invalid_type' && issue.expected === 'string' && typeof issue.input === 'number') {
+    return 'expected text with a unit or in quotes, such as 5s or 100MB'
+  }
+  return lowerFirst(issue.message.replace(/^Invalid (input|option): /, ''))
+}
+
+function crossChecks(config: ClusterConfig): Finding[] {
+  const findings: Finding[] = []
+  const names = new Set<string>()
+  for (const [index, group] of config.groups.entries()) {
+    if (names.has(group.name)) {
+      findings.push({
+        path: ['groups', index, 'name'],
+        message: `a second group is called \`${group.name}\``,
+      })
+    }
+    names.add(group.name)
+    const portsEnd = group.basePort + (group.instances === 'auto' ? 1 : group.instances)
+    if (portsEnd > 65_536) {
+      findings.push({ path: ['groups', index, 'basePort'], message: 'the last instance would have no port' })
+    }
+  }
+  const { backoff } = config.supervisor
+  if (backoff.base > backoff.cap) {
+    findings.push({ path: ['supervisor', 'backoff', 'base'], message: '`base` is longer than `cap`' })
+  }
+  return findings
+}
+
+/** Where a value, or its key, begins; for one that is left out, where the nearest thing around it begins. */
+function offsetOf(document: Document.Parsed, path: Path, atKey: boolean): number | null {
+  const key = path.at(-1)
+  if (key === undefined) return 0
+  const parent: unknown = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true)
+  if (isMap(parent)) {
+    const pair = parent.items.find((item) => isScalar(item.key) && item.key.value === key)
+    const node = pair && (atKey || isCollection(pair.value) ? pair.key : (pair.value ?? pair.key))
+    if (isNode(node) && node.range) return node.range[0]
+  } else if (isCollection(parent)) {
+    const node: unknown = parent.get(key, true)
+    if (isNode(node) && node.range) return node.range[0]
+  }
+  return offsetOf(document, path.slice(0, -1), true)
+}
+
+export function formatPath(path: Path): string {
+  return path
+    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
+    .join('')
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
+}

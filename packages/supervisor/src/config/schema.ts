@@ -1,0 +1,113 @@
+import { balancerConfigSchema, durationSchema, sizeSchema } from '@asr-cluster/protocol'
+import { z } from 'zod'
+
+const autoOr = (schema: z.ZodInt) => z.union([z.literal('auto'), schema])
+
+export const groupConfigSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,39}$/, 'expected lower-case letters, digits and dashes, a letter first')
+    .default('default')
+    .describe('Instances are called NAME-0, NAME-1, …'),
+  model: z
+    .string()
+    .min(1)
+    .default('models/demo')
+    .describe(
+      'Folder of a Qwen3-ASR checkpoint: absolute, or relative to this file, the working folder or the installation.',
+    ),
+  quantization: z
+    .enum(['none', 'fp16', 'int8', 'int4', 'auto'])
+    .default('auto')
+    .describe('Precision of the compiled weights.'),
+  instances: autoOr(z.int().min(0).max(64))
+    .default(2)
+    .describe('How many processes; `auto` is one per GPU, else one per 2 cores.'),
+  basePort: z
+    .int()
+    .min(0)
+    .max(65535)
+    .default(7861)
+    .describe('Port of the first instance, the next one has the next port; 0 takes any free ones.'),
+  weights: z
+    .array(z.int().min(1).max(1000))
+    .min(1)
+    .default([1])
+    .describe('Share of the requests per instance, repeated when there are more instances.'),
+  gpus: z
+    .union([z.enum(['auto', 'none']), z.array(z.union([z.int().min(0), z.string().min(1)])).min(1)])
+    .default('auto')
+    .describe('`auto` spreads by free memory, `none` is CPU only, or a list of indices or UUIDs.'),
+  slots: autoOr(z.int().min(1).max(256))
+    .default('auto')
+    .describe('Requests that one instance decodes together; `auto` lets it decide (1 with `command`).'),
+  threads: autoOr(z.int().min(1).max(1024))
+    .default('auto')
+    .describe('Inference threads of one instance; `auto` shares the cores among the instances.'),
+  env: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.union([z.string(), z.number()]))
+    .default({})
+    .describe('Environment variables of the instances.'),
+  command: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe(
+      'Program and arguments of any other server, instead of asr-instance; {port}, {gpu}, {id} and {model} are filled in.',
+    ),
+  healthPath: z
+    .string()
+    .startsWith('/')
+    .default('/health')
+    .describe('With `command`: what answers 2xx once the server is ready.'),
+})
+
+export const supervisorConfigSchema = z.strictObject({
+  startTimeout: durationSchema
+    .prefault('120s')
+    .describe('For an instance to become ready; every sign of progress starts it anew.'),
+  stopTimeout: durationSchema.prefault('10s').describe('From SIGTERM to SIGKILL.'),
+  drainTimeout: durationSchema.prefault('300s').describe('For the running requests to end before a stop.'),
+  startRetries: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(3)
+    .describe('Starts tried again after the first failed one; then `failed`.'),
+  backoff: z
+    .strictObject({
+      base: durationSchema.prefault('1s').describe('Wait before the first retry; it doubles each time.'),
+      cap: durationSchema.prefault('60s').describe('Longest wait.'),
+    })
+    .prefault({}),
+  logs: z
+    .strictObject({
+      dir: z
+        .string()
+        .min(1)
+        .default('logs')
+        .describe('Folder of the log files, relative to the working folder.'),
+      maxBytes: sizeSchema.prefault('10MB').describe('A log file is rotated before it grows beyond this.'),
+      backups: z.int().min(0).max(1000).default(5).describe('Rotated files kept per program.'),
+    })
+    .prefault({}),
+})
+
+export const clusterConfigSchema = z.strictObject({
+  balancer: balancerConfigSchema.prefault({}),
+  groups: z.array(groupConfigSchema).min(1).prefault([{}]),
+  supervisor: supervisorConfigSchema.prefault({}),
+})
+
+/** All defaults filled in; durations in milliseconds, sizes in bytes. */
+export type ClusterConfig = z.output<typeof clusterConfigSchema>
+export type ClusterConfigInput = z.input<typeof clusterConfigSchema>
+export type GroupConfig = z.output<typeof groupConfigSchema>
+export type SupervisorConfig = z.output<typeof supervisorConfigSchema>
+
+/** Sections of the design that this version does not serve; a file that names one is told so. */
+export const unservedSections: Readonly<Record<string, string>> = {
+  autoscale: 'autoscaling is not built yet: set groups[].instances',
+  cache: 'the answer cache is not built yet',
+  auth: 'API keys are not checked yet: keep balancer.host on loopback, or put a proxy that checks keys in front',
+}

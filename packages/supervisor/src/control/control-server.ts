@@ -1,0 +1,106 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { isSocketAlive } from './control-client.js'
+
+/** Says a line to the caller while an operation goes on. */
+export type Say = (line: string) => void
+
+export interface OperationResult {
+  ok: boolean
+  message?: string
+  data?: unknown
+}
+
+export interface LogRequest {
+  id: string | null
+  lines: number
+  follow: boolean
+}
+
+/** What can be asked of a running supervisor. */
+export interface ControlApi {
+  status(): unknown
+  /** Writes JSON lines until it is through, or, when following, until `signal` aborts. */
+  logs(request: LogRequest, write: (line: unknown) => void, signal: AbortSignal): Promise<void>
+  /** Operations by name; each is `POST /NAME` with a JSON object. */
+  operations: Readonly<Record<string, (body: unknown, say: Say) => Promise<OperationResult>>>
+}
+
+export class AlreadyRunningError extends Error {
+  override name = 'AlreadyRunningError'
+}
+
+/**
+ * Serves the control API on a Unix socket that only its owner can open. Answers of operations are JSON lines,
+ * so that the caller sees what goes on. Throws AlreadyRunningError if another supervisor is there.
+ */
+export async function serveControl(path: string, api: ControlApi): Promise<Server> {
+  if (await isSocketAlive(path)) throw new AlreadyRunningError(`a supervisor already serves ${path}`)
+  // A file that nobody accepts on is left over from a supervisor that was killed.
+  rmSync(path, { force: true })
+  const server = createServer((request, response) => {
+    handle(api, request, response).catch((error: unknown) => {
+      if (response.headersSent) response.destroy()
+      else sendJson(response, 500, { error: error instanceof Error ? error.message : String(error) })
+    })
+  })
+  // A `logs --follow` of a sleeping terminal must not be cut.
+  server.requestTimeout = 0
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    // The file appears within this call; nobody may open it before its mode is right.
+    const previousMask = process.umask(0o177)
+    server.listen(path, resolve)
+    process.umask(previousMask)
+  })
+  chmodSync(path, 0o600)
+  return server
+}
+
+async function handle(api: ControlApi, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://supervisor')
+  const name = url.pathname.slice(1)
+  if (request.method === 'GET' && name === 'status') return sendJson(response, 200, api.status())
+  if (request.method === 'GET' && name === 'logs') {
+    const write = startLines(response)
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    await api.logs(
+      {
+        id: url.searchParams.get('id'),
+        lines: Number(url.searchParams.get('lines') ?? 100),
+        follow: url.searchParams.get('follow') === '1',
+      },
+      write,
+      gone.signal,
+    )
+    response.end()
+    return
+  }
+  const operation = Object.hasOwn(api.operations, name) ? api.operations[name] : undefined
+  if (!operation || request.method !== 'POST')
+    return sendJson(response, 404, { error: `no route ${url.pathname}` })
+  const body: unknown = JSON.parse((await text(request)) || '{}')
+  const write = startLines(response)
+  let result: OperationResult
+  try {
+    result = await operation(body, (line) => write({ line }))
+  } catch (error) {
+    result = { ok: false, message: error instanceof Error ? error.message : String(error) }
+  }
+  write({ done: true, ...result })
+  response.end()
+}
+
+function startLines(response: ServerResponse): (line: unknown) => void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  response.flushHeaders()
+  return (line) => void response.write(`${JSON.stringify(line)}\n`)
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(body))
+}

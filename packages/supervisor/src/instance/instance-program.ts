@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto'
+import { environment, exitCodes, healthSchema, instanceMessageSchema } from '@asr-cluster/protocol'
+import type { InstanceMessage, Member } from '@asr-cluster/protocol'
+import { request } from 'undici'
+import { probePort } from '../process/free-port.js'
+import type { Program } from '../process/managed-process.js'
+import type { SpawnRequest } from '../process/spawner.js'
+import { choosePort } from './choose-port.js'
+import { modelNames } from './plan-instances.js'
+import type { InstanceSpec } from './plan-instances.js'
+
+const host = '127.0.0.1'
+const probeTimeoutMs = 2_000
+
+export type ProgressMessage = Extract<InstanceMessage, { type: 'progress' }>
+
+export interface InstanceProgramOptions {
+  spec: () => InstanceSpec
+  /** Program and leading arguments of our own asr-instance. */
+  command: readonly string[]
+  clusterId: string
+  isReserved: (port: number) => boolean
+  onProgress: (message: ProgressMessage) => void
+  onNotice: (text: string) => void
+}
+
+export interface InstanceProgram extends Program {
+  /** Actual port of this life; 0 before it is known. */
+  port(): number
+  slots(): number | null
+  /** How the balancer sees this life. */
+  member(draining: boolean): Member
+}
+
+/** What one life of an instance told us. */
+interface Life {
+  identity: string
+  port: number
+  slots: number | null
+  model: string | null
+  fatal: string | null
+}
+
+export function instanceProgram(options: InstanceProgramOptions): InstanceProgram {
+  let life: Life = newLife(0)
+
+  async function preparePort(spec: InstanceSpec): Promise<number> {
+    // Ours can take any free port by itself and tell; a foreign server has to be given one.
+    if (spec.port === 0) return spec.command === null ? 0 : ((await probePort(host, 0)) ?? 0)
+    const { port, takenBy } = await choosePort(host, spec.port, options.isReserved)
+    if (takenBy !== null) options.onNotice(`port ${spec.port} is held by ${takenBy}; using ${port}`)
+    return port
+  }
+
+  function slots(): number | null {
+    const spec = options.spec()
+    if (life.slots !== null) return life.slots
+    if (spec.slots !== 'auto') return spec.slots
+    return spec.command === null ? null : 1
+  }
+
+  return {
+    id: options.spec().id,
+    async prepare() {
+      const spec = options.spec()
+      life = newLife(await preparePort(spec))
+      return buildRequest(spec, life, options)
+    },
+    probe: (signal) => probe(options.spec(), life, signal),
+    onMessage(raw, managed) {
+      const parsed = instanceMessageSchema.safeParse(raw)
+      if (!parsed.success) return
+      const message = parsed.data
+      if (message.type === 'progress') {
+        managed.dispatch({ type: 'progress' })
+        options.onProgress(message)
+      } else if (message.type === 'ready') {
+        life = { ...life, port: message.port, slots: message.slots, model: message.model }
+        managed.dispatch({ type: 'said-ready' })
+      } else {
+        life = { ...life, fatal: message.message }
+      }
+    },
+    lastWords: () => life.fatal,
+    explainExit({ code }) {
+      if (code === exitCodes.configuration) return 'wrong configuration or model'
+      return code === exitCodes.portInUse ? 'port in use' : null
+    },
+    port: () => life.port,
+    slots,
+    member(draining) {
+      const spec = options.spec()
+      const native = spec.command === null
+      return {
+        id: spec.id,
+        group: spec.group,
+        models: modelNames(spec, life.model),
+        url: `http://${host}:${life.port}`,
+        weight: spec.weight,
+        slots: slots() ?? 1,
+        draining,
+        native,
+        ...(native ? { identity: life.identity } : { healthPath: spec.healthPath }),
+      }
+    },
+  }
+}
+
+function newLife(port: number): Life {
+  return { identity: randomBytes(16).toString('hex'), port, slots: null, model: null, fatal: null }
+}
+
+function buildRequest(spec: InstanceSpec, life: Life, options: InstanceProgramOptions): SpawnRequest {
+  const env: Record<string, string> = {
+    ...spec.env,
+    ...(spec.gpu === null ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: spec.gpu }),
+    [environment.identity]: life.identity,
+    [environment.supervisorPid]: String(process.pid),
+    [environment.clusterId]: options.clusterId,
+  }
+  if (spec.command !== null) {
+    const values: Record<string, string> = {
+      port: String(life.port),
+      gpu: spec.gpu ?? '',
+      id: spec.id,
+      model: spec.model,
+    }
+    const [file, ...args] = spec.command.map((part) => fillIn(part, values)) as [string, ...string[]]
+    return { file, args, env, ipc: false }
+  }
+  const [file, ...args] = options.command as [string, ...string[]]
+  const flags = {
+    model: spec.model,
+    port: life.port,
+    id: spec.id,
+    host,
+    slots: spec.slots,
+    threads: spec.threads,
+    quantization: spec.quantization,
+  }
+  const flagArgs = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
+  return { file, args: [...args, ...flagArgs], env, ipc: true }
+}
+
+/** Replaces `{port}`, `{gpu}`, `{id}` and `{model}`; other braces stay as they are. */
+export function fillIn(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/\{([a-z]+)\}/g, (whole, name: string) => values[name] ?? whole)
+}
+
+async function probe(spec: InstanceSpec, life: Life, signal: AbortSignal): Promise<void> {
+  const path = spec.command === null ? '/health' : spec.healthPath
+  const response = await request(`http://${host}:${life.port}${path}`, {
+    signal,
+    headersTimeout: probeTimeoutMs,
+    bodyTimeout: probeTimeoutMs,
+    reset: true,
+  })
+  if (spec.command !== null) {
+    await response.body.dump()
+    if (response.statusCode >= 300) throw new Error(`${path} answers ${response.statusCode}`)
+    return
+  }
+  const health = healthSchema.safeParse(await response.body.json().catch(() => null))
+  if (!health.success) throw new Error(`${path} on port ${life.port} is not that of an asr-instance`)
+  if (health.data.identity !== life.identity) throw new Error(`somebody else answers on port ${life.port}`)
+  if (health.data.status !== 'healthy') throw new Error(`${path} says ${health.data.status}`)
+}

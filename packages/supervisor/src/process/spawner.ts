@@ -1,0 +1,165 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { detectParentDeath } from './parent-death.js'
+import { livingGroupMembers } from './process-table.js'
+
+export interface SpawnRequest {
+  file: string
+  args: readonly string[]
+  /** Added to our own environment. */
+  env: Readonly<Record<string, string>>
+  /** Open a message channel; the program must be one of ours. */
+  ipc: boolean
+  /** File descriptors that the child gets as 3, 4, … */
+  inheritFds?: readonly number[]
+}
+
+export interface ExitInfo {
+  code: number | null
+  signal: string | null
+}
+
+/** A running child, leader of its own process group. */
+export interface ChildHandle {
+  readonly pid: number
+  readonly stdout: Readable
+  readonly stderr: Readable
+  /** Settles once the process, and with it every process of its group, is gone and its output was read. */
+  readonly exited: Promise<ExitInfo>
+  onMessage(listener: (message: unknown) => void): void
+  /** Best effort: a child that is gone or going gets nothing. */
+  send(message: object): void
+  /** To the whole group; a group that is gone already is no error. */
+  signal(signal: NodeJS.Signals): void
+}
+
+export class SpawnError extends Error {
+  override name = 'SpawnError'
+  /** No such program, or not allowed to run it: trying again will not help. */
+  readonly permanent: boolean
+
+  constructor(message: string, permanent: boolean, cause?: unknown) {
+    super(message, { cause })
+    this.permanent = permanent
+  }
+}
+
+export interface Spawner {
+  /** Throws SpawnError. */
+  spawn(request: SpawnRequest): Promise<ChildHandle>
+}
+
+/** How long the group of an exited process may take to vanish after SIGKILL before we go on without it. */
+const sweepTimeoutMs = 2_000
+/** How long the pipes of an exited process are read on; a process outside the group may hold them for ever. */
+const outputGraceMs = 300
+
+export const systemSpawner: Spawner = {
+  async spawn(request) {
+    // With a wrapper in front a missing program would show only as exit code 127.
+    findExecutable(request.file, request.env['PATH'] ?? process.env['PATH'] ?? '')
+    const [file, ...args] = [...detectParentDeath().prefix, request.file, ...request.args] as [
+      string,
+      ...string[],
+    ]
+    const child = execa(file, args, {
+      env: request.env,
+      // Own group: a Ctrl-C at the terminal must reach the supervisor alone, and a stop must reach grandchildren.
+      detached: true,
+      cleanup: false,
+      buffer: false,
+      reject: false,
+      ipc: request.ipc,
+      // execa's types know plain descriptors only as the first three; it passes further ones on all the same.
+      stdio: ['ignore', 'pipe', 'pipe', ...((request.inheritFds ?? []) as unknown as 'inherit'[])],
+    })
+    const { pid, stdout, stderr } = child
+    if (pid === undefined || !stdout || !stderr) throw toSpawnError(await child)
+    const exit = new Promise<ExitInfo>((resolve) => {
+      child.once('exit', (code: number | null, signal: string | null) => resolve({ code, signal }))
+    })
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    const exited = exit.then(async (info) => {
+      await finish(pid, closed, [stdout, stderr])
+      return info
+    })
+    return {
+      pid,
+      stdout,
+      stderr,
+      exited,
+      onMessage: (listener) => void child.on('message', listener),
+      send(message) {
+        if (child.connected) child.send(message, () => {})
+      },
+      signal: (signal) => signalGroup(pid, signal),
+    }
+  },
+}
+
+/** Sends a signal to a process group; false if no such group is left. */
+export function signalGroup(groupId: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-groupId, signal)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
+/** After the end of the leader: its group goes too, and what it wrote is read. */
+async function finish(pid: number, closed: Promise<void>, streams: readonly Readable[]): Promise<void> {
+  await sweepGroup(pid)
+  const grace = new AbortController()
+  await Promise.race([closed, sleep(outputGraceMs, undefined, { signal: grace.signal }).catch(() => {})])
+  grace.abort()
+  for (const stream of streams) stream.destroy()
+}
+
+/** Kills what is left of a group whose leader is gone: a grandchild would hold the port of the next life. */
+async function sweepGroup(groupId: number): Promise<void> {
+  const deadline = performance.now() + sweepTimeoutMs
+  while (signalGroup(groupId, 'SIGKILL')) {
+    // A zombie that nobody reaps counts as gone, though the kernel still finds its group.
+    if (livingGroupMembers(groupId).length === 0 || performance.now() > deadline) return
+    await sleep(5)
+  }
+}
+
+/** Throws SpawnError if `file` cannot be run. */
+function findExecutable(file: string, path: string): void {
+  const candidates = file.includes('/')
+    ? [resolve(file)]
+    : path.split(delimiter).map((dir) => resolve(dir, file))
+  const found = candidates.some((candidate) => {
+    try {
+      accessSync(candidate, constants.X_OK)
+      return statSync(candidate).isFile()
+    } catch {
+      return false
+    }
+  })
+  if (!found) throw new SpawnError(`cannot run \`${file}\`: no such program`, true)
+}
+
+function toSpawnError(result: object): SpawnError {
+  const cause = 'cause' in result ? (result.cause as NodeJS.ErrnoException | undefined) : undefined
+  const code = cause?.code ?? 'unknown error'
+  const hints: Record<string, string> = {
+    EAGAIN: 'the system is out of processes or memory',
+    ENOMEM: 'the system is out of memory',
+    EMFILE: 'too many open files; raise `ulimit -n`',
+    ENFILE: 'the system is out of open files',
+  }
+  const hint = hints[code]
+  const permanent = code === 'ENOENT' || code === 'EACCES'
+  return new SpawnError(
+    `cannot start a process: ${code}${hint ? ` (${hint})` : ''}`,
+    permanent,
+    cause ?? result,
+  )
+}
