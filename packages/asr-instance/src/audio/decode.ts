@@ -1,0 +1,102 @@
+import { AsrError } from '@asr-cluster/protocol'
+import { decodeWithFfmpeg, type FfmpegLimits } from './ffmpeg.js'
+import { clip, pcmToMono, wholeFrames } from './pcm.js'
+import { Resampler } from './resample.js'
+import { sniff, sniffBytes, type Sniffed } from './sniff.js'
+import type { Spool } from './spool.js'
+import { parseWavHeader, type PcmWav } from './wav-header.js'
+
+export const engineSampleRate = 16_000
+
+export interface DecodeOptions {
+  signal: AbortSignal
+  /** Longer recordings are refused with `audio_too_long`. */
+  maxDurationSeconds: number
+  /** Where ffmpeg is looked for; the environment's PATH unless told. */
+  path?: string | undefined
+  ffmpegLimits?: FfmpegLimits
+}
+
+export interface DecodedAudio {
+  /** For the log, for example `WAV s16 44100 Hz 2 ch` or `MP3`. */
+  container: string
+  /** Mono at 16 kHz, -1 to 1, in pieces; can be read once. May throw AsrError while it is read. */
+  samples: AsyncIterable<Float32Array>
+}
+
+/**
+ * Recognises an upload by its bytes and opens it. What can be known from the header is checked before this returns.
+ * Throws AsrError: empty_file, not_audio, audio_truncated, audio_invalid, audio_too_long, unsupported_media.
+ */
+export async function decodeAudio(spool: Spool, options: DecodeOptions): Promise<DecodedAudio> {
+  if (spool.size === 0) throw new AsrError('empty_file', 'The uploaded file is empty (0 bytes).')
+  const found = await sniffSpool(spool)
+  if (found.kind === 'other') {
+    throw new AsrError('not_audio', `The uploaded file is not audio: it looks like ${found.name}.`)
+  }
+  if (found.kind === 'media') return viaFfmpeg(spool, found, options)
+  const wav = await parseWavHeader(spool)
+  if (wav.kind === 'other') {
+    const name = `WAV with codec 0x${wav.formatTag.toString(16).padStart(4, '0')}`
+    return viaFfmpeg(spool, { name, demuxer: 'wav', seekable: false }, options)
+  }
+  const seconds = wav.dataBytes / wav.frameBytes / wav.sampleRate
+  if (seconds > options.maxDurationSeconds) throw tooLong(seconds, options.maxDurationSeconds)
+  return {
+    container: `WAV ${wav.format} ${wav.sampleRate} Hz ${wav.channels} ch`,
+    samples: decodePcm(spool, wav),
+  }
+}
+
+type Media = Pick<Extract<Sniffed, { kind: 'media' }>, 'name' | 'demuxer' | 'seekable'>
+
+async function sniffSpool(spool: Spool): Promise<Exclude<Sniffed, { kind: 'id3' }>> {
+  const found = sniff(await spool.readAt(0, sniffBytes))
+  if (found.kind !== 'id3') return found
+  const behind = sniff(await spool.readAt(found.bytes, sniffBytes))
+  if (behind.kind === 'media') return behind
+  return { kind: 'media', name: 'MP3', demuxer: 'mp3', seekable: false }
+}
+
+function viaFfmpeg(spool: Spool, media: Media, options: DecodeOptions): DecodedAudio {
+  const samples = decodeWithFfmpeg({
+    spool,
+    name: media.name,
+    demuxer: media.demuxer,
+    seekable: media.seekable,
+    path: 'path' in options ? options.path : process.env['PATH'],
+    signal: options.signal,
+    ...(options.ffmpegLimits === undefined ? {} : { limits: options.ffmpegLimits }),
+  })
+  return { container: media.name, samples: limitDuration(samples, options.maxDurationSeconds) }
+}
+
+async function* decodePcm(spool: Spool, wav: PcmWav): AsyncGenerator<Float32Array> {
+  const bytes = spool.read(wav.dataOffset, wav.dataOffset + wav.dataBytes)
+  const resampler =
+    wav.sampleRate === engineSampleRate ? null : new Resampler(wav.sampleRate, engineSampleRate)
+  for await (const piece of wholeFrames(bytes, wav.frameBytes)) {
+    const mono = pcmToMono(piece, wav.format, wav.channels, wav.frameBytes)
+    if (resampler === null) yield clip(mono)
+    else for (const block of resampler.push(mono)) yield clip(block)
+  }
+  if (resampler !== null) for (const block of resampler.end()) yield clip(block)
+}
+
+/** A compressed file of 100 MB can hold weeks of silence, and only decoding tells. */
+async function* limitDuration(
+  samples: AsyncIterable<Float32Array>,
+  maxDurationSeconds: number,
+): AsyncGenerator<Float32Array> {
+  let count = 0
+  for await (const piece of samples) {
+    count += piece.length
+    if (count > maxDurationSeconds * engineSampleRate) throw tooLong(null, maxDurationSeconds)
+    yield piece
+  }
+}
+
+function tooLong(seconds: number | null, maxSeconds: number): AsrError {
+  const length = seconds === null ? `longer than` : `${Math.round(seconds)} s long; the limit is`
+  return new AsrError('audio_too_long', `The recording is ${length} ${maxSeconds} s.`)
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto'
+import { open, unlink, type FileHandle } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const readChunkBytes = 65_536
+
+/**
+ * Holds an upload: in memory while it is small, then in a temporary file that has no name any more, so that
+ * nothing is left behind however the process ends. Written once from start to end, then read at any place.
+ */
+export class Spool {
+  readonly #memoryLimitBytes: number
+  readonly #directory: string
+  #chunks: Buffer[] = []
+  #file: FileHandle | null = null
+  #size = 0
+
+  constructor(options: { memoryLimitBytes?: number; directory?: string } = {}) {
+    this.#memoryLimitBytes = options.memoryLimitBytes ?? 2 ** 20
+    this.#directory = options.directory ?? tmpdir()
+  }
+
+  /** Bytes written so far. */
+  get size(): number {
+    return this.#size
+  }
+
+  get inMemory(): boolean {
+    return this.#file === null
+  }
+
+  /** Appends; calls must not overlap. */
+  async write(chunk: Uint8Array): Promise<void> {
+    const position = this.#size
+    this.#size += chunk.length
+    if (this.#file === null && this.#size <= this.#memoryLimitBytes) {
+      this.#chunks.push(Buffer.from(chunk))
+      return
+    }
+    if (this.#file === null) await this.#spill()
+    await writeAll(this.#file as FileHandle, chunk, position)
+  }
+
+  /** Up to `length` bytes from `offset`; fewer at the end. */
+  async readAt(offset: number, length: number): Promise<Buffer> {
+    const wanted = Math.max(0, Math.min(length, this.#size - offset))
+    if (this.#file === null) return this.#memory().subarray(offset, offset + wanted)
+    const buffer = Buffer.allocUnsafe(wanted)
+    let done = 0
+    while (done < wanted) {
+      const { bytesRead } = await this.#file.read(buffer, done, wanted - done, offset + done)
+      if (bytesRead === 0) break
+      done += bytesRead
+    }
+    return buffer.subarray(0, done)
+  }
+
+  /** The bytes from `start` to `end`, in pieces. */
+  async *read(start = 0, end = this.#size): AsyncGenerator<Buffer> {
+    for (let offset = start; offset < end;) {
+      const chunk = await this.readAt(offset, Math.min(readChunkBytes, end - offset))
+      if (chunk.length === 0) return
+      offset += chunk.length
+      yield chunk
+    }
+  }
+
+  /** The file behind, made now if all was in memory. Only positional access was used: its offset is 0. */
+  async file(): Promise<FileHandle> {
+    if (this.#file === null) await this.#spill()
+    return this.#file as FileHandle
+  }
+
+  async close(): Promise<void> {
+    this.#chunks = []
+    const file = this.#file
+    this.#file = null
+    this.#size = 0
+    await file?.close()
+  }
+
+  /** One buffer for all of the memory part: joined when it is first read. */
+  #memory(): Buffer {
+    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0] as Buffer
+  }
+
+  async #spill(): Promise<void> {
+    const path = join(this.#directory, `asr-upload-${randomUUID()}`)
+    const file = await open(path, 'wx+', 0o600)
+    await unlink(path)
+    this.#file = file
+    let position = 0
+    for (const chunk of this.#chunks) {
+      await writeAll(file, chunk, position)
+      position += chunk.length
+    }
+    this.#chunks = []
+  }
+}
+
+async function writeAll(file: FileHandle, data: Uint8Array, position: number): Promise<void> {
+  let done = 0
+  while (done < data.length) {
+    done += (await file.write(data, done, data.length - done, position + done)).bytesWritten
+  }
+}

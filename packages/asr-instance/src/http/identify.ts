@@ -1,0 +1,28 @@
+import type { NextFunction, Request, Response } from 'express'
+import type { Logger } from 'pino'
+import { requestIdFor } from './request-id.js'
+import type { Service } from './service.js'
+
+/** What every handler finds in `res.locals`. */
+export interface RequestLocals {
+  requestId: string
+  log: Logger
+}
+
+/** Names the request and the instance in every response, whatever becomes of it. */
+export function identify(service: Service) {
+  return (req: Request, res: Response, next: NextFunction): void => {
+    const requestId = requestIdFor(req.headers['x-request-id'])
+    const locals: RequestLocals = { requestId, log: service.options.log.child({ requestId }) }
+    Object.assign(res.locals, locals)
+    res.setHeader('x-request-id', requestId)
+    res.setHeader('x-asr-instance', service.options.id)
+    // A connection that stays open would keep a draining process alive.
+    if (service.draining) res.setHeader('connection', 'close')
+    next()
+  }
+}
+
+export function localsOf(res: Response): RequestLocals {
+  return res.locals as RequestLocals
+}

@@ -1,0 +1,93 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { AsrError, renderError } from '@asr-cluster/protocol'
+import { createApp } from './app.js'
+import { expectContinue } from './early-answer.js'
+import { requestIdFor } from './request-id.js'
+import type { Service } from './service.js'
+
+export interface InstanceServer {
+  readonly http: Server
+  readonly port: number
+  /** Stops listening, closes idle connections, and resolves when the last request has been answered. */
+  drain(): Promise<void>
+}
+
+/** Rejects with the error of `listen` (EADDRINUSE, EACCES, …). */
+export async function startServer(
+  service: Service,
+  address: { host: string; port: number },
+): Promise<InstanceServer> {
+  const app = createApp(service)
+  const http = createServer({ requestTimeout: 300_000, headersTimeout: 60_000 })
+  // Longer than any client pool keeps a connection: who closes first must be the one that sends requests.
+  http.keepAliveTimeout = 120_000
+  const answering = new WeakMap<Socket, ServerResponse>()
+  const handle = (req: IncomingMessage, res: ServerResponse) => {
+    answering.set(req.socket, res)
+    // A connection that was busy when the listener closed becomes idle later, and nobody else closes it.
+    res.once('close', () => {
+      if (!http.listening) req.socket.end()
+    })
+    app(req, res)
+  }
+  http.on('request', handle)
+  http.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
+    expectContinue(req)
+    handle(req, res)
+  })
+  http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const unanswered = answering.get(socket)
+    refuse(service, error, socket, unanswered)
+  })
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject)
+    http.listen(address.port, address.host, () => {
+      http.off('error', reject)
+      resolve()
+    })
+  })
+  return { http, port: (http.address() as AddressInfo).port, drain: () => drain(http) }
+}
+
+function drain(http: Server): Promise<void> {
+  return new Promise((resolve) => {
+    http.close(() => resolve())
+  })
+}
+
+/** Answers what Node's parser refused; no Express has seen it. */
+function refuse(
+  service: Service,
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  response: ServerResponse | undefined,
+): void {
+  const begun = response !== undefined && !response.writableFinished && response.headersSent
+  if (error.code === 'ECONNRESET' || !socket.writable || begun) {
+    socket.destroy()
+    return
+  }
+  const { status, headers, body } = renderError(parserError(error), '/')
+  const head = Object.entries({
+    ...headers,
+    'x-request-id': requestIdFor(undefined),
+    'x-asr-instance': service.options.id,
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} Refused\r\n${head.join('')}\r\n${body}`)
+}
+
+function parserError(error: NodeJS.ErrnoException): AsrError {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new AsrError('headers_too_large', 'The request headers are larger than 16 KiB.')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new AsrError('request_timeout', 'The request did not arrive in time.')
+    case 'HPE_INVALID_EOF_STATE':
+      return new AsrError('invalid_request', 'The connection was closed before the request was complete.')
+    default:
+      return new AsrError('invalid_request', 'This is not a valid HTTP request.')
+  }
+}

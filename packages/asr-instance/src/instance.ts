@@ -1,0 +1,118 @@
+import { environment, exitCodes } from '@asr-cluster/protocol'
+import type { Logger } from 'pino'
+import { ConfigurationError } from './configuration-error.js'
+import type { CreateEngineOptions } from './engine/create-engine.js'
+import type { Engine } from './engine/engine.js'
+import { startServer, type InstanceServer } from './http/server.js'
+import { Service } from './http/service.js'
+import { createMetrics } from './metrics.js'
+import type { InstanceOptions } from './options.js'
+import type { SupervisorLink } from './supervisor-link.js'
+
+export interface InstanceWorld {
+  env: NodeJS.ProcessEnv
+  supervisor: SupervisorLink
+  log: Logger
+  /** For the operator; must be written when this returns. */
+  writeError(text: string): void
+  now(): Date
+  createEngine(options: CreateEngineOptions): Promise<Engine>
+  /** Resolves when the process is asked to stop. */
+  stopRequested: Promise<void>
+}
+
+/**
+ * The life of an instance. The port opens before the model is loaded, so that probes see life.
+ * Resolves to the exit code: 0 after a drain, 75 port taken, 78 wrong configuration, 1 anything else.
+ */
+export async function runInstance(options: InstanceOptions, world: InstanceWorld): Promise<number> {
+  const parentLost = world.supervisor.lost.then(() => {
+    world.log.warn('the supervisor is gone')
+    return 1
+  })
+  return Promise.race([parentLost, serve(options, world)])
+}
+
+async function serve(options: InstanceOptions, world: InstanceWorld): Promise<number> {
+  const { log } = world
+  const metrics = createMetrics(options.id)
+  const service = new Service({
+    id: options.id,
+    identity: world.env[environment.identity],
+    maxBodyBytes: options.maxBodyBytes,
+    maxDurationSeconds: options.maxDurationSeconds,
+    servedModelNames: options.servedModelNames,
+    metrics,
+    log,
+    now: () => world.now(),
+  })
+  let server: InstanceServer
+  try {
+    server = await startServer(service, options)
+  } catch (error) {
+    return listenFailure(error as NodeJS.ErrnoException, options, world)
+  }
+  log.info({ url: `http://${options.host}:${server.port}`, model: options.modelDir }, 'listening')
+  const died = new Promise<Error>((resolve) => {
+    void loadEngine(options, world, service, metrics.engine, server.port, resolve)
+  })
+  const end = await Promise.race([died, world.stopRequested])
+  if (end instanceof Error) return fatal(world, end)
+  log.info({ inFlight: service.slots.inFlight }, 'draining')
+  service.startDraining()
+  await server.drain()
+  await service.closeEngine()
+  log.info('stopped')
+  return 0
+}
+
+/** Calls `onDeath` if the engine does not come up, or dies later. */
+async function loadEngine(
+  options: InstanceOptions,
+  world: InstanceWorld,
+  service: Service,
+  metrics: CreateEngineOptions['metrics'],
+  port: number,
+  onDeath: (error: Error) => void,
+): Promise<void> {
+  const { supervisor, log } = world
+  try {
+    const engine = await world.createEngine({
+      modelDir: options.modelDir,
+      quantization: options.quantization,
+      slots: options.slots,
+      threads: options.threads,
+      cacheDir: options.cacheDir,
+      onProgress: (stage, ratio, detail) => supervisor.send({ type: 'progress', stage, ratio, detail }),
+      metrics,
+      onFatal: (error) => {
+        service.setBroken()
+        onDeath(error)
+      },
+    })
+    service.setReady(engine)
+    supervisor.send({ type: 'ready', port, slots: engine.slots, model: engine.model.name })
+    log.info({ ...engine.model, languages: engine.model.languages.length, slots: engine.slots }, 'ready')
+  } catch (error) {
+    onDeath(error as Error)
+  }
+}
+
+function fatal(world: InstanceWorld, error: Error): number {
+  const isConfiguration = error instanceof ConfigurationError
+  world.writeError(`asr-instance: ${isConfiguration ? error.message : (error.stack ?? error.message)}\n`)
+  const code = isConfiguration ? 'configuration' : 'engine'
+  world.supervisor.send({ type: 'fatal', code, message: error.message })
+  return isConfiguration ? exitCodes.configuration : 1
+}
+
+function listenFailure(error: NodeJS.ErrnoException, options: InstanceOptions, world: InstanceWorld): number {
+  const address = `${options.host}:${options.port}`
+  if (error.code === 'EADDRINUSE') {
+    const message = `the port of ${address} is in use by another process`
+    world.writeError(`asr-instance: ${message}\n`)
+    world.supervisor.send({ type: 'fatal', code: 'port_in_use', message })
+    return exitCodes.portInUse
+  }
+  return fatal(world, new ConfigurationError(`cannot listen on ${address}: ${error.message}`))
+}
