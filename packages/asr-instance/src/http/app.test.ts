@@ -1,6 +1,6 @@
 import { healthSchema } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
-import { fakeEngine, form, post, silentWav, startTestServer } from './server.fixture.js'
+import { ask, fakeEngine, form, post, silentWav, startTestServer } from './server.fixture.js'
 
 describe('status routes', () => {
   it('answers /health with the identity of this life', async () => {
@@ -21,8 +21,7 @@ describe('status routes', () => {
 
   it('says 503 on everything that needs the model while it is loaded', async () => {
     const { url, service } = await startTestServer(null)
-    const health = await fetch(`${url}/health`)
-    expect([health.status, (await health.json()).status]).toEqual([503, 'starting'])
+    expect(await ask(`${url}/health`)).toMatchObject({ status: 503, json: { status: 'starting' } })
     const refused = await post(`${url}/asr`, form({ audio: silentWav(10) }))
     expect(refused).toMatchObject({ status: 503, json: { code: 'no_instance_ready', status: 'error' } })
     expect(refused.headers.get('retry-after')).toBe('2')
@@ -33,17 +32,19 @@ describe('status routes', () => {
 
   it('lists the model by its names', async () => {
     const { url } = await startTestServer(fakeEngine(), { servedModelNames: ['whisper-1'] })
-    const list = await (await fetch(`${url}/v1/models`)).json()
-    expect(list.data.map((model: { id: string }) => model.id)).toEqual(['whisper-1', 'models/fake', 'fake'])
-    expect(list.data[0]).toEqual({
+    const { json } = await ask(`${url}/v1/models`)
+    expect(json.data.map((model: { id: string }) => model.id)).toEqual(['whisper-1', 'models/fake', 'fake'])
+    expect(json.data[0]).toEqual({
       id: 'whisper-1',
       object: 'model',
       created: 1767323045,
       owned_by: 'asr-cluster',
     })
-    expect((await (await fetch(`${url}/v1/models/models/fake`)).json()).id).toBe('models/fake')
-    const unknown = await fetch(`${url}/v1/models/other`)
-    expect([unknown.status, (await unknown.json()).error.code]).toEqual([404, 'model_not_found'])
+    expect((await ask(`${url}/v1/models/models/fake`)).json.id).toBe('models/fake')
+    expect(await ask(`${url}/v1/models/other`)).toMatchObject({
+      status: 404,
+      json: { error: { code: 'model_not_found' } },
+    })
   })
 
   it('labels every series with the instance', async () => {
@@ -56,8 +57,8 @@ describe('status routes', () => {
     for (const line of text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))) {
       expect(line).toContain('instance="test-0"')
     }
-    const series = await (await fetch(`${url}/metrics.json`)).json()
-    const tokens = series.find((metric: { name: string }) => metric.name === 'asr_tokens_total')
+    const { json } = await ask(`${url}/metrics.json`)
+    const tokens = json.find((metric: { name: string }) => metric.name === 'asr_tokens_total')
     expect(tokens).toMatchObject({ type: 'counter', values: [{ value: 3, labels: { instance: 'test-0' } }] })
   })
 })

@@ -100,8 +100,13 @@ export function form(fields: Record<string, string | string[] | Buffer>): FormDa
   return data
 }
 
-export async function post(url: string, body: FormData | string, headers: Record<string, string> = {}) {
-  const response = await fetch(url, { method: 'POST', body, headers })
+export function post(url: string, body: FormData | string, headers: Record<string, string> = {}) {
+  return ask(url, { method: 'POST', body, headers })
+}
+
+/** `json` is null where the answer is something else. */
+export async function ask(url: string, init: RequestInit = {}) {
+  const response = await fetch(url, init)
   const text = await response.text()
   const isJson = response.headers.get('content-type')?.startsWith('application/json') === true
   return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null }

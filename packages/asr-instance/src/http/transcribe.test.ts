@@ -2,6 +2,7 @@ import { AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import type { TranscribeOptions } from '../engine/engine.js'
 import {
+  ask,
   fakeEngine,
   form,
   gate,
@@ -130,7 +131,7 @@ describe('slots', () => {
     const { url, service } = await startTestServer(engine)
     const running = [1, 2].map(() => post(`${url}/asr`, form({ audio: silentWav(1) })))
     await Promise.all(started.map((each) => each.opened))
-    expect((await (await fetch(`${url}/health`)).json()).inFlight).toBe(2)
+    expect((await ask(`${url}/health`)).json.inFlight).toBe(2)
     const refused = await post(`${url}/v1/audio/transcriptions`, form({ file: silentWav(1) }))
     expect(refused).toMatchObject({ status: 429, json: { error: { code: 'slots_full' } } })
     expect(refused.headers.get('retry-after')).toBe('1')
