@@ -167,6 +167,8 @@ export class Scheduler {
       const cancelTimer = clock.after(ticket.patienceMs, () => refuse(this.#timedOut(ticket.group)))
       ticket.signal.addEventListener('abort', onAbort, { once: true })
       this.#waiting.add(entry)
+      // Those before it may wait for something that it does not need.
+      this.pump()
     })
   }
 

@@ -1,0 +1,168 @@
+import { AsrError } from '@asr-cluster/protocol'
+import { describe, expect, it } from 'vitest'
+import type { Backend } from '../backend/backend.js'
+import { FakeClock, settle } from '../fixtures/fake-clock.js'
+import { makeBackend } from '../fixtures/member.js'
+import { seededRandom } from '../fixtures/random.js'
+import { policies } from '../policy/index.js'
+import { Scheduler, type Lease, type Ticket } from './scheduler.js'
+
+function setUp(backends: Backend[], options: { queueMax?: number } = {}) {
+  const clock = new FakeClock()
+  const scheduler = new Scheduler({
+    policy: policies['weighted-round-robin'],
+    queueMax: options.queueMax ?? 10,
+    retryBudget: 0.2,
+    clock,
+    random: seededRandom(7),
+  })
+  scheduler.membersKnown = true
+  scheduler.setBackends(backends)
+  return { clock, scheduler }
+}
+
+function ticket(overrides: Partial<Ticket> = {}): Ticket {
+  return {
+    client: 'c',
+    group: undefined,
+    avoid: new Map(),
+    replay: false,
+    signal: new AbortController().signal,
+    patienceMs: 1_000,
+    ...overrides,
+  }
+}
+
+/** Collects leases in the order in which they are granted. */
+function collect(promise: Promise<Lease>, name: string, into: string[]): Promise<Lease> {
+  return promise.then((lease) => {
+    into.push(name)
+    return lease
+  })
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'granted',
+    (error: unknown) => (error as AsrError).code,
+  )
+
+describe('Scheduler', () => {
+  it('grants the freed slot to the head of the queue', async () => {
+    const { scheduler } = setUp([makeBackend()])
+    const order: string[] = []
+    const first = await scheduler.acquire(ticket())
+    const second = collect(scheduler.acquire(ticket()), 'second', order)
+    const third = collect(scheduler.acquire(ticket()), 'third', order)
+    expect(scheduler.queueDepth).toBe(2)
+    first.release()
+    first.release()
+    ;(await second).release()
+    ;(await third).release()
+    expect(order).toEqual(['second', 'third'])
+    expect(scheduler.inFlight).toBe(0)
+  })
+
+  it('refuses with queue_full when the queue is full, and says when to come again', async () => {
+    const { scheduler } = setUp([makeBackend()], { queueMax: 1 })
+    await scheduler.acquire(ticket())
+    const waiting = scheduler.acquire(ticket())
+    waiting.catch(() => undefined)
+    const error = await scheduler.acquire(ticket()).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(AsrError)
+    expect(error).toMatchObject({ code: 'queue_full', status: 429 })
+    expect((error as AsrError).retryAfterSeconds).toBeGreaterThanOrEqual(1)
+    expect(() => scheduler.admit(undefined)).toThrow('waiting already')
+  })
+
+  it('refuses everything that would have to wait when there is no queue', async () => {
+    const { scheduler } = setUp([makeBackend()], { queueMax: 0 })
+    await scheduler.acquire(ticket())
+    expect(await codeOf(scheduler.acquire(ticket()))).toBe('queue_full')
+  })
+
+  it('times out in the queue, and leaves no timer behind', async () => {
+    const { scheduler, clock } = setUp([makeBackend()])
+    const lease = await scheduler.acquire(ticket())
+    const waiting = codeOf(scheduler.acquire(ticket({ patienceMs: 500 })))
+    await clock.advance(499)
+    expect(scheduler.queueDepth).toBe(1)
+    await clock.advance(1)
+    expect(await waiting).toBe('queue_timeout')
+    expect(scheduler.queueDepth).toBe(0)
+    lease.release()
+    expect(clock.pending).toBe(0)
+  })
+
+  it('forgets a request whose client went away in the queue', async () => {
+    const { scheduler, clock } = setUp([makeBackend()])
+    const lease = await scheduler.acquire(ticket())
+    const controller = new AbortController()
+    const gone = codeOf(scheduler.acquire(ticket({ signal: controller.signal })))
+    const next = scheduler.acquire(ticket())
+    controller.abort()
+    expect(await gone).toBe('client_closed')
+    lease.release()
+    expect((await next).backend.id).toBe('a')
+    expect(clock.pending).toBe(0)
+    expect(await codeOf(scheduler.acquire(ticket({ signal: controller.signal })))).toBe('client_closed')
+  })
+
+  it('puts a replay before all others, even when the queue is full', async () => {
+    const { scheduler } = setUp([makeBackend()], { queueMax: 1 })
+    const order: string[] = []
+    const lease = await scheduler.acquire(ticket())
+    void collect(scheduler.acquire(ticket()), 'new', order)
+    const replay = collect(scheduler.acquire(ticket({ replay: true })), 'replay', order)
+    lease.release()
+    ;(await replay).release()
+    await settle()
+    expect(order).toEqual(['replay', 'new'])
+  })
+
+  it('runs only so many replays at once; the others wait and new requests pass', async () => {
+    const { scheduler } = setUp([makeBackend({ slots: 10 })])
+    const replays = await Promise.all([1, 2, 3].map(() => scheduler.acquire(ticket({ replay: true }))))
+    const order: string[] = []
+    const fourth = collect(scheduler.acquire(ticket({ replay: true })), 'replay', order)
+    const fresh = collect(scheduler.acquire(ticket()), 'new', order)
+    await fresh
+    expect(order).toEqual(['new'])
+    replays[0]?.release()
+    await fourth
+    expect(order).toEqual(['new', 'replay'])
+  })
+
+  it('waits for a replaced instance for a while, and refuses at once when none has been there for long', async () => {
+    const backend = makeBackend()
+    const { scheduler, clock } = setUp([backend])
+    scheduler.admit(undefined)
+    backend.state = 'ejected'
+    await clock.advance(10_000)
+    expect(() => scheduler.admit(undefined)).not.toThrow()
+    const waiting = codeOf(scheduler.acquire(ticket({ patienceMs: 6_000 })))
+    await clock.advance(6_000)
+    expect(await waiting).toBe('no_instance_ready')
+    expect(() => scheduler.admit(undefined)).toThrow(
+      expect.objectContaining({ code: 'no_instance_ready' }) as Error,
+    )
+  })
+
+  it('queues while the members are not known yet', async () => {
+    const { scheduler } = setUp([])
+    scheduler.membersKnown = false
+    scheduler.admit(undefined)
+    const waiting = scheduler.acquire(ticket())
+    scheduler.membersKnown = true
+    scheduler.setBackends([makeBackend()])
+    expect((await waiting).backend.id).toBe('a')
+  })
+
+  it('gives what takes no slot to each serving instance in turn', () => {
+    const full = makeBackend({ id: 'a' })
+    full.takeSlot()
+    const { scheduler } = setUp([full, makeBackend({ id: 'b' })])
+    expect([1, 2, 3, 4].map(() => scheduler.next(new Map()).backend.id)).toEqual(['a', 'b', 'a', 'b'])
+    expect(scheduler.next(new Map([['a', 0]])).backend.id).toBe('b')
+  })
+})
