@@ -94,13 +94,18 @@ function welcome(cluster: Cluster, config: ClusterConfig, port: number, isDetach
   const states = cluster.instances().map(({ process }) => process.state().state)
   const ready = states.filter((state) => state === 'ready').length
   const url = `http://${reachableHost(config.balancer.host)}:${port}`
-  const example = resolve(installationRoot, 'examples/hello.wav')
-  const audio = existsSync(example) ? relative(process.cwd(), example) : 'recording.wav'
   return [
     `${ready} of ${states.length} instances ready, serving on ${url}`,
-    `try: curl -F audio=@${audio} ${url}/asr`,
+    `try: curl -F audio=@${exampleAudio()} ${url}/asr`,
     isDetached ? 'stop it with: asr-cluster down' : 'Ctrl-C drains and stops it',
   ]
+}
+
+function exampleAudio(): string {
+  const path = resolve(installationRoot, 'examples/hello.wav')
+  if (!existsSync(path)) return 'recording.wav'
+  const fromHere = relative(process.cwd(), path)
+  return fromHere.startsWith('..') ? path : fromHere
 }
 
 function handleSignals(supervisor: Supervisor, say: (line: string) => void): () => void {

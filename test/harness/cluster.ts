@@ -1,0 +1,118 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClusterConfigInput } from '@asr-cluster/supervisor'
+import { clusterStatusSchema } from '@asr-cluster/protocol'
+import type { ClusterStatus } from '@asr-cluster/protocol'
+import { binOf, runProgram, startProgram } from './program.js'
+import type { Program, ProgramExit } from './program.js'
+import { waitFor } from './wait-for.js'
+
+export interface ClusterOptions {
+  /** Written to a file as it is; without a port any free one is taken. */
+  config?: ClusterConfigInput
+  /** Added to the command line of `up`. */
+  flags?: readonly string[]
+  env?: Readonly<Record<string, string>>
+  deadlineMs?: number
+  /** Resolve before it serves, to look at how it starts. */
+  dontWait?: boolean
+}
+
+/** A real cluster, started with `asr-cluster up` on free ports, with state and logs of its own. */
+export interface TestCluster extends AsyncDisposable {
+  /** The supervisor. */
+  readonly program: Program
+  /** Working folder; holds `asr-cluster.yaml` and `logs`. */
+  readonly dir: string
+  /** Base URL of the balancer; empty with `dontWait`. */
+  readonly url: string
+  readonly port: number
+  /** Runs another `asr-cluster` command against this cluster. */
+  cli(...args: string[]): Promise<ProgramExit & { stdout: string; stderr: string }>
+  status(): Promise<ClusterStatus>
+  /** Polls the status until `condition` holds, and returns it. */
+  statusWhen(
+    what: string,
+    condition: (status: ClusterStatus) => boolean,
+    deadlineMs?: number,
+  ): Promise<ClusterStatus>
+  /** Pid of an instance, or of the balancer. Throws when it has none. */
+  pidOf(id: string): Promise<number>
+  writeConfig(config: ClusterConfigInput): void
+}
+
+export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
+  const dir = mkdtempSync(join(tmpdir(), 'asr-cluster-test-'))
+  const runtimeDir = join(dir, 'run')
+  mkdirSync(runtimeDir, { mode: 0o700 })
+  const configFile = join(dir, 'asr-cluster.yaml')
+  const writeConfig = (config: ClusterConfigInput): void =>
+    writeFileSync(configFile, JSON.stringify(withFreePorts(config)))
+  writeConfig(options.config ?? {})
+  const env = { ...options.env, XDG_RUNTIME_DIR: runtimeDir }
+  const program = startProgram(binOf('asr-cluster'), {
+    args: ['up', ...(options.flags ?? [])],
+    env,
+    cwd: dir,
+    ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
+  })
+  const dispose = async (): Promise<void> => {
+    await program[Symbol.asyncDispose]()
+    rmSync(dir, { recursive: true, force: true })
+  }
+  let url = ''
+  try {
+    if (!options.dontWait) url = (await program.printed(/serving on (http:\/\/\S+)/))[1] as string
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+  const cli: TestCluster['cli'] = (...args) => runClient(args, { env, cwd: dir })
+  const status = async (): Promise<ClusterStatus> => {
+    const { code, stdout, stderr } = await cli('status', '--json')
+    if (code !== 0) throw new Error(`status failed: ${stderr}`)
+    return clusterStatusSchema.parse(JSON.parse(stdout))
+  }
+  const statusWhen: TestCluster['statusWhen'] = (what, condition, deadlineMs = 30_000) =>
+    waitFor(
+      async () => {
+        const now = await status()
+        return condition(now) ? now : null
+      },
+      { what, deadlineMs, intervalMs: 100, context: program.output },
+    )
+  return {
+    program,
+    dir,
+    url,
+    port: url === '' ? 0 : Number(new URL(url).port),
+    cli,
+    status,
+    statusWhen,
+    async pidOf(id) {
+      const { balancer, instances } = await status()
+      const pid = id === 'balancer' ? balancer.pid : instances.find((instance) => instance.id === id)?.pid
+      if (!pid) throw new Error(`${id} has no process`)
+      return pid
+    },
+    writeConfig,
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+function runClient(
+  args: readonly string[],
+  options: { env: Readonly<Record<string, string>>; cwd: string },
+): ReturnType<typeof runProgram> {
+  return runProgram(binOf('asr-cluster'), { args, ...options, deadlineMs: 60_000 })
+}
+
+/** Tests run beside each other and beside real clusters: no fixed port unless the test names one. */
+function withFreePorts(config: ClusterConfigInput): ClusterConfigInput {
+  return {
+    ...config,
+    balancer: { port: 0, ...config.balancer },
+    groups: (config.groups ?? [{}]).map((group) => ({ basePort: 0, ...group })),
+  }
+}

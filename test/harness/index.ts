@@ -1,0 +1,8 @@
+export { startCluster } from './cluster.js'
+export type { ClusterOptions, TestCluster } from './cluster.js'
+export { expectNoneLeft, findMarked, isAlive, kill } from './processes.js'
+export { binOf, repositoryRoot, runProgram, startCommand, startProgram } from './program.js'
+export type { Program, ProgramExit, ProgramOptions } from './program.js'
+export { startBalancer, startInstance } from './single.js'
+export type { TestServer } from './single.js'
+export { waitFor } from './wait-for.js'

@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface WaitOptions {
+  /** Completes the sentence "gave up waiting for …". */
+  what: string
+  deadlineMs?: number
+  intervalMs?: number
+  /** Added to the error, for example what a program printed. */
+  context?: () => string
+}
+
+/**
+ * Polls until `probe` returns something truthy, and returns that. The deadline is for a test that hangs: it is generous,
+ * because how long a thing takes is never what a test asserts. An error of `probe` counts as "not yet".
+ */
+export async function waitFor<T>(
+  probe: () => T | Promise<T>,
+  { what, deadlineMs = 30_000, intervalMs = 20, context }: WaitOptions,
+): Promise<Exclude<Awaited<T>, false | null | undefined | 0 | ''>> {
+  const end = performance.now() + deadlineMs
+  let lastError: unknown
+  for (;;) {
+    try {
+      const value = await probe()
+      if (value) return value as Exclude<Awaited<T>, false | null | undefined | 0 | ''>
+      lastError = undefined
+    } catch (error) {
+      lastError = error
+    }
+    if (performance.now() > end) {
+      const detail = context ? `\n${context()}` : ''
+      throw new Error(`gave up waiting for ${what}${detail}`, { cause: lastError })
+    }
+    await sleep(intervalMs)
+  }
+}
