@@ -24,7 +24,7 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exit(exitCodes.configuration)
   }
   if (options === null) process.exit(0)
-  const code = await runInstance(options, {
+  const end = await runInstance(options, {
     env: process.env,
     supervisor,
     // Synchronous, so that the last words before a crash of native code are not lost.
@@ -34,7 +34,8 @@ export async function main(args: readonly string[]): Promise<void> {
     createEngine,
     stopRequested: stopRequested(),
   })
-  process.exit(code)
+  if (typeof end === 'number') process.exit(end)
+  endBySignal(end)
 }
 
 /** The first SIGTERM or SIGINT asks; a second one does not wait. */
@@ -43,10 +44,16 @@ function stopRequested(): Promise<void> {
     let asked = false
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
-        if (asked) process.exit(signal === 'SIGINT' ? 130 : 143)
+        if (asked) endBySignal(signal)
         asked = true
         resolve()
       })
     }
   })
+}
+
+/** Ends as if the signal had never been handled: at once, without tearing down the engine's thread. */
+function endBySignal(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
 }

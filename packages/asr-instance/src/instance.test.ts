@@ -103,11 +103,11 @@ describe('runInstance', () => {
     await expect(fetch(url)).rejects.toThrow()
   })
 
-  it('ends with 0 when it is stopped while it loads', async () => {
+  it('ends by the signal when it is stopped while it loads', async () => {
     const run = start(() => new Promise(() => {}))
     await run.listening.opened
     run.stop.open()
-    expect(await run.ended).toBe(0)
+    expect(await run.ended).toBe('SIGTERM')
   })
 
   it('ends with 78 for a wrong model, and says why to both', async () => {
@@ -155,6 +155,6 @@ describe('runInstance', () => {
   it('ends at once when the supervisor is gone', async () => {
     const run = start(() => new Promise(() => {}))
     run.lost.open()
-    expect(await run.ended).toBe(1)
+    expect(await run.ended).toBe('SIGKILL')
   })
 })

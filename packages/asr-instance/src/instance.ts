@@ -22,18 +22,25 @@ export interface InstanceWorld {
 }
 
 /**
- * The life of an instance. The port opens before the model is loaded, so that probes see life.
- * Resolves to the exit code: 0 after a drain, 75 port taken, 78 wrong configuration, 1 anything else.
+ * How the process must end. Exiting while the engine's thread is inside native code aborts with a core dump, so
+ * where that can be, the process ends by a signal instead of an exit code.
  */
-export async function runInstance(options: InstanceOptions, world: InstanceWorld): Promise<number> {
-  const parentLost = world.supervisor.lost.then(() => {
+export type InstanceEnd = number | 'SIGTERM' | 'SIGKILL'
+
+/**
+ * The life of an instance. The port opens before the model is loaded, so that probes see life.
+ * Resolves to 0 after a drain, 75 port taken, 78 wrong configuration, 1 engine failed, SIGTERM when stopped while
+ * loading, SIGKILL when the supervisor is gone.
+ */
+export async function runInstance(options: InstanceOptions, world: InstanceWorld): Promise<InstanceEnd> {
+  const parentLost = world.supervisor.lost.then((): InstanceEnd => {
     world.log.warn('the supervisor is gone')
-    return 1
+    return 'SIGKILL'
   })
   return Promise.race([parentLost, serve(options, world)])
 }
 
-async function serve(options: InstanceOptions, world: InstanceWorld): Promise<number> {
+async function serve(options: InstanceOptions, world: InstanceWorld): Promise<InstanceEnd> {
   const { log } = world
   const metrics = createMetrics(options.id)
   const service = new Service({
@@ -61,6 +68,7 @@ async function serve(options: InstanceOptions, world: InstanceWorld): Promise<nu
   log.info({ inFlight: service.slots.inFlight }, 'draining')
   service.startDraining()
   await server.drain()
+  if (!service.loaded) return 'SIGTERM'
   await service.closeEngine()
   log.info('stopped')
   return 0

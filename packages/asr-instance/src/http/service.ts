@@ -37,6 +37,10 @@ export class Service {
     this.startedAt = options.now()
   }
 
+  get loaded(): boolean {
+    return this.#engine !== null
+  }
+
   get draining(): boolean {
     return this.#draining
   }
