@@ -1,6 +1,6 @@
 import { balancerConfigSchema } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
-import { Backend } from '../backend/backend.js'
+import type { Backend } from '../backend/backend.js'
 import { FakeClock, settle } from '../fixtures/fake-clock.js'
 import { makeGate, type Gate } from '../fixtures/gate.js'
 import { makeBackend } from '../fixtures/member.js'
