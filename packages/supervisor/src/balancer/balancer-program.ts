@@ -1,6 +1,6 @@
 import { balancerMessageSchema, environment } from '@asr-cluster/protocol'
 import type { BalancerConfig, BalancerMessage } from '@asr-cluster/protocol'
-import { request } from 'undici'
+import { httpGet } from '../process/http-get.js'
 import type { Program } from '../process/managed-process.js'
 import type { SpawnRequest } from '../process/spawner.js'
 import { toBalancerInput } from './balancer-input.js'
@@ -18,6 +18,7 @@ export interface BalancerProgramOptions {
 
 /** The descriptor of the listening socket in the child: the first one after standard error. */
 const childListenFd = 3
+const probeTimeoutMs = 2_000
 
 export function balancerProgram(options: BalancerProgramOptions): Program {
   return {
@@ -43,9 +44,8 @@ export function balancerProgram(options: BalancerProgramOptions): Program {
     },
     async probe(signal) {
       const url = `http://${reachableHost(options.config().host)}:${options.port}/healthz`
-      const response = await request(url, { signal, headersTimeout: 2_000, bodyTimeout: 2_000, reset: true })
-      await response.body.dump()
-      if (response.statusCode !== 200) throw new Error(`/healthz answers ${response.statusCode}`)
+      const { status } = await httpGet(url, probeTimeoutMs, signal)
+      if (status !== 200) throw new Error(`/healthz answers ${status}`)
     },
     onMessage(raw, managed) {
       const message = balancerMessageSchema.safeParse(raw)

@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs'
 import { balancerConfigSchema } from '@asr-cluster/protocol'
-import { ControlClient, findCluster } from '../control/control-client.js'
-import type { ControlLine } from '../control/control-client.js'
+import type { ControlClient, ControlLine } from '../control/control-client.js'
+import { findCluster } from '../control/find-cluster.js'
 import { controlSocketPath, stateDir } from '../control/state-dir.js'
 import { cliExit } from './exit-codes.js'
 import type { CliContext } from './context.js'
@@ -22,7 +22,10 @@ export const defaultPort = balancerConfigSchema.parse({}).port
 /** Connects to a running cluster. Throws NotRunningError. */
 export async function connectToCluster({ port }: PortArgs, context: CliContext): Promise<ControlClient> {
   const dir = stateDir(context.env)
-  return new ControlClient(controlSocketPath(dir, await findCluster(dir, port, defaultPort)))
+  const found = await findCluster(dir, port, defaultPort)
+  // Loaded when needed: the HTTP client takes 10 MB that the supervisor, which is this program too, can do without.
+  const { ControlClient } = await import('../control/control-client.js')
+  return new ControlClient(controlSocketPath(dir, found))
 }
 
 export interface OperationOutcome {

@@ -1,7 +1,7 @@
 import yargs from 'yargs'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { ConfigError } from '../config/config-error.js'
-import { NotRunningError } from '../control/control-client.js'
+import { NotRunningError } from '../control/find-cluster.js'
 import { version } from '../version.js'
 import { configCommand } from './commands/config.js'
 import { downCommand } from './commands/down.js'

@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { isSocketAlive } from './control-client.js'
+import { isSocketAlive } from './find-cluster.js'
 
 /** Says a line to the caller while an operation goes on. */
 export type Say = (line: string) => void

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { environment, exitCodes, healthSchema, instanceMessageSchema } from '@asr-cluster/protocol'
 import type { InstanceMessage, Member } from '@asr-cluster/protocol'
-import { request } from 'undici'
+import { httpGet } from '../process/http-get.js'
 import { probePort } from '../process/free-port.js'
 import type { Program } from '../process/managed-process.js'
 import type { SpawnRequest } from '../process/spawner.js'
@@ -149,19 +149,21 @@ export function fillIn(text: string, values: Readonly<Record<string, string>>): 
 
 async function probe(spec: InstanceSpec, life: Life, signal: AbortSignal): Promise<void> {
   const path = spec.command === null ? '/health' : spec.healthPath
-  const response = await request(`http://${host}:${life.port}${path}`, {
-    signal,
-    headersTimeout: probeTimeoutMs,
-    bodyTimeout: probeTimeoutMs,
-    reset: true,
-  })
+  const { status, body } = await httpGet(`http://${host}:${life.port}${path}`, probeTimeoutMs, signal)
   if (spec.command !== null) {
-    await response.body.dump()
-    if (response.statusCode >= 300) throw new Error(`${path} answers ${response.statusCode}`)
+    if (status < 200 || status >= 300) throw new Error(`${path} answers ${status}`)
     return
   }
-  const health = healthSchema.safeParse(await response.body.json().catch(() => null))
+  const health = healthSchema.safeParse(parseJson(body))
   if (!health.success) throw new Error(`${path} on port ${life.port} is not that of an asr-instance`)
   if (health.data.identity !== life.identity) throw new Error(`somebody else answers on port ${life.port}`)
   if (health.data.status !== 'healthy') throw new Error(`${path} says ${health.data.status}`)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }

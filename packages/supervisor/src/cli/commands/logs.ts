@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs'
 import { loadConfig } from '../../config/load-config.js'
-import { NotRunningError } from '../../control/control-client.js'
+import { NotRunningError } from '../../control/find-cluster.js'
 import { listLogs, readMergedTail } from '../../logs/read-tail.js'
 import type { TaggedLine } from '../../logs/read-tail.js'
 import { connectToCluster, withPort } from '../client-options.js'

@@ -1,7 +1,5 @@
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { loadConfig } from '../../config/load-config.js'
-import { runDetached } from '../detach.js'
-import { runForeground } from '../foreground.js'
 import { UsageError } from '../exit-codes.js'
 import type { CliContext, Command } from '../context.js'
 
@@ -33,7 +31,12 @@ export const upCommand: Command<UpArgs> = {
       }) as unknown as Argv<UpArgs>,
   async run(args, context) {
     const { config } = loadUpConfig(args, context)
-    return args.detach ? runDetached(context, config.supervisor.logs.dir) : runForeground(config, context)
+    if (args.detach) {
+      const { runDetached } = await import('../detach.js')
+      return runDetached(context, config.supervisor.logs.dir)
+    }
+    const { runForeground } = await import('../foreground.js')
+    return runForeground(config, context)
   },
 }
 

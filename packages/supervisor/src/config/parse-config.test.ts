@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { ConfigError } from './config-error.js'
+import { configJsonSchema } from './json-schema.js'
+import { installationRoot, loadConfig } from './load-config.js'
+import { parseConfig } from './parse-config.js'
+import { clusterConfigSchema } from './schema.js'
+import { toInput } from './to-input.js'
+import { writeSchema } from './write-schema.js'
+
+function problemsOf(text: string): string[] {
+  try {
+    parseConfig(text, 'f.yaml')
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n')
+    throw error
+  }
+  return []
+}
+
+describe('the configuration', () => {
+  it.each(['', '# nothing but a comment\n', '{}'])('fills in every default of %j', (text) => {
+    const config = parseConfig(text, 'f.yaml')
+    expect(config.balancer).toMatchObject({ port: 7860, maxBodySize: 100e6, timeouts: { body: 300_000 } })
+    expect(config.groups).toMatchObject([
+      { name: 'default', model: 'models/demo', instances: 2, basePort: 7861 },
+    ])
+    expect(config.supervisor).toMatchObject({ startTimeout: 120_000, backoff: { base: 1_000, cap: 60_000 } })
+  })
+
+  it('of the repository is the defaults, written out', () => {
+    const text = readFileSync(`${installationRoot}config/asr-cluster.yaml`, 'utf8')
+    expect(parseConfig(text, 'asr-cluster.yaml')).toEqual(parseConfig('', 'empty'))
+    expect(text).toMatch(/^# yaml-language-server: \$schema=\.\/asr-cluster\.schema\.json\n/)
+  })
+
+  it('survives being written out with units and read again', () => {
+    const config = parseConfig('balancer: { retry: { budget: 33.3% }, maxBodySize: 1.5MB }', 'f.yaml')
+    expect(clusterConfigSchema.parse(toInput(config))).toEqual(config)
+  })
+
+  it('is refused with the place of every problem', () => {
+    const text = [
+      'balancer:',
+      '  port: abc',
+      '  nope: 1',
+      '  timeouts: { body: 5 }',
+      'groups:',
+      '  - instances: -1',
+      '    weights: []',
+      '  - name: Upper Case',
+      'supervisor:',
+      '  logs: { maxBytes: 10 apples }',
+    ].join('\n')
+    expect(problemsOf(text)).toEqual([
+      'f.yaml:2:9: `balancer.port`: expected number, received string',
+      'f.yaml:4:21: `balancer.timeouts.body`: expected text with a unit or in quotes, such as 5s or 100MB',
+      'f.yaml:3:3: unknown key `balancer.nope`',
+      'f.yaml:6:16: `groups[0].instances`: too small: expected number to be >=0',
+      'f.yaml:7:5: `groups[0].weights`: too small: expected array to have >=1 items',
+      'f.yaml:8:11: `groups[1].name`: expected lower-case letters, digits and dashes, a letter first',
+      'f.yaml:10:21: `supervisor.logs.maxBytes`: expected a size such as 512KB, 100MB or 1GiB',
+    ])
+  })
+
+  it.each([
+    ['a: [1', /^f\.yaml:1:\d+: /],
+    ['groups: [{}, {}]', /^f\.yaml:1:14: .*a second group is called `default`/],
+    ['supervisor: { backoff: { base: 2m } }', /^f\.yaml:1:32: .*longer than `cap`/],
+    ['groups: [{ basePort: 65535 }]', /no port/],
+    ['cache: { enabled: true }', /^f\.yaml:1:1: `cache`: the answer cache is not built yet/],
+    ['auth: { apiKeys: [x] }', /API keys are not checked yet/],
+    ['- a list', /expected object/],
+  ])('%s is refused', (text, expected) => {
+    expect(problemsOf(text)[0]).toMatch(expected)
+  })
+
+  it('has a JSON schema and a table that are up to date', () => {
+    expect(writeSchema(true)).toEqual([])
+    expect(configJsonSchema()).toMatchObject({ type: 'object', additionalProperties: false })
+  })
+})
+
+describe('loading', () => {
+  it('finds the demo model from anywhere', () => {
+    const { config } = loadConfig({ cwd: '/' })
+    expect(config.groups[0]?.model).toBe(`${installationRoot}models/demo`)
+  })
+
+  it('lets the command line win', () => {
+    const { config } = loadConfig({ cwd: '/', overrides: { port: 9, instances: 3, basePort: 0 } })
+    expect(config).toMatchObject({ balancer: { port: 9 }, groups: [{ instances: 3, basePort: 0 }] })
+  })
+
+  it('says where it looked for a model', () => {
+    expect(() => loadConfig({ cwd: '/tmp', overrides: { model: 'no/such' } })).toThrow(
+      /\/tmp\/no\/such.*hub id/,
+    )
+  })
+
+  it('refuses a file that is not there', () => {
+    expect(() => loadConfig({ cwd: '/', file: 'nowhere.yaml' })).toThrow(
+      'nowhere.yaml: cannot be read: ENOENT',
+    )
+  })
+})

@@ -1,0 +1,30 @@
+import { get } from 'node:http'
+import { text } from 'node:stream/consumers'
+
+export interface HttpAnswer {
+  status: number
+  body: string
+}
+
+/**
+ * One GET on a connection of its own: a probe must show whether the server takes a new one. Rejects when there is no
+ * whole answer within `timeoutMs`.
+ */
+export function httpGet(url: string, timeoutMs: number, signal: AbortSignal): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    const request = get(url, { agent: false, signal: limit }, (response) => {
+      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
+    })
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        new Error(limit.aborted ? `no answer within ${timeoutMs} ms` : describe(error), { cause: error }),
+      )
+    })
+  })
+}
+
+function describe(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ECONNREFUSED') return 'nothing listens on its port'
+  return error.message
+}
