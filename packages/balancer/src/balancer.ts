@@ -14,6 +14,7 @@ import { clusterMetrics } from './metrics/cluster-metrics.js'
 import { policies, type Random } from './policy/index.js'
 import { Scheduler } from './queue/scheduler.js'
 import { createBalancerServer } from './server/create-server.js'
+import { Exchanges } from './server/exchanges.js'
 import { createHandler, type AccessEntry } from './server/handler.js'
 import { Connections } from './upstream/connections.js'
 
@@ -43,12 +44,10 @@ export class Balancer {
   readonly #scheduler: Scheduler
   readonly #monitor: HealthMonitor
   readonly #server: Server
+  readonly #exchanges = new Exchanges()
   readonly #onUrgentStats: () => void
   #supervisorMetrics: readonly unknown[] = []
   #draining = false
-  #handingOver = false
-  #exchanges = 0
-  #onQuiet: (() => void) | undefined
 
   constructor(config: BalancerConfig, deps: BalancerDeps) {
     const { log, clock = systemClock, random = Math.random, probe = probeHttp, spoolDir = tmpdir() } = deps
@@ -116,19 +115,16 @@ export class Balancer {
       spoolDir,
       log,
       isDraining: () => this.#draining,
-      isHandingOver: () => this.#handingOver,
       renderMetrics: () => clusterMetrics(metrics.registry, this.#supervisorMetrics, this.members.backends),
       members: () => this.members.backends,
       startedAtSeconds: Math.floor(Date.now() / 1_000),
       onDone: (entry) => {
         metrics.answered(entry.route, entry.status, entry.durationMs / 1_000)
         deps.onAccess?.(entry)
-        this.#exchanges -= 1
-        if (this.#exchanges === 0) this.#onQuiet?.()
       },
     })
     this.#server = createBalancerServer((request, response, expectsContinue) => {
-      this.#exchanges += 1
+      this.#exchanges.add(response)
       handle(request, response, expectsContinue)
     })
   }
@@ -178,15 +174,15 @@ export class Balancer {
       { inFlight: this.#scheduler.inFlight, queued: this.#scheduler.queueDepth, handOver },
       'draining',
     )
+    this.#exchanges.makeLast()
     if (handOver) {
-      this.#handingOver = true
       // Stops to accept; the HTTP server's own `close` would also end idle connections, maybe under a request on its way.
       NetServer.prototype.close.call(this.#server)
       await new Promise<void>((resolve) => this.#clock.after(handOverLingerMs, resolve))
     } else {
       this.#draining = true
     }
-    await this.#workDone()
+    await this.#exchanges.ended()
   }
 
   /** Ends everything at once. */
@@ -196,15 +192,6 @@ export class Balancer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeAllConnections()
     await closed
-  }
-
-  #workDone(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onQuiet = () => {
-        if (this.#scheduler.inFlight === 0 && this.#scheduler.queueDepth === 0) resolve()
-      }
-      if (this.#exchanges === 0) this.#onQuiet()
-    })
   }
 
   #changed(): void {

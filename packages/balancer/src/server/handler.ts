@@ -12,8 +12,6 @@ import { findRoute, parseTarget, type Route, type RouteLabel } from './routes.js
 /** What the routes need of the balancer besides the data path. */
 export interface HandlerContext extends ProxyContext {
   isDraining: () => boolean
-  /** Another process takes the connections on: what still comes here is served, and the connection is closed. */
-  isHandingOver: () => boolean
   renderMetrics: () => Promise<string>
   members: () => readonly Backend[]
   startedAtSeconds: number
@@ -49,7 +47,6 @@ async function handle(
   const pathname = target?.pathname ?? ''
   const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
   const signal = watchClient(context, request, response, { requestId, route, trace })
-  if (context.isDraining() || context.isHandingOver()) response.shouldKeepAlive = false
   try {
     checkFraming(request)
     if (!target || !route) throw new AsrError('not_found', 'There is no such route.')
