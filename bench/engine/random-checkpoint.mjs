@@ -54,15 +54,20 @@ export function writeRandomCheckpoint(size, dir) {
 function shapes(enc, dec) {
   const list = []
   const tower = 'thinker.audio_tower'
-  const withBias = (name, rows, columns) => list.push([`${name}.weight`, [rows, columns]], [`${name}.bias`, [rows]])
+  const withBias = (name, rows, columns) =>
+    list.push([`${name}.weight`, [rows, columns]], [`${name}.bias`, [rows]])
   const norm = (name, d) => list.push([`${name}.weight`, [d]], [`${name}.bias`, [d]])
   for (const [i, channels] of [1, 480, 480].entries()) {
-    list.push([`${tower}.conv2d${i + 1}.weight`, [480, channels, 3, 3]], [`${tower}.conv2d${i + 1}.bias`, [480]])
+    list.push(
+      [`${tower}.conv2d${i + 1}.weight`, [480, channels, 3, 3]],
+      [`${tower}.conv2d${i + 1}.bias`, [480]],
+    )
   }
   list.push([`${tower}.conv_out.weight`, [enc.d, 7680]])
   for (let i = 0; i < enc.layers; i++) {
     const at = `${tower}.layers.${i}`
-    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj']) withBias(`${at}.self_attn.${part}`, enc.d, enc.d)
+    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
+      withBias(`${at}.self_attn.${part}`, enc.d, enc.d)
     norm(`${at}.self_attn_layer_norm`, enc.d)
     withBias(`${at}.fc1`, enc.ffn, enc.d)
     withBias(`${at}.fc2`, enc.d, enc.ffn)
@@ -74,11 +79,23 @@ function shapes(enc, dec) {
   list.push(['thinker.model.embed_tokens.weight', [vocab, dec.hidden]])
   for (let i = 0; i < 28; i++) {
     const at = `thinker.model.layers.${i}`
-    list.push([`${at}.input_layernorm.weight`, [dec.hidden]], [`${at}.post_attention_layernorm.weight`, [dec.hidden]])
-    list.push([`${at}.self_attn.q_proj.weight`, [2048, dec.hidden]], [`${at}.self_attn.k_proj.weight`, [1024, dec.hidden]])
-    list.push([`${at}.self_attn.v_proj.weight`, [1024, dec.hidden]], [`${at}.self_attn.o_proj.weight`, [dec.hidden, 2048]])
+    list.push(
+      [`${at}.input_layernorm.weight`, [dec.hidden]],
+      [`${at}.post_attention_layernorm.weight`, [dec.hidden]],
+    )
+    list.push(
+      [`${at}.self_attn.q_proj.weight`, [2048, dec.hidden]],
+      [`${at}.self_attn.k_proj.weight`, [1024, dec.hidden]],
+    )
+    list.push(
+      [`${at}.self_attn.v_proj.weight`, [1024, dec.hidden]],
+      [`${at}.self_attn.o_proj.weight`, [dec.hidden, 2048]],
+    )
     list.push([`${at}.self_attn.q_norm.weight`, [128]], [`${at}.self_attn.k_norm.weight`, [128]])
-    list.push([`${at}.mlp.gate_proj.weight`, [dec.ffn, dec.hidden]], [`${at}.mlp.up_proj.weight`, [dec.ffn, dec.hidden]])
+    list.push(
+      [`${at}.mlp.gate_proj.weight`, [dec.ffn, dec.hidden]],
+      [`${at}.mlp.up_proj.weight`, [dec.ffn, dec.hidden]],
+    )
     list.push([`${at}.mlp.down_proj.weight`, [dec.hidden, dec.ffn]])
   }
   list.push(['thinker.model.norm.weight', [dec.hidden]])
@@ -107,17 +124,38 @@ function writeConfigs(dir, enc, dec) {
     support_languages: ['English', 'Chinese'],
     thinker_config: {
       audio_config: {
-        model_type: 'qwen3_asr_audio_encoder', activation_function: 'gelu', num_mel_bins: 128, d_model: enc.d,
-        encoder_layers: enc.layers, encoder_attention_heads: enc.heads, encoder_ffn_dim: enc.ffn,
-        output_dim: dec.hidden, downsample_hidden_size: 480, n_window: 50, n_window_infer: 800, conv_chunksize: 500,
+        model_type: 'qwen3_asr_audio_encoder',
+        activation_function: 'gelu',
+        num_mel_bins: 128,
+        d_model: enc.d,
+        encoder_layers: enc.layers,
+        encoder_attention_heads: enc.heads,
+        encoder_ffn_dim: enc.ffn,
+        output_dim: dec.hidden,
+        downsample_hidden_size: 480,
+        n_window: 50,
+        n_window_infer: 800,
+        conv_chunksize: 500,
       },
       text_config: {
-        model_type: 'qwen3_asr_text', hidden_act: 'silu', rms_norm_eps: 1e-6, rope_theta: 1e6, vocab_size: vocab,
-        hidden_size: dec.hidden, intermediate_size: dec.ffn, num_hidden_layers: 28, num_attention_heads: 16,
-        num_key_value_heads: 8, head_dim: 128, max_position_embeddings: 65536, tie_word_embeddings: true,
+        model_type: 'qwen3_asr_text',
+        hidden_act: 'silu',
+        rms_norm_eps: 1e-6,
+        rope_theta: 1e6,
+        vocab_size: vocab,
+        hidden_size: dec.hidden,
+        intermediate_size: dec.ffn,
+        num_hidden_layers: 28,
+        num_attention_heads: 16,
+        num_key_value_heads: 8,
+        head_dim: 128,
+        max_position_embeddings: 65536,
+        tie_word_embeddings: true,
       },
-      audio_token_id: special['<|audio_pad|>'], audio_start_token_id: special['<|audio_start|>'],
-      audio_end_token_id: special['<|audio_end|>'], dtype: 'bfloat16',
+      audio_token_id: special['<|audio_pad|>'],
+      audio_start_token_id: special['<|audio_start|>'],
+      audio_end_token_id: special['<|audio_end|>'],
+      dtype: 'bfloat16',
     },
   })
   json('generation_config.json', { eos_token_id: [151643, 151645], max_new_tokens: 512 })
@@ -126,8 +164,14 @@ function writeConfigs(dir, enc, dec) {
   for (let id = entries.length; id < 151_643; id++) entries.push([`fill${id}`, id])
   json('vocab.json', Object.fromEntries(entries))
   writeFileSync(join(dir, 'merges.txt'), readDemo('merges.txt'))
-  const added = Object.entries(special).map(([content, id]) => [id, { content, special: content !== '<asr_text>' }])
-  json('tokenizer_config.json', { added_tokens_decoder: Object.fromEntries(added), tokenizer_class: 'Qwen2Tokenizer' })
+  const added = Object.entries(special).map(([content, id]) => [
+    id,
+    { content, special: content !== '<asr_text>' },
+  ])
+  json('tokenizer_config.json', {
+    added_tokens_decoder: Object.fromEntries(added),
+    tokenizer_class: 'Qwen2Tokenizer',
+  })
 }
 
 function readDemo(name) {

@@ -17,9 +17,14 @@ afterEach(async () => {
   await rm(join(dir, '..'), { recursive: true })
 })
 
-async function editConfig(edit: (config: Record<string, any>) => void): Promise<void> {
+interface CheckpointConfig {
+  model_type: string
+  thinker_config: { text_config: { hidden_size?: number } }
+}
+
+async function editConfig(edit: (config: CheckpointConfig) => void): Promise<void> {
   const path = join(dir, 'config.json')
-  const config = JSON.parse(await readFile(path, 'utf8'))
+  const config = JSON.parse(await readFile(path, 'utf8')) as CheckpointConfig
   edit(config)
   await writeFile(path, JSON.stringify(config))
 }
@@ -34,14 +39,14 @@ async function openError(): Promise<string> {
 }
 
 test('a folder that is no model, or another model, is named as such', async () => {
-  await editConfig((config) => (config['model_type'] = 'whisper'))
+  await editConfig((config) => (config.model_type = 'whisper'))
   expect(await openError()).toContain('model_type is "whisper"')
   await rm(join(dir, 'config.json'))
   expect(await openError()).toContain('no config.json')
 })
 
 test('a missing key of the configuration is named', async () => {
-  await editConfig((config) => delete config['thinker_config'].text_config.hidden_size)
+  await editConfig((config) => delete config.thinker_config.text_config.hidden_size)
   expect(await openError()).toContain('text_config.hidden_size')
 })
 
