@@ -2,7 +2,7 @@ import { balancerMessageSchema, environment } from '@asr-cluster/protocol'
 import type { BalancerConfig, BalancerMessage } from '@asr-cluster/protocol'
 import { httpGet } from '../process/http-get.js'
 import type { Program } from '../process/managed-process.js'
-import type { SpawnRequest } from '../process/spawner.js'
+import type { RunAs, SpawnRequest } from '../process/spawner.js'
 import { toBalancerInput } from './balancer-input.js'
 
 export interface BalancerProgramOptions {
@@ -12,6 +12,7 @@ export interface BalancerProgramOptions {
   listenFd: number
   port: number
   clusterId: string
+  user: RunAs | null
   onMessage: (message: BalancerMessage) => void
   onSpawned: () => void
 }
@@ -39,6 +40,7 @@ export function balancerProgram(options: BalancerProgramOptions): Program {
           [environment.clusterId]: options.clusterId,
         },
         ipc: true,
+        user: options.user,
         inheritFds: [options.listenFd],
       })
     },

@@ -18,7 +18,11 @@ import { createNarrator } from './narrator.js'
 import { detachedParent } from './detach.js'
 
 /** Runs the supervisor in this process until the cluster was stopped; returns the exit code. */
-export async function runForeground(config: ClusterConfig, context: CliContext): Promise<number> {
+export async function runForeground(
+  config: ClusterConfig,
+  loadConfig: () => ClusterConfig,
+  context: CliContext,
+): Promise<number> {
   const parent = detachedParent(context.env)
   const say = parent?.say ?? context.output.print
   const complain = parent?.say ?? context.output.complain
@@ -26,6 +30,7 @@ export async function runForeground(config: ClusterConfig, context: CliContext):
   try {
     supervisor = await startSupervisor({
       config,
+      loadConfig,
       stateDir: stateDir(context.env),
       onEvent: createNarrator(context.output, say),
     })
@@ -57,8 +62,8 @@ async function serve(
   onReady: () => void,
 ): Promise<number> {
   const { cluster } = supervisor
-  const balancerGone = (): boolean => cluster.balancer.state().state === 'failed'
-  const isStopped = (): boolean => cluster.balancer.state().state === 'stopped'
+  const balancerGone = (): boolean => cluster.balancers.current().state().state === 'failed'
+  const isStopped = (): boolean => cluster.balancers.current().state().state === 'stopped'
   await cluster.until(() => balancerGone() || isStopped() || isSettled(cluster))
   const isReady = cluster.instances().some(({ process }) => process.state().state === 'ready')
   const hasInstances = cluster.instances().length > 0
@@ -70,7 +75,7 @@ async function serve(
   } else if (isStopped()) {
     return cliExit.ok
   }
-  const culprits = [cluster.balancer, ...cluster.instances().map(({ process }) => process)].filter(
+  const culprits = [cluster.balancers.current(), ...cluster.instances().map(({ process }) => process)].filter(
     (process) => process.state().state === 'failed',
   )
   for (const process of culprits) {
@@ -86,7 +91,8 @@ function isSettled(cluster: Cluster): boolean {
   const states = cluster.instances().map(({ process }) => process.state().state)
   const areSettled = states.every((state) => state === 'ready' || state === 'failed')
   return (
-    areSettled && (cluster.balancer.state().state === 'ready' || states.every((state) => state === 'failed'))
+    areSettled &&
+    (cluster.balancers.current().state().state === 'ready' || states.every((state) => state === 'failed'))
   )
 }
 
@@ -120,9 +126,25 @@ function handleSignals(supervisor: Supervisor, say: (line: string) => void): () 
       void supervisor.shutDown()
     },
   })
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const names = ['SIGINT', 'SIGTERM'] as const
   for (const name of names) process.on(name, requests.signal)
+  // From a terminal it means that the terminal is gone; a daemon is told to read its configuration again.
+  const onHangUp = process.stdin.isTTY ? requests.signal : () => void reload(supervisor)
+  process.on('SIGHUP', onHangUp)
   return () => {
     for (const name of names) process.off(name, requests.signal)
+    process.off('SIGHUP', onHangUp)
+  }
+}
+
+async function reload(supervisor: Supervisor): Promise<void> {
+  const report = (text: string, isError: boolean): void => {
+    supervisor.cluster.bus.emit({ type: 'notice', level: isError ? 'error' : 'info', id: null, text })
+  }
+  try {
+    const result = await supervisor.api.operations['reload']?.({}, () => {})
+    report(`reload: ${result?.message ?? 'done'}`, result?.ok === false)
+  } catch (error) {
+    report(`reload failed: ${(error as Error).message}`, true)
   }
 }

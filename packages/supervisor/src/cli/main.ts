@@ -1,12 +1,21 @@
 import yargs from 'yargs'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { ConfigError } from '../config/config-error.js'
+import { NoSuchGpuError } from '../gpu/place-gpu.js'
 import { NotRunningError } from '../control/find-cluster.js'
 import { version } from '../version.js'
 import { configCommand } from './commands/config.js'
 import { downCommand } from './commands/down.js'
 import { logsCommand } from './commands/logs.js'
+import {
+  reloadCommand,
+  restartCommand,
+  scaleCommand,
+  startCommand,
+  stopCommand,
+} from './commands/operations.js'
 import { statusCommand } from './commands/status.js'
+import { transcribeCommand } from './commands/transcribe.js'
 import { upCommand } from './commands/up.js'
 import type { CliContext, Command } from './context.js'
 import { cliExit, UsageError } from './exit-codes.js'
@@ -22,6 +31,7 @@ export async function main(args: readonly string[], context: CliContext = proces
     .strict()
     .demandCommand(1, 'Which command?')
     .recommendCommands()
+    .completion('completion', 'Print a completion script for bash or zsh')
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
       throw error ?? new UsageError(message ?? 'wrong usage')
@@ -39,8 +49,14 @@ export async function main(args: readonly string[], context: CliContext = proces
   add(upCommand)
   add(downCommand)
   add(statusCommand)
+  add(startCommand)
+  add(stopCommand)
+  add(restartCommand)
+  add(scaleCommand)
+  add(reloadCommand)
   add(logsCommand)
   add(configCommand)
+  add(transcribeCommand)
   try {
     await parser.parseAsync()
     return code
@@ -56,6 +72,10 @@ function explain(error: unknown, { output }: CliContext): number {
   }
   if (error instanceof ConfigError) {
     output.complain(error.message)
+    return cliExit.configuration
+  }
+  if (error instanceof NoSuchGpuError) {
+    output.complain(`asr-cluster: ${error.message}`)
     return cliExit.configuration
   }
   if (error instanceof NotRunningError) {

@@ -1,9 +1,9 @@
 import type { ListeningSocket } from '../balancer/listening-socket.js'
 import type { ClusterConfig } from '../config/schema.js'
-import type { LogListener } from '../logs/program-log.js'
 import type { Machine } from '../instance/plan-instances.js'
-import type { Spawner } from '../process/spawner.js'
+import type { RunAs, Spawner } from '../process/spawner.js'
 import type { Clock } from '../world/clock.js'
+import type { EventBus } from './events.js'
 
 /** Program and leading arguments of each of our two programs. */
 export interface ProgramCommands {
@@ -12,14 +12,16 @@ export interface ProgramCommands {
 }
 
 export interface ClusterOptions {
+  bus: EventBus
   config: ClusterConfig
   /** Unique to this run: it marks our processes. */
   clusterId: string
   socket: ListeningSocket
   commands: ProgramCommands
-  machine: Machine
+  /** What the machine has, now. */
+  machine: () => Machine
+  user: RunAs | null
   spawner: Spawner
   clock: Clock
   random: () => number
-  onLine?: LogListener
 }

@@ -1,82 +1,106 @@
-import type { BalancerMessage, BalancerStats, ClusterStatus } from '@asr-cluster/protocol'
-import { balancerProgram } from '../balancer/balancer-program.js'
+import type { BalancerStats, ClusterStatus } from '@asr-cluster/protocol'
 import type { ClusterConfig } from '../config/schema.js'
 import { planInstances } from '../instance/plan-instances.js'
-import type { InstanceSpec } from '../instance/plan-instances.js'
-import { createManagedProcess } from '../process/managed-process.js'
-import type { ManagedProcess, StateChange } from '../process/managed-process.js'
+import type { InstanceSpec, Machine } from '../instance/plan-instances.js'
+import { createStartGate } from '../instance/start-gate.js'
+import type { StateChange } from '../process/managed-process.js'
 import { version } from '../version.js'
+import { createBalancerSet } from './balancer-set.js'
+import type { BalancerSet } from './balancer-set.js'
 import type { ClusterOptions } from './cluster-options.js'
-import { createEventBus } from './events.js'
 import type { EventBus } from './events.js'
 import { createLogSet } from './log-set.js'
 import type { LogSet } from './log-set.js'
-import { machineSettings } from './machine-settings.js'
 import { createManagedInstance } from './managed-instance.js'
 import type { ManagedInstance } from './managed-instance.js'
 import { createSupervisorMetrics } from './metrics.js'
+import type { SupervisorMetrics } from './metrics.js'
 
 /** All processes of one cluster, and what they tell each other. */
 export interface Cluster {
   readonly bus: EventBus
   readonly logs: LogSet
   readonly port: number
-  readonly balancer: ManagedProcess
+  readonly balancers: BalancerSet
+  readonly metrics: SupervisorMetrics
   config(): ClusterConfig
+  /** What counts from now on; processes that run are not touched but for time limits. */
+  setConfig(config: ClusterConfig): void
+  /** Instances by group where somebody asked for another number than the configuration does. */
+  readonly counts: Map<string, number>
+  machine(): Machine
   instances(): ManagedInstance[]
+  instance(id: string): ManagedInstance | undefined
+  /** Does not start it. */
+  addInstance(spec: InstanceSpec): ManagedInstance
+  /** It must be stopped, or failed. */
+  removeInstance(id: string): void
   /** What the balancer said last; null before, and while it is down. */
   stats(): BalancerStats | null
+  inFlight(id: string): number
   status(): ClusterStatus
   start(): void
+  /** After a change that no process made, such as one of weights. */
+  sendMembers(): void
   /** Asks the balancer to refuse new work; resolves once it has none left, or is gone. */
   drainBalancer(): Promise<void>
   /** Resolves as soon as `condition` holds; it is looked at after every change. */
   until(condition: () => boolean): Promise<void>
+  /** Lets `until` look at its conditions. */
+  wake(): void
   close(): void
 }
 
 const metricsIntervalMs = 5_000
 
 export function createCluster(options: ClusterOptions): Cluster {
-  const { clock, spawner, random, clusterId, commands } = options
-  const config = options.config
-  const bus = createEventBus()
+  const { bus, clock, spawner, random, clusterId, commands, user } = options
+  let config = options.config
   const logs = createLogSet(config.supervisor.logs, clock, bus)
   const metrics = createSupervisorMetrics()
+  const gate = createStartGate(clock)
   const startedAt = clock.now()
+  const counts = new Map<string, number>()
   const instances = new Map<string, ManagedInstance>()
   const waiters = new Set<() => void>()
-  let stats: BalancerStats | null = null
-  let hasDrained = false
   let isClosed = false
   let cancelMetrics = (): void => {}
 
-  if (options.onLine) logs.subscribe(options.onLine)
   bus.subscribe(metrics.record)
 
-  const balancer = createManagedProcess({
-    program: balancerProgram({
-      command: commands.balancer,
-      config: () => config.balancer,
-      listenFd: options.socket.fd,
-      port: options.socket.port,
-      clusterId,
-      onMessage: onBalancerMessage,
-      // Before it listens: a balancer without members would refuse the connections that waited for it.
-      onSpawned: () => queueMicrotask(sendMembers),
-    }),
-    settings: machineSettings(config.supervisor, 'message'),
+  const balancers = createBalancerSet({
+    config: config.balancer,
+    supervisor: config.supervisor,
+    command: commands.balancer,
+    socket: options.socket,
+    clusterId,
     spawner,
     clock,
     random,
-    log: logs.get('balancer'),
-    onChange: onBalancerChange,
+    logs,
+    user,
+    onNeedsMembers: sendMembers,
+    onNews() {
+      settleDrains()
+      wake()
+    },
+    onChange(change) {
+      if (change.to === 'ready') {
+        sendMembers()
+        void sendMetrics()
+      }
+      onChange(change)
+    },
   })
 
-  for (const spec of planInstances(config, options.machine)) instances.set(spec.id, addInstance(spec))
+  function onChange(change: StateChange): void {
+    bus.emit({ type: 'state', ...change })
+    settleDrains()
+    wake()
+  }
 
   function addInstance(spec: InstanceSpec): ManagedInstance {
-    return createManagedInstance({
+    const instance = createManagedInstance({
       spec,
       supervisor: config.supervisor,
       command: commands.instance,
@@ -86,49 +110,29 @@ export function createCluster(options: ClusterOptions): Cluster {
       random,
       logs,
       bus,
+      gate,
+      user,
+      maxBodySize: () => config.balancer.maxBodySize,
       isReserved: (port) => [...instances.values()].some((other) => other.port() === port),
       onChange(change) {
-        bus.emit({ type: 'state', ...change })
         sendMembers()
-        settleDrains()
-        wake()
+        onChange(change)
       },
     })
-  }
-
-  function onBalancerChange(change: StateChange): void {
-    if (change.to !== 'ready') stats = null
-    bus.emit({ type: 'state', ...change })
-    if (change.to === 'ready') {
-      sendMembers()
-      void sendMetrics()
-    }
-    settleDrains()
-    wake()
-  }
-
-  function onBalancerMessage(message: BalancerMessage): void {
-    if (message.type === 'stats') {
-      stats = message
-      settleDrains()
-    } else if (message.type === 'drained') {
-      hasDrained = true
-    }
-    wake()
+    instances.set(spec.id, instance)
+    return instance
   }
 
   function sendMembers(): void {
     const members = [...instances.values()].flatMap((instance) => instance.member() ?? [])
-    balancer.send({ type: 'members', members })
+    balancers.tellAll({ type: 'members', members })
   }
 
-  /** A drain is over when the balancer, knowing of it, has nothing in flight there, or when there is no balancer. */
+  /** A drain is over when every balancer, knowing of it, has nothing in flight there. */
   function settleDrains(): void {
     for (const { process } of instances.values()) {
       if (process.state().state !== 'draining') continue
-      const member = stats?.members.find(({ id }) => id === process.id)
-      const isIdle = member?.state === 'draining' && member.inFlight === 0
-      if (isIdle || isDown(balancer)) process.dispatch({ type: 'drained' })
+      if (balancers.inFlightWhileDraining(process.id) === 0) process.dispatch({ type: 'drained' })
     }
   }
 
@@ -136,7 +140,8 @@ export function createCluster(options: ClusterOptions): Cluster {
     cancelMetrics()
     const snapshot = await metrics.registry.getMetricsAsJSON()
     if (isClosed) return
-    balancer.send({ type: 'metrics', metrics: snapshot })
+    cancelMetrics()
+    balancers.tellAll({ type: 'metrics', metrics: snapshot })
     cancelMetrics = clock.after(metricsIntervalMs, () => void sendMetrics())
   }
 
@@ -145,58 +150,84 @@ export function createCluster(options: ClusterOptions): Cluster {
   }
 
   function until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const check = (): void => {
-        if (!condition()) return
+        try {
+          if (!condition()) return
+          resolve()
+        } catch (error) {
+          reject(error as Error)
+        }
         waiters.delete(check)
-        resolve()
       }
       waiters.add(check)
       check()
     })
   }
 
+  const inFlight = (id: string): number =>
+    balancers.stats()?.members.find((member) => member.id === id)?.inFlight ?? 0
+
+  for (const spec of planInstances({ config, counts, machine: options.machine(), existing: [] })) {
+    addInstance(spec)
+  }
+
   return {
     bus,
     logs,
     port: options.socket.port,
-    balancer,
+    balancers,
+    metrics,
     config: () => config,
+    setConfig(next) {
+      config = next
+      balancers.setSupervisorConfig(next.supervisor)
+      for (const instance of instances.values()) instance.setSupervisorConfig(next.supervisor)
+    },
+    counts,
+    machine: options.machine,
     instances: () => [...instances.values()],
-    stats: () => stats,
-    status: () => ({
-      supervisor: { pid: process.pid, version, uptimeSeconds: (clock.now() - startedAt) / 1_000 },
-      balancer: {
-        pid: balancer.pid(),
-        port: options.socket.port,
-        policy: stats?.policy ?? config.balancer.policy,
-        queueDepth: stats?.queueDepth ?? 0,
-        inFlight: stats?.inFlight ?? 0,
-      },
-      instances: [...instances.values()].map((instance) =>
-        instance.status(stats?.members.find(({ id }) => id === instance.process.id)?.inFlight ?? 0),
-      ),
-    }),
+    instance: (id) => instances.get(id),
+    addInstance,
+    removeInstance(id) {
+      instances.delete(id)
+      metrics.forget(id)
+      sendMembers()
+      wake()
+    },
+    stats: () => balancers.stats(),
+    inFlight,
+    status() {
+      const stats = balancers.stats()
+      return {
+        supervisor: { pid: process.pid, version, uptimeSeconds: (clock.now() - startedAt) / 1_000 },
+        balancer: {
+          pid: balancers.current().pid(),
+          port: options.socket.port,
+          policy: stats?.policy ?? config.balancer.policy,
+          queueDepth: stats?.queueDepth ?? 0,
+          inFlight: stats?.inFlight ?? 0,
+        },
+        instances: [...instances.values()].map((instance) => instance.status(inFlight(instance.process.id))),
+      }
+    },
     start() {
-      balancer.dispatch({ type: 'start' })
+      balancers.current().dispatch({ type: 'start' })
       for (const { process } of instances.values()) process.dispatch({ type: 'start' })
     },
+    sendMembers,
     async drainBalancer() {
+      const balancer = balancers.current()
       if (balancer.state().state !== 'ready') return
-      hasDrained = false
-      balancer.send({ type: 'shutdown' })
-      await until(() => hasDrained || balancer.state().state !== 'ready')
+      balancers.tellAll({ type: 'shutdown' })
+      await until(() => balancers.hasDrained() || balancer.state().state !== 'ready')
     },
     until,
+    wake,
     close() {
       isClosed = true
       cancelMetrics()
       logs.close()
     },
   }
-}
-
-function isDown(process: ManagedProcess): boolean {
-  const { state } = process.state()
-  return state === 'stopped' || state === 'failed'
 }

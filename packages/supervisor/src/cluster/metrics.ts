@@ -1,11 +1,13 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import { instanceStates } from '@asr-cluster/protocol'
+import type { Gpu } from '../gpu/gpu.js'
 import type { ClusterEvent } from './events.js'
 
 /** The supervisor's part of the cluster's `/metrics`; the balancer shows it. */
 export interface SupervisorMetrics {
   readonly registry: Registry
   record: (event: ClusterEvent) => void
+  recordGpus: (gpus: readonly Gpu[]) => void
   /** Series of an instance that is no more. */
   forget(id: string): void
 }
@@ -30,8 +32,22 @@ export function createSupervisorMetrics(): SupervisorMetrics {
     labelNames: ['instance', 'state'] as const,
     registers: [registry],
   })
+  const gpuGauge = (name: string, help: string): Gauge<'gpu'> =>
+    new Gauge({ name, help, labelNames: ['gpu'] as const, registers: [registry] })
+  const gpuUtilization = gpuGauge('asr_gpu_utilization_ratio', 'Share of the time that the GPU was busy.')
+  const gpuMemoryUsed = gpuGauge('asr_gpu_memory_used_bytes', 'Memory of the GPU in use, by anybody.')
+  const gpuMemoryTotal = gpuGauge('asr_gpu_memory_total_bytes', 'Memory that the GPU has.')
   return {
     registry,
+    recordGpus(gpus) {
+      for (const gauge of [gpuUtilization, gpuMemoryUsed, gpuMemoryTotal]) gauge.reset()
+      for (const gpu of gpus) {
+        const labels = { gpu: String(gpu.index) }
+        if (gpu.utilization !== null) gpuUtilization.set(labels, gpu.utilization)
+        if (gpu.memoryUsedBytes !== null) gpuMemoryUsed.set(labels, gpu.memoryUsedBytes)
+        if (gpu.memoryTotalBytes !== null) gpuMemoryTotal.set(labels, gpu.memoryTotalBytes)
+      }
+    },
     record(event) {
       if (event.type !== 'state') return
       const { id: instance, to, restart } = event

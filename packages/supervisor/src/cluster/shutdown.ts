@@ -1,4 +1,5 @@
 import type { Clock } from '../world/clock.js'
+import type { ManagedProcess } from '../process/managed-process.js'
 import type { Cluster } from './cluster.js'
 
 export const stillWaitingIntervalMs = 3_000
@@ -30,8 +31,8 @@ export function killAll(cluster: Cluster, reason: string): void {
   for (const process of allProcesses(cluster)) process.dispatch({ type: 'kill', reason })
 }
 
-function allProcesses(cluster: Cluster): Cluster['balancer'][] {
-  return [cluster.balancer, ...cluster.instances().map(({ process }) => process)]
+function allProcesses(cluster: Cluster): ManagedProcess[] {
+  return [...cluster.balancers.all(), ...cluster.instances().map(({ process }) => process)]
 }
 
 function reportWaiting(cluster: Cluster, clock: Clock): () => void {
@@ -49,7 +50,7 @@ function reportWaiting(cluster: Cluster, clock: Clock): () => void {
 export function describeWaiting(cluster: Cluster): string {
   const { balancer, instances } = cluster.status()
   const requests = balancer.inFlight + balancer.queueDepth
-  if (cluster.balancer.state().state === 'ready' && requests > 0) {
+  if (cluster.balancers.current().state().state === 'ready' && requests > 0) {
     const where = instances
       .filter(({ inFlight }) => inFlight > 0)
       .map(({ id, inFlight }) => `${inFlight} on ${id}`)

@@ -1,20 +1,26 @@
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import type { Server } from 'node:http'
 import { bindListeningSocket } from '../balancer/listening-socket.js'
+import { resolveRunAs } from '../config/run-as.js'
 import type { ClusterConfig } from '../config/schema.js'
-import { isSocketAlive } from '../control/find-cluster.js'
 import { AlreadyRunningError, serveControl } from '../control/control-server.js'
+import type { ControlApi } from '../control/control-server.js'
+import { isSocketAlive } from '../control/find-cluster.js'
 import { controlSocketPath, ensureStateDir } from '../control/state-dir.js'
+import { createGpuInventory } from '../gpu/gpu-inventory.js'
 import { startGuard } from '../process/guard.js'
 import { guardedSpawner } from '../process/guarded-spawner.js'
 import { findLeftovers, killLeftovers } from '../process/leftovers.js'
+import type { ProcessInfo } from '../process/process-table.js'
 import { systemSpawner } from '../process/spawner.js'
 import { systemClock } from '../world/clock.js'
+import { usableCores } from '../world/machine.js'
 import { createCluster } from './cluster.js'
 import type { Cluster } from './cluster.js'
 import type { ProgramCommands } from './cluster-options.js'
 import { controlApi } from './control-api.js'
+import { createEventBus } from './events.js'
 import type { ClusterListener } from './events.js'
 import { installedCommands } from './program-commands.js'
 import { killAll, shutDown } from './shutdown.js'
@@ -22,6 +28,8 @@ import { createEventLogger } from './supervisor-log.js'
 
 export interface SupervisorOptions {
   config: ClusterConfig
+  /** Reads the configuration again for `reload`. Throws ConfigError. */
+  loadConfig?: () => ClusterConfig
   stateDir: string
   onEvent?: ClusterListener
   commands?: ProgramCommands
@@ -31,6 +39,8 @@ export interface SupervisorOptions {
 export interface Supervisor {
   readonly cluster: Cluster
   readonly port: number
+  /** The same that the control socket offers. */
+  readonly api: ControlApi
   /** Drains and stops everything; a second call waits for the first. */
   shutDown(): Promise<void>
   /** SIGKILL to everything. */
@@ -43,73 +53,94 @@ const lastAnswersMs = 500
 
 /**
  * Takes the port, opens the control socket and starts every process. Throws AlreadyRunningError, PortTakenError,
- * or what the system says.
+ * NoSuchGpuError, or what the system says.
  */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { config, stateDir } = options
   const clock = systemClock
+  const bus = createEventBus()
+  if (options.onEvent) bus.subscribe(options.onEvent)
+  const notice = (level: 'info' | 'warn', text: string): void =>
+    bus.emit({ type: 'notice', level, id: null, text })
   ensureStateDir(stateDir)
-  const wantedPort = config.balancer.port
-  const leftovers = wantedPort === 0 ? [] : await clearLeftovers(stateDir, wantedPort)
-  const socket = bindListeningSocket(config.balancer.host, wantedPort)
+  const user = resolveRunAs(config.supervisor.user)
+  const leftovers = await clearLeftovers(stateDir, config.balancer.port)
+  const socket = bindListeningSocket(config.balancer.host, config.balancer.port)
   const { port } = socket
   const clusterId = `${port}-${randomBytes(8).toString('hex')}`
-  const guard = startGuard(clusterId, (message) => {
-    cluster.bus.emit({ type: 'notice', level: 'warn', id: null, text: `the guard ${message}` })
-  })
-  const cluster = createCluster({
-    config,
-    clusterId,
-    socket,
-    commands: options.commands ?? installedCommands(),
-    machine: { cpus: availableParallelism() },
-    spawner: guardedSpawner(systemSpawner, guard),
-    clock,
-    random: Math.random,
-  })
-  cluster.bus.subscribe(createEventLogger(cluster.logs.get('supervisor')))
-  if (options.onEvent) cluster.bus.subscribe(options.onEvent)
-  const closing = new AbortController()
-  let stopping: Promise<void> | null = null
-  const stop = (): Promise<void> => (stopping ??= shutDown(cluster, clock))
-
-  const socketPath = controlSocketPath(stateDir, port)
-  const server = await serveControl(
-    socketPath,
-    controlApi(cluster, { shutDown: stop, closing: closing.signal }),
-  )
-  for (const { pid, command } of leftovers) {
-    const text = `killed ${command} (pid ${pid}), left over from a supervisor that is gone`
-    cluster.bus.emit({ type: 'notice', level: 'warn', id: null, text })
+  const guard = startGuard(clusterId, (message) => notice('warn', `the guard ${message}`))
+  const spawner = guardedSpawner(systemSpawner, guard)
+  const gpus = createGpuInventory({ spawner, clock, onTrouble: (message) => notice('warn', message) })
+  const release = (): void => {
+    gpus.close()
+    socket.close()
+    guard.quit()
   }
-  cluster.start()
-
-  const finished = cluster
-    .until(() => stopping !== null)
-    .then(() => stopping)
-    .then(async () => {
-      closing.abort()
-      await closeServer(server)
-      rmSync(socketPath, { force: true })
-      socket.close()
-      guard.quit()
-      cluster.close()
+  try {
+    await gpus.first()
+    const cluster = createCluster({
+      bus,
+      config,
+      clusterId,
+      socket,
+      commands: options.commands ?? installedCommands(),
+      machine: () => ({ cores: usableCores(), gpus: gpus.list() }),
+      user,
+      spawner,
+      clock,
+      random: Math.random,
     })
-  return {
-    cluster,
-    port,
-    shutDown() {
-      void stop()
-      return finished
-    },
-    kill: () => killAll(cluster, 'killed by a second signal'),
-    finished,
+    bus.subscribe(createEventLogger(cluster.logs.get('supervisor')))
+    gpus.subscribe(cluster.metrics.recordGpus)
+    const closing = new AbortController()
+    let stopping: Promise<void> | null = null
+    const stop = (): Promise<void> => {
+      stopping ??= shutDown(cluster, clock)
+      cluster.wake()
+      return stopping
+    }
+    const socketPath = controlSocketPath(stateDir, port)
+    const api = controlApi(cluster, {
+      shutDown: stop,
+      isShuttingDown: () => stopping !== null,
+      loadConfig: options.loadConfig ?? (() => config),
+      closing: closing.signal,
+    })
+    const server = await serveControl(socketPath, api)
+    for (const { pid, command } of leftovers) {
+      notice('warn', `killed ${command} (pid ${pid}), left over from a supervisor that is gone`)
+    }
+    cluster.start()
+    const finished = cluster
+      .until(() => stopping !== null)
+      .then(() => stopping)
+      .then(async () => {
+        closing.abort()
+        await closeServer(server)
+        rmSync(socketPath, { force: true })
+        release()
+        cluster.close()
+      })
+    return {
+      cluster,
+      port,
+      api,
+      shutDown() {
+        void stop()
+        return finished
+      },
+      kill: () => killAll(cluster, 'killed by a second signal'),
+      finished,
+    }
+  } catch (error) {
+    release()
+    throw error
   }
 }
 
-async function clearLeftovers(stateDir: string, port: number): ReturnType<typeof killLeftovers> {
-  const path = controlSocketPath(stateDir, port)
-  if (await isSocketAlive(path)) {
+async function clearLeftovers(stateDir: string, port: number): Promise<ProcessInfo[]> {
+  if (port === 0) return []
+  if (await isSocketAlive(controlSocketPath(stateDir, port))) {
     throw new AlreadyRunningError(
       `a cluster already runs on port ${port}: see \`asr-cluster status\`, stop it with \`asr-cluster down\``,
     )
@@ -119,7 +150,7 @@ async function clearLeftovers(stateDir: string, port: number): ReturnType<typeof
   return leftovers
 }
 
-function closeServer(server: Awaited<ReturnType<typeof serveControl>>): Promise<void> {
+function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), lastAnswersMs)
     server.close(() => {

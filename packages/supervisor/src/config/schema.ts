@@ -16,8 +16,12 @@ export const groupConfigSchema = z.strictObject({
     .describe(
       'Folder of a Qwen3-ASR checkpoint: absolute, or relative to this file, the working folder or the installation.',
     ),
+  aliases: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Further names by which clients may ask for this model, for example `whisper-1`.'),
   quantization: z
-    .enum(['none', 'fp16', 'int8', 'int4', 'auto'])
+    .enum(['none', 'int8', 'int4', 'auto'])
     .default('auto')
     .describe('Precision of the compiled weights.'),
   instances: autoOr(z.int().min(0).max(64))
@@ -44,6 +48,16 @@ export const groupConfigSchema = z.strictObject({
   threads: autoOr(z.int().min(1).max(1024))
     .default('auto')
     .describe('Inference threads of one instance; `auto` shares the cores among the instances.'),
+  cpus: z
+    .enum(['shared', 'exclusive'])
+    .default('shared')
+    .describe('Without a GPU: `exclusive` pins each instance to as many cores as it has threads (taskset).'),
+  maxMemory: sizeSchema
+    .optional()
+    .describe('An instance that uses more is drained and started again; none for no limit.'),
+  maxAge: durationSchema
+    .optional()
+    .describe('An instance older than this (± 10 %) is drained and started again; none for no limit.'),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.union([z.string(), z.number()]))
     .default({})
@@ -80,6 +94,18 @@ export const supervisorConfigSchema = z.strictObject({
       cap: durationSchema.prefault('60s').describe('Longest wait.'),
     })
     .prefault({}),
+  liveness: z
+    .strictObject({
+      interval: durationSchema.prefault('5s').describe('Between two probes of a ready instance.'),
+      timeout: durationSchema.prefault('10s').describe('For a probe to be answered.'),
+      fall: z.int().min(1).default(3).describe('Missed probes in a row after which it is replaced.'),
+    })
+    .prefault({}),
+  user: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('As root: the user that the programs run as. None: whoever runs the supervisor.'),
   logs: z
     .strictObject({
       dir: z

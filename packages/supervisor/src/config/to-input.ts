@@ -5,13 +5,22 @@ import type { ClusterConfig, ClusterConfigInput } from './schema.js'
 export function toInput({ balancer, groups, supervisor }: ClusterConfig): ClusterConfigInput {
   return {
     balancer: toBalancerInput(balancer),
-    groups: groups.map((group) => ({ ...group })),
+    groups: groups.map(({ maxMemory, maxAge, ...group }) => ({
+      ...group,
+      ...(maxMemory === undefined ? {} : { maxMemory: `${maxMemory}B` }),
+      ...(maxAge === undefined ? {} : { maxAge: `${maxAge}ms` }),
+    })),
     supervisor: {
       ...supervisor,
       startTimeout: `${supervisor.startTimeout}ms`,
       stopTimeout: `${supervisor.stopTimeout}ms`,
       drainTimeout: `${supervisor.drainTimeout}ms`,
       backoff: { base: `${supervisor.backoff.base}ms`, cap: `${supervisor.backoff.cap}ms` },
+      liveness: {
+        ...supervisor.liveness,
+        interval: `${supervisor.liveness.interval}ms`,
+        timeout: `${supervisor.liveness.timeout}ms`,
+      },
       logs: { ...supervisor.logs, maxBytes: `${supervisor.logs.maxBytes}B` },
     },
   }

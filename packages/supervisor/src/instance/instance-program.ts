@@ -4,7 +4,7 @@ import type { InstanceMessage, Member } from '@asr-cluster/protocol'
 import { httpGet } from '../process/http-get.js'
 import { probePort } from '../process/free-port.js'
 import type { Program } from '../process/managed-process.js'
-import type { SpawnRequest } from '../process/spawner.js'
+import type { RunAs, SpawnRequest } from '../process/spawner.js'
 import { choosePort } from './choose-port.js'
 import { modelNames } from './plan-instances.js'
 import type { InstanceSpec } from './plan-instances.js'
@@ -20,6 +20,9 @@ export interface InstanceProgramOptions {
   command: readonly string[]
   clusterId: string
   isReserved: (port: number) => boolean
+  /** Bytes; the balancer's limit, which an instance must not undercut. */
+  maxBodySize: () => number
+  user: RunAs | null
   onProgress: (message: ProgressMessage) => void
   onNotice: (text: string) => void
 }
@@ -28,12 +31,15 @@ export interface InstanceProgram extends Program {
   /** Actual port of this life; 0 before it is known. */
   port(): number
   slots(): number | null
+  /** Like `probe`, of a process that was ready. Rejects with ProbeTimeoutError when there is no answer in time. */
+  check(timeoutMs: number, signal: AbortSignal): Promise<void>
   /** How the balancer sees this life. */
   member(draining: boolean): Member
 }
 
-/** What one life of an instance told us. */
+/** What one life of an instance was started with, and what it told us. */
 interface Life {
+  spec: InstanceSpec
   identity: string
   port: number
   slots: number | null
@@ -42,7 +48,7 @@ interface Life {
 }
 
 export function instanceProgram(options: InstanceProgramOptions): InstanceProgram {
-  let life: Life = newLife(0)
+  let life: Life = newLife(options.spec(), 0)
 
   async function preparePort(spec: InstanceSpec): Promise<number> {
     // Ours can take any free port by itself and tell; a foreign server has to be given one.
@@ -53,7 +59,7 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
   }
 
   function slots(): number | null {
-    const spec = options.spec()
+    const { spec } = life
     if (life.slots !== null) return life.slots
     if (spec.slots !== 'auto') return spec.slots
     return spec.command === null ? null : 1
@@ -63,10 +69,11 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
     id: options.spec().id,
     async prepare() {
       const spec = options.spec()
-      life = newLife(await preparePort(spec))
-      return buildRequest(spec, life, options)
+      life = newLife(spec, await preparePort(spec))
+      return buildRequest(life, options)
     },
-    probe: (signal) => probe(options.spec(), life, signal),
+    probe: (signal) => probeLife(life, probeTimeoutMs, signal),
+    check: (timeoutMs, signal) => probeLife(life, timeoutMs, signal),
     onMessage(raw, managed) {
       const parsed = instanceMessageSchema.safeParse(raw)
       if (!parsed.success) return
@@ -89,14 +96,15 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
     port: () => life.port,
     slots,
     member(draining) {
-      const spec = options.spec()
+      const { spec } = life
       const native = spec.command === null
       return {
         id: spec.id,
         group: spec.group,
         models: modelNames(spec, life.model),
         url: `http://${host}:${life.port}`,
-        weight: spec.weight,
+        // The one thing that changes without another life.
+        weight: options.spec().weight,
         slots: slots() ?? 1,
         draining,
         native,
@@ -106,11 +114,13 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
   }
 }
 
-function newLife(port: number): Life {
-  return { identity: randomBytes(16).toString('hex'), port, slots: null, model: null, fatal: null }
+function newLife(spec: InstanceSpec, port: number): Life {
+  return { spec, identity: randomBytes(16).toString('hex'), port, slots: null, model: null, fatal: null }
 }
 
-function buildRequest(spec: InstanceSpec, life: Life, options: InstanceProgramOptions): SpawnRequest {
+function buildRequest(life: Life, options: InstanceProgramOptions): SpawnRequest {
+  const { spec } = life
+  const wrapping = { cpuSet: spec.cpuSet, user: options.user }
   const env: Record<string, string> = {
     ...spec.env,
     ...(spec.gpu === null ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: spec.gpu }),
@@ -126,7 +136,7 @@ function buildRequest(spec: InstanceSpec, life: Life, options: InstanceProgramOp
       model: spec.model,
     }
     const [file, ...args] = spec.command.map((part) => fillIn(part, values)) as [string, ...string[]]
-    return { file, args, env, ipc: false }
+    return { file, args, env, ipc: false, ...wrapping }
   }
   const [file, ...args] = options.command as [string, ...string[]]
   const flags = {
@@ -137,9 +147,12 @@ function buildRequest(spec: InstanceSpec, life: Life, options: InstanceProgramOp
     slots: spec.slots,
     threads: spec.threads,
     quantization: spec.quantization,
+    device: spec.device,
+    'max-body-size': `${options.maxBodySize()}B`,
   }
   const flagArgs = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
-  return { file, args: [...args, ...flagArgs], env, ipc: true }
+  const names = modelNames(spec, null).flatMap((name) => ['--served-model-name', name])
+  return { file, args: [...args, ...flagArgs, ...names], env, ipc: true, ...wrapping }
 }
 
 /** Replaces `{port}`, `{gpu}`, `{id}` and `{model}`; other braces stay as they are. */
@@ -147,9 +160,10 @@ export function fillIn(text: string, values: Readonly<Record<string, string>>): 
   return text.replace(/\{([a-z]+)\}/g, (whole, name: string) => values[name] ?? whole)
 }
 
-async function probe(spec: InstanceSpec, life: Life, signal: AbortSignal): Promise<void> {
+async function probeLife(life: Life, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  const { spec } = life
   const path = spec.command === null ? '/health' : spec.healthPath
-  const { status, body } = await httpGet(`http://${host}:${life.port}${path}`, probeTimeoutMs, signal)
+  const { status, body } = await httpGet(`http://${host}:${life.port}${path}`, timeoutMs, signal)
   if (spec.command !== null) {
     if (status < 200 || status >= 300) throw new Error(`${path} answers ${status}`)
     return

@@ -1,12 +1,17 @@
 import { basename } from 'node:path'
 import type { ClusterConfig, GroupConfig } from '../config/schema.js'
+import { placeGpu } from '../gpu/place-gpu.js'
+import type { Gpu } from '../gpu/gpu.js'
+import { placeCpus } from './place-cpus.js'
 
-/** Everything that one instance is started with. Two equal specs make the same process. */
+/** Everything that one instance is started with. */
 export interface InstanceSpec {
   id: string
   group: string
   index: number
   model: string
+  /** Further names of the model. */
+  aliases: readonly string[]
   quantization: GroupConfig['quantization']
   /** Port it should have; 0 for any. */
   port: number
@@ -15,56 +20,112 @@ export interface InstanceSpec {
   threads: number
   /** UUID (or index, where the driver names none) of the GPU; null for none. */
   gpu: string | null
+  /** Cores that it is pinned to; null for all. */
+  cpuSet: readonly number[] | null
+  device: 'auto' | 'cpu'
   env: Record<string, string>
   command: readonly string[] | null
   healthPath: string
 }
 
-/** What the plan needs to know of the machine. */
+/** What a plan needs to know of the machine. */
 export interface Machine {
-  cpus: number
+  /** Numbers of the cores that we may use. */
+  cores: readonly number[]
+  gpus: readonly Gpu[]
 }
 
-/** Which instances a configuration asks for. Pure. */
-export function planInstances(config: ClusterConfig, machine: Machine): InstanceSpec[] {
-  const total = config.groups.reduce((sum, group) => sum + countInstances(group, machine), 0)
-  const threads = Math.max(1, Math.floor(machine.cpus / Math.max(1, total)))
-  const taken = new Set<number>()
-  return config.groups.flatMap((group) =>
-    Array.from({ length: countInstances(group, machine) }, (_, index) => ({
-      id: `${group.name}-${index}`,
-      group: group.name,
-      index,
-      model: group.model,
-      quantization: group.quantization,
-      port: takePort(group.basePort, index, taken),
-      weight: group.weights[index % group.weights.length] as number,
-      slots: group.slots,
-      threads: group.threads === 'auto' ? threads : group.threads,
-      gpu: null,
-      env: Object.fromEntries(Object.entries(group.env).map(([name, value]) => [name, String(value)])),
-      command: group.command ?? null,
-      healthPath: group.healthPath,
-    })),
-  )
+export interface PlanRequest {
+  config: ClusterConfig
+  /** Number of instances by group, where it is not that of the configuration. */
+  counts: ReadonlyMap<string, number>
+  machine: Machine
+  /** Instances that are there; they keep what they have but for the weight. */
+  existing: readonly InstanceSpec[]
 }
 
-export function countInstances(group: GroupConfig, machine: Machine): number {
-  return group.instances === 'auto' ? Math.max(1, Math.floor(machine.cpus / 2)) : group.instances
+/** Which instances there should be. Pure. Throws NoSuchGpuError. */
+export function planInstances({ config, counts, machine, existing }: PlanRequest): InstanceSpec[] {
+  const wanted = config.groups.flatMap((group) => {
+    const count = counts.get(group.name) ?? countInstances(group, machine)
+    return Array.from({ length: count }, (_, index) => ({ group, index, id: `${group.name}-${index}` }))
+  })
+  const planned: InstanceSpec[] = []
+  const others = (): InstanceSpec[] => [...existing, ...planned]
+  const pendingGpus = new Map<string, number>()
+  for (const { group, index, id } of wanted) {
+    const kept = existing.find((spec) => spec.id === id)
+    const weight = group.weights[index % group.weights.length] as number
+    if (kept) {
+      planned.push({ ...kept, weight })
+      continue
+    }
+    const spec = newSpec(group, index, id, {
+      weight,
+      total: wanted.length,
+      machine,
+      others: others(),
+      pendingGpus,
+    })
+    if (spec.gpu !== null) pendingGpus.set(spec.gpu, (pendingGpus.get(spec.gpu) ?? 0) + 1)
+    planned.push(spec)
+  }
+  return planned
+}
+
+interface Surroundings {
+  weight: number
+  /** Instances of the whole cluster, which share the cores. */
+  total: number
+  machine: Machine
+  others: readonly InstanceSpec[]
+  pendingGpus: ReadonlyMap<string, number>
+}
+
+export function newSpec(group: GroupConfig, index: number, id: string, around: Surroundings): InstanceSpec {
+  const { cores, gpus } = around.machine
+  const share = Math.max(1, Math.floor(cores.length / Math.max(1, around.total)))
+  const threads = group.threads === 'auto' ? share : group.threads
+  const gpu = placeGpu(group.gpus, index, gpus, around.pendingGpus)
+  const sets = around.others.flatMap(({ cpuSet }) => (cpuSet === null ? [] : [cpuSet]))
+  return {
+    id,
+    group: group.name,
+    index,
+    model: group.model,
+    aliases: group.aliases,
+    quantization: group.quantization,
+    port: freePort(group.basePort, index, new Set(around.others.map(({ port }) => port))),
+    weight: around.weight,
+    slots: group.slots,
+    threads,
+    gpu,
+    cpuSet: group.cpus === 'exclusive' && gpu === null ? placeCpus(threads, cores, sets) : null,
+    device: group.gpus === 'none' ? 'cpu' : 'auto',
+    env: Object.fromEntries(Object.entries(group.env).map(([name, value]) => [name, String(value)])),
+    command: group.command ?? null,
+    healthPath: group.healthPath,
+  }
+}
+
+export function countInstances(group: GroupConfig, { cores, gpus }: Machine): number {
+  if (group.instances !== 'auto') return group.instances
+  if (Array.isArray(group.gpus)) return group.gpus.length
+  if (group.gpus === 'auto' && gpus.length > 0) return gpus.length
+  return Math.max(1, Math.floor(cores.length / 2))
 }
 
 /** Groups may overlap, as they do when both have the default basePort: the later one moves on. */
-function takePort(basePort: number, index: number, taken: Set<number>): number {
+function freePort(basePort: number, index: number, taken: ReadonlySet<number>): number {
   if (basePort === 0) return 0
   let port = basePort + index
   while (taken.has(port)) port += 1
-  taken.add(port)
   return port
 }
 
-/** Names by which a client may ask for the model of an instance. */
+/** Names by which a client may ask for the model of an instance. `reported` is what the instance calls it. */
 export function modelNames(spec: InstanceSpec, reported: string | null): string[] {
-  return [
-    ...new Set([...(reported === null ? [] : [reported]), basename(spec.model), spec.model, spec.group]),
-  ]
+  // A foreign server has its own model, and what our default is called must not name it.
+  const own = spec.command === null ? [basename(spec.model), spec.model] : []
+  return [...new Set([...(reported === null ? [] : [reported]), ...own, spec.group, ...spec.aliases])]
 }

@@ -53,7 +53,11 @@ export function createProgramLog(
       stream.once('close', () => record(name, splitter.end()))
       stream.on('error', () => {})
     },
-    append: (stream, text) => record(stream, text.split('\n').map((line) => ({ text: line, complete: true }))),
+    append: (stream, text) =>
+      record(
+        stream,
+        text.split('\n').map((line) => ({ text: line, complete: true })),
+      ),
     lastErrorLines: () => errorLines,
     forgetErrorLines() {
       errorLines = []

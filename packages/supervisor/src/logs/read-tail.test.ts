@@ -16,7 +16,12 @@ const record = (second: number, text: string): string =>
 
 describe('the tail of the logs', () => {
   it('reads back what was written', () => {
-    const line = { time: '2026-01-02T03:04:05.678Z', stream: 'stderr', complete: false, text: 'a F b' } as const
+    const line = {
+      time: '2026-01-02T03:04:05.678Z',
+      stream: 'stderr',
+      complete: false,
+      text: 'a F b',
+    } as const
     expect(parseLogLine(formatLogLine(line).trimEnd())).toEqual(line)
     expect(parseLogLine('something else')).toBeNull()
   })

@@ -32,7 +32,10 @@ export function listLogs(dir: string): string[] {
 export function readTail(dir: string, id: string, count: number): LogLine[] {
   let lines: LogLine[] = []
   for (let index = 0; lines.length < count; index += 1) {
-    const older = tailOfFile(join(dir, index === 0 ? `${id}.log` : `${id}.log.${index}`), count - lines.length)
+    const older = tailOfFile(
+      join(dir, index === 0 ? `${id}.log` : `${id}.log.${index}`),
+      count - lines.length,
+    )
     if (older === null) break
     lines = [...older, ...lines]
   }

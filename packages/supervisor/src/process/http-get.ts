@@ -1,6 +1,10 @@
 import { get } from 'node:http'
 import { text } from 'node:stream/consumers'
 
+export class ProbeTimeoutError extends Error {
+  override name = 'ProbeTimeoutError'
+}
+
 export interface HttpAnswer {
   status: number
   body: string
@@ -13,14 +17,14 @@ export interface HttpAnswer {
 export function httpGet(url: string, timeoutMs: number, signal: AbortSignal): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    const fail = (error: NodeJS.ErrnoException): void => {
+      if (limit.aborted) reject(new ProbeTimeoutError(`no answer within ${timeoutMs} ms`, { cause: error }))
+      else reject(new Error(describe(error), { cause: error }))
+    }
     const request = get(url, { agent: false, signal: limit }, (response) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
+      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), fail)
     })
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        new Error(limit.aborted ? `no answer within ${timeoutMs} ms` : describe(error), { cause: error }),
-      )
-    })
+    request.on('error', fail)
   })
 }
 

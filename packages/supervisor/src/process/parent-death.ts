@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 
 export interface ParentDeath {
-  /** Put before the command; empty where the kernel's parent-death signal cannot be had. */
-  prefix: readonly string[]
+  /** Flags for setpriv; empty where the kernel's parent-death signal cannot be had. */
+  flags: readonly string[]
 }
 
 let detected: ParentDeath | undefined
@@ -14,7 +14,7 @@ let detected: ParentDeath | undefined
  * The kernel takes the death of the *thread* that spawned for the parent's, so spawn from the main thread only.
  */
 export function detectParentDeath(): ParentDeath {
-  detected ??= { prefix: probeSetpriv() ? ['setpriv', '--pdeathsig', 'KILL', '--'] : [] }
+  detected ??= { flags: probeSetpriv() ? ['--pdeathsig', 'KILL'] : [] }
   return detected
 }
 

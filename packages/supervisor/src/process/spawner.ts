@@ -13,8 +13,19 @@ export interface SpawnRequest {
   env: Readonly<Record<string, string>>
   /** Open a message channel; the program must be one of ours. */
   ipc: boolean
+  /** Cores to run on; all without. */
+  cpuSet?: readonly number[] | null
+  /** As root: who it runs as. */
+  user?: RunAs | null
   /** File descriptors that the child gets as 3, 4, … */
   inheritFds?: readonly number[]
+}
+
+export interface RunAs {
+  name: string
+  uid: number
+  gid: number
+  home: string
 }
 
 export interface ExitInfo {
@@ -61,12 +72,9 @@ export const systemSpawner: Spawner = {
   async spawn(request) {
     // With a wrapper in front a missing program would show only as exit code 127.
     findExecutable(request.file, request.env['PATH'] ?? process.env['PATH'] ?? '')
-    const [file, ...args] = [...detectParentDeath().prefix, request.file, ...request.args] as [
-      string,
-      ...string[],
-    ]
+    const [file, ...args] = commandLine(request)
     const child = execa(file, args, {
-      env: request.env,
+      env: { ...request.env, ...userEnv(request.user) },
       // Own group: a Ctrl-C at the terminal must reach the supervisor alone, and a stop must reach grandchildren.
       detached: true,
       cleanup: false,
@@ -98,6 +106,25 @@ export const systemSpawner: Spawner = {
       signal: (signal) => signalGroup(pid, signal),
     }
   },
+}
+
+/** The command behind wrappers that replace themselves: the pid stays, and no shell is involved. */
+export function commandLine(
+  { file, args, cpuSet, user }: SpawnRequest,
+  parentDeath = detectParentDeath(),
+): [string, ...string[]] {
+  const privileges = user ? ['--reuid', String(user.uid), '--regid', String(user.gid), '--init-groups'] : []
+  const setpriv = [...parentDeath.flags, ...privileges]
+  return [
+    ...(setpriv.length > 0 ? ['setpriv', ...setpriv, '--'] : []),
+    ...(cpuSet ? ['taskset', '-c', cpuSet.join(',')] : []),
+    file,
+    ...args,
+  ] as [string, ...string[]]
+}
+
+function userEnv(user: RunAs | null | undefined): Record<string, string> {
+  return user ? { HOME: user.home, USER: user.name, LOGNAME: user.name } : {}
 }
 
 /** Sends a signal to a process group; false if no such group is left. */

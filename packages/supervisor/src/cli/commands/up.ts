@@ -36,7 +36,7 @@ export const upCommand: Command<UpArgs> = {
       return runDetached(context, config.supervisor.logs.dir)
     }
     const { runForeground } = await import('../foreground.js')
-    return runForeground(config, context)
+    return runForeground(config, () => loadUpConfig(args, context).config, context)
   },
 }
 

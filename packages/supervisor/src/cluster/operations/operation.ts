@@ -1,0 +1,79 @@
+import type { Cluster } from '../cluster.js'
+import type { ManagedInstance } from '../managed-instance.js'
+
+/** What an operation works with. */
+export interface OperationContext {
+  cluster: Cluster
+  /** Says a line to whoever asked for the operation. */
+  say: (line: string) => void
+  /** True from the moment the whole cluster goes down: then no operation goes on. */
+  isShuttingDown: () => boolean
+}
+
+/** The operation cannot be done, or went wrong; the message is for the operator. */
+export class OperationError extends Error {
+  override name = 'OperationError'
+}
+
+/** `until` that also ends when the cluster goes down. Throws OperationError then. */
+export function untilOrShutdown(context: OperationContext, condition: () => boolean): Promise<void> {
+  return context.cluster.until(() => {
+    if (context.isShuttingDown()) throw new OperationError('the cluster is shutting down')
+    return condition()
+  })
+}
+
+/** Instances by id or by group; all of them for an empty list. Throws OperationError for an unknown name. */
+export function selectInstances(cluster: Cluster, names: readonly string[]): ManagedInstance[] {
+  const all = cluster.instances()
+  if (names.length === 0) return all
+  const selected = names.flatMap((name) => {
+    const found = all.filter((instance) => instance.process.id === name || instance.spec().group === name)
+    if (found.length > 0) return found
+    const known = all.map((instance) => instance.process.id).join(', ')
+    throw new OperationError(`there is no instance or group \`${name}\`; there are ${known}`)
+  })
+  return [...new Set(selected)]
+}
+
+export const stateOf = (instance: ManagedInstance): string => instance.process.state().state
+
+/** Waits until each is ready or failed. Throws OperationError naming those that are not ready. */
+export async function waitUntilReady(
+  context: OperationContext,
+  instances: readonly ManagedInstance[],
+): Promise<void> {
+  const isSettled = (instance: ManagedInstance): boolean =>
+    ['ready', 'failed', 'stopped'].includes(stateOf(instance))
+  await untilOrShutdown(context, () => instances.every(isSettled))
+  const missing = instances.filter((instance) => stateOf(instance) !== 'ready')
+  if (missing.length > 0) throw new OperationError(missing.map(describeFailure).join('\n'))
+}
+
+/** Why an instance is not there, with its last words. */
+export function describeFailure(instance: ManagedInstance): string {
+  const { state, reason } = instance.process.state()
+  const stderr = instance.process.lastEnd()?.stderr ?? []
+  return [`${instance.process.id} is ${state}: ${reason}`, ...stderr.map((line) => `  | ${line}`)].join('\n')
+}
+
+/** Drains and stops; resolves once the processes are gone. */
+export async function stopInstances(
+  context: OperationContext,
+  instances: readonly ManagedInstance[],
+  reason: string,
+): Promise<void> {
+  for (const { process } of instances) process.dispatch({ type: 'stop', drain: true, reason })
+  const isStopped = (instance: ManagedInstance): boolean => stateOf(instance) === 'stopped'
+  await untilOrShutdown(context, () => instances.every(isStopped))
+}
+
+/** Stops instances and takes them off the list. */
+export async function retireInstances(
+  context: OperationContext,
+  instances: readonly ManagedInstance[],
+  reason: string,
+): Promise<void> {
+  await stopInstances(context, instances, reason)
+  for (const { process } of instances) context.cluster.removeInstance(process.id)
+}

@@ -1,0 +1,159 @@
+import { describeDiff, diffConfig } from '../../config/diff-config.js'
+import type { ConfigDiff } from '../../config/diff-config.js'
+import type { ClusterConfig, GroupConfig } from '../../config/schema.js'
+import { planInstances } from '../../instance/plan-instances.js'
+import type { InstanceSpec } from '../../instance/plan-instances.js'
+import type { Cluster } from '../cluster.js'
+import type { ManagedInstance } from '../managed-instance.js'
+import { OperationError, retireInstances, stateOf, waitUntilReady } from './operation.js'
+import type { OperationContext } from './operation.js'
+import { replaceBalancer } from './replace-balancer.js'
+import { rollInstances } from './restart.js'
+
+export interface ReloadResult {
+  changes: string[]
+}
+
+/**
+ * Brings the cluster to a new configuration and touches only what differs. First everything new has to come up beside
+ * the old: added groups, and of each changed group one instance more (`GROUP-next`). If anything does not, it is taken
+ * away again and nothing has changed. Only then the changed instances are restarted one after the other, with the
+ * extra one standing in, and what is not wanted any more is drained. Throws OperationError.
+ */
+export async function reloadOperation(
+  context: OperationContext,
+  next: ClusterConfig,
+  dryRun: boolean,
+): Promise<ReloadResult> {
+  const { cluster, say } = context
+  const diff = diffConfig(cluster.config(), next)
+  const changes = describeDiff(diff)
+  for (const line of changes.length > 0 ? changes : ['nothing changed']) say(line)
+  if (diff.refused.length > 0) {
+    throw new OperationError(`${diff.refused.join(', ')}: only a new \`asr-cluster up\` can change that`)
+  }
+  if (dryRun || changes.length === 0) return { changes }
+  const previous = cluster.config()
+  const newcomers: ManagedInstance[] = []
+  try {
+    newcomers.push(...addNewcomers(cluster, next, diff))
+    for (const { process } of newcomers) process.dispatch({ type: 'start' })
+    await waitUntilReady(context, newcomers)
+    if (diff.balancer.length > 0) await replaceBalancer(context, next.balancer)
+  } catch (error) {
+    if (!context.isShuttingDown()) {
+      await retireInstances(context, newcomers, 'the new configuration is not taken')
+    }
+    throw error
+  }
+  cluster.setConfig(next)
+  for (const { group } of diff.resized) cluster.counts.delete(group.name)
+  for (const { name } of diff.removed) cluster.counts.delete(name)
+  await replaceInstances(context, previous, diff)
+  return { changes }
+}
+
+const nextId = (group: string): string => `${group}-next`
+
+function addNewcomers(cluster: Cluster, next: ClusterConfig, diff: ConfigDiff): ManagedInstance[] {
+  const planned = planFor(cluster, next, [])
+  const isNew = (name: string): boolean => diff.added.some((group) => group.name === name)
+  const added = planned.filter((spec) => isNew(spec.group))
+  const replaced = diff.changed.map(({ group }) => group.name)
+  const standIns = planFor(cluster, next, replaced)
+    .filter((spec, index, all) => replaced.includes(spec.group) && isFirstOf(spec, index, all))
+    // Beside the instance whose place it takes it cannot have its port.
+    .map((spec) => ({ ...spec, id: nextId(spec.group), port: 0 }))
+  return [...added, ...standIns].map((spec) => cluster.addInstance(spec))
+}
+
+const isFirstOf = (spec: InstanceSpec, index: number, all: readonly InstanceSpec[]): boolean =>
+  all.findIndex((other) => other.group === spec.group) === index
+
+/** The plan of a configuration in which the instances of some groups are made anew. */
+function planFor(cluster: Cluster, config: ClusterConfig, renewed: readonly string[]): InstanceSpec[] {
+  const existing = cluster.instances().map((instance) => instance.spec())
+  return planInstances({
+    config,
+    counts: cluster.counts,
+    machine: cluster.machine(),
+    existing: existing.filter((spec) => !renewed.includes(spec.group)),
+  })
+}
+
+async function replaceInstances(
+  context: OperationContext,
+  previous: ClusterConfig,
+  diff: ConfigDiff,
+): Promise<void> {
+  const { cluster } = context
+  const config = cluster.config()
+  const renewed = diff.changed.map(({ group }) => group.name)
+  const plan = planFor(cluster, config, renewed)
+  const isWanted = (instance: ManagedInstance): boolean => plan.some(({ id }) => id === instance.process.id)
+  const missing = plan.filter(({ id }) => !cluster.instance(id)).map((spec) => cluster.addInstance(spec))
+  for (const { process } of missing) process.dispatch({ type: 'start' })
+  await waitUntilReady(context, missing)
+  for (const spec of plan) {
+    if (!renewed.includes(spec.group)) cluster.instance(spec.id)?.setSpec(spec)
+  }
+  cluster.sendMembers()
+  const isRenewed = (instance: ManagedInstance): boolean =>
+    renewed.includes(instance.spec().group) && isWanted(instance) && !missing.includes(instance)
+  try {
+    await renewInstances(context, cluster.instances().filter(isRenewed), plan)
+  } catch (error) {
+    // One came up beside the old ones, and another one does not: the next reload has to try the group again.
+    cluster.setConfig({ ...config, groups: mergeGroups(config, previous, renewed) })
+    if (!context.isShuttingDown()) await retireStandIns(context, renewed)
+    throw error
+  }
+  const unwanted = cluster.instances().filter((instance) => !isWanted(instance))
+  await retireInstances(context, unwanted, 'not in the new configuration')
+}
+
+/** Gives each its new spec and restarts it; the one that does not come up gets its old spec back. */
+async function renewInstances(
+  context: OperationContext,
+  instances: readonly ManagedInstance[],
+  plan: readonly InstanceSpec[],
+): Promise<void> {
+  const specOf = (instance: ManagedInstance): InstanceSpec =>
+    plan.find(({ id }) => id === instance.process.id) as InstanceSpec
+  // What the operator stopped stays stopped, and starts in the new way one day.
+  const [idle, running] = [true, false].map((wanted) =>
+    instances.filter((instance) => (stateOf(instance) === 'stopped') === wanted),
+  ) as [ManagedInstance[], ManagedInstance[]]
+  for (const instance of idle) instance.setSpec(specOf(instance))
+  let undo = (): void => {}
+  try {
+    await rollInstances(context, running, 'reload', 'reload', (instance) => {
+      const old = instance.spec()
+      undo = () => {
+        instance.setSpec(old)
+        instance.process.dispatch({ type: 'start' })
+      }
+      instance.setSpec(specOf(instance))
+    })
+  } catch (error) {
+    if (!context.isShuttingDown()) undo()
+    throw error
+  }
+}
+
+async function retireStandIns(context: OperationContext, groups: readonly string[]): Promise<void> {
+  const standIns = groups.flatMap((group) => context.cluster.instance(nextId(group)) ?? [])
+  await retireInstances(context, standIns, 'the new configuration is not taken')
+}
+
+function mergeGroups(
+  config: ClusterConfig,
+  previous: ClusterConfig,
+  names: readonly string[],
+): GroupConfig[] {
+  return config.groups.map(
+    (group) =>
+      (names.includes(group.name) ? previous.groups.find(({ name }) => name === group.name) : undefined) ??
+      group,
+  )
+}

@@ -1,0 +1,28 @@
+import type { BalancerConfig } from '@asr-cluster/protocol'
+import type { ManagedProcess } from '../../process/managed-process.js'
+import { OperationError, untilOrShutdown } from './operation.js'
+import type { OperationContext } from './operation.js'
+
+/**
+ * Starts a new balancer on the same listening socket beside the old one, and lets the old one finish what it has.
+ * If the new one does not come up the old one stays. Throws OperationError then.
+ */
+export async function replaceBalancer(context: OperationContext, config: BalancerConfig): Promise<void> {
+  const { cluster } = context
+  const next = cluster.balancers.startNext(config)
+  const state = (process: ManagedProcess): string => process.state().state
+  await untilOrShutdown(context, () => ['ready', 'failed', 'backoff'].includes(state(next)))
+  if (state(next) !== 'ready') {
+    const { reason } = next.state()
+    next.dispatch({ type: 'kill', reason })
+    await untilOrShutdown(context, () => ['stopped', 'failed'].includes(state(next)))
+    cluster.balancers.forget(next)
+    throw new OperationError(`the new balancer does not come up: ${reason}`)
+  }
+  const retiring = cluster.balancers.promote()
+  // It ends by itself once it is through; the stop only covers one that does not.
+  await untilOrShutdown(context, () => cluster.balancers.hasRetired(retiring) || state(retiring) !== 'ready')
+  retiring.dispatch({ type: 'stop', drain: false, reason: 'replaced' })
+  await untilOrShutdown(context, () => state(retiring) === 'stopped')
+  cluster.balancers.forget(retiring)
+}

@@ -1,0 +1,64 @@
+import type { RestartCause } from '../../machine/machine-types.js'
+import type { ManagedInstance } from '../managed-instance.js'
+import { replaceBalancer } from './replace-balancer.js'
+import { OperationError, selectInstances, stateOf, untilOrShutdown, waitUntilReady } from './operation.js'
+import type { OperationContext } from './operation.js'
+
+/**
+ * Drains and restarts instances, all at once or one after the other. `balancer` as a name hands the port over to a
+ * new balancer. Throws OperationError.
+ */
+export async function restartOperation(
+  context: OperationContext,
+  names: readonly string[],
+  rolling: boolean,
+): Promise<void> {
+  const others = names.filter((name) => name !== 'balancer')
+  if (others.length < names.length) await replaceBalancer(context, context.cluster.config().balancer)
+  if (names.length > 0 && others.length === 0) return
+  const instances = selectInstances(context.cluster, others)
+  if (rolling) return rollInstances(context, instances, 'operator', 'rolling restart')
+  for (const { process } of instances) {
+    process.dispatch({ type: 'restart', drain: true, cause: 'operator', reason: 'restarted by the operator' })
+  }
+  await untilOrShutdown(context, () => instances.every(hasLeft))
+  await waitUntilReady(context, instances)
+}
+
+/**
+ * Restarts one after the other, each once all that were ready at the beginning are ready again. Stops at the first one
+ * that does not come back. `prepare` is called before each restart. Throws OperationError.
+ */
+export async function rollInstances(
+  context: OperationContext,
+  instances: readonly ManagedInstance[],
+  cause: RestartCause,
+  reason: string,
+  prepare: (instance: ManagedInstance) => void = () => {},
+): Promise<void> {
+  const { cluster, say } = context
+  const isReady = (instance: ManagedInstance): boolean => stateOf(instance) === 'ready'
+  const initiallyReady = cluster.instances().filter(isReady).length
+  for (const [index, instance] of instances.entries()) {
+    // Another one may have crashed meanwhile: then this one is needed.
+    const enough = (): boolean => cluster.instances().filter(isReady).length >= initiallyReady
+    await untilOrShutdown(context, () => enough() || !isReady(instance))
+    prepare(instance)
+    instance.process.dispatch({ type: 'restart', drain: true, cause, reason })
+    await untilOrShutdown(context, () => hasLeft(instance))
+    try {
+      await waitUntilReady(context, [instance])
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error
+      const rest = instances.length - index - 1
+      throw new OperationError(`${error.message}\nstopped there; ${rest} not restarted`)
+    }
+    say(`${index + 1} of ${instances.length} restarted`)
+  }
+}
+
+/** True once the old life is over, so that `ready` means the new one. */
+function hasLeft(instance: ManagedInstance): boolean {
+  const state = stateOf(instance)
+  return state !== 'draining' && state !== 'stopping'
+}

@@ -1,0 +1,77 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { ClusterConfig, GroupConfig } from './schema.js'
+
+/** What a new configuration changes. */
+export interface ConfigDiff {
+  added: GroupConfig[]
+  removed: GroupConfig[]
+  /** Groups whose processes have to be replaced, with the keys that differ. */
+  changed: { group: GroupConfig; keys: string[] }[]
+  /** Groups of which only the weights differ: no process is touched. */
+  reweighted: GroupConfig[]
+  /** Groups with another number of instances. */
+  resized: { group: GroupConfig; from: GroupConfig['instances'] }[]
+  /** Keys of `balancer` that differ; the balancer hands over to a new one. */
+  balancer: string[]
+  /** Keys of `supervisor` that differ; they count at once. */
+  supervisor: string[]
+  /** Keys that only a new `up` can change. */
+  refused: string[]
+}
+
+/** Keys that no process is started with. */
+const lightKeys = new Set(['name', 'weights', 'instances', 'maxMemory', 'maxAge'])
+const refusedKeys = { balancer: ['host', 'port'], supervisor: ['logs', 'user'] } as const
+
+/** Pure. */
+export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {
+  const before = new Map(from.groups.map((group) => [group.name, group]))
+  const after = new Set(to.groups.map(({ name }) => name))
+  const kept = to.groups.flatMap((group) => {
+    const old = before.get(group.name)
+    return old ? [{ group, old, keys: differingKeys(old, group) }] : []
+  })
+  const balancer = differingKeys(from.balancer, to.balancer)
+  const supervisor = differingKeys(from.supervisor, to.supervisor)
+  return {
+    added: to.groups.filter(({ name }) => !before.has(name)),
+    removed: from.groups.filter(({ name }) => !after.has(name)),
+    changed: kept.flatMap(({ group, keys }) => {
+      const heavy = keys.filter((key) => !lightKeys.has(key))
+      return heavy.length > 0 ? [{ group, keys: heavy }] : []
+    }),
+    reweighted: kept.filter(({ keys }) => keys.includes('weights')).map(({ group }) => group),
+    resized: kept
+      .filter(({ keys }) => keys.includes('instances'))
+      .map(({ group, old }) => ({ group, from: old.instances })),
+    balancer,
+    supervisor,
+    refused: [
+      ...refusedKeys.balancer.filter((key) => balancer.includes(key)).map((key) => `balancer.${key}`),
+      ...refusedKeys.supervisor.filter((key) => supervisor.includes(key)).map((key) => `supervisor.${key}`),
+    ],
+  }
+}
+
+/** One line per difference, in the words of the configuration. */
+export function describeDiff(diff: ConfigDiff): string[] {
+  return [
+    ...diff.added.map(({ name }) => `added    group ${name}`),
+    ...diff.removed.map(({ name }) => `removed  group ${name}`),
+    ...diff.changed.map(({ group, keys }) => `changed  group ${group.name}: ${keys.join(', ')}`),
+    ...diff.resized.map(
+      ({ group, from }) => `changed  group ${group.name}: instances ${from} → ${group.instances}`,
+    ),
+    ...diff.reweighted.map(
+      ({ name, weights }) => `changed  group ${name}: weights → ${JSON.stringify(weights)}`,
+    ),
+    ...(diff.balancer.length > 0 ? [`changed  balancer: ${diff.balancer.join(', ')}`] : []),
+    ...(diff.supervisor.length > 0 ? [`changed  supervisor: ${diff.supervisor.join(', ')}`] : []),
+  ]
+}
+
+function differingKeys(a: object, b: object): string[] {
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)])
+  const value = (of: object, key: string): unknown => (of as Record<string, unknown>)[key]
+  return [...keys].filter((key) => !isDeepStrictEqual(value(a, key), value(b, key)))
+}

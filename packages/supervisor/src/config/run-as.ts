@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import type { RunAs } from '../process/spawner.js'
+
+/** What is needed to know who we are and who others are. */
+export interface UserDatabase {
+  currentUid(): number
+  passwd(): string
+}
+
+const systemUsers: UserDatabase = {
+  currentUid: () => process.getuid?.() ?? 0,
+  passwd: () => readFileSync('/etc/passwd', 'utf8'),
+}
+
+/**
+ * Whom the programs run as, given `supervisor.user`; null for whoever we are.
+ * Throws Error with a sentence for the operator.
+ */
+export function resolveRunAs(user: string | undefined, users: UserDatabase = systemUsers): RunAs | null {
+  if (user === undefined) return null
+  const entry = users
+    .passwd()
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find((fields) => fields[0] === user || fields[2] === user)
+  if (!entry) throw new Error(`there is no user \`${user}\` on this machine`)
+  const runAs = {
+    name: entry[0] ?? user,
+    uid: Number(entry[2]),
+    gid: Number(entry[3]),
+    home: entry[5] ?? '/',
+  }
+  if (runAs.uid === users.currentUid()) return null
+  if (users.currentUid() !== 0) throw new Error(`only root can run the programs as \`${user}\``)
+  return runAs
+}
