@@ -1,6 +1,7 @@
 import { AsrError } from '@asr-cluster/protocol'
 import type { Request, Response } from 'express'
 import { parseLanguage } from '../languages.js'
+import { toAsr } from './answers.js'
 import { asrForm, parseForm } from './form.js'
 import { localsOf } from './identify.js'
 import type { Service } from './service.js'
@@ -26,13 +27,6 @@ export function asrRoute(service: Service) {
         return { options: { language, prompt: form.prompt, temperature: form.temperature } }
       },
     })
-    res.json({
-      text: transcription.text,
-      language: transcription.language,
-      status: 'success',
-      duration: transcription.durationSeconds,
-      confidence: transcription.confidence,
-      request_id: localsOf(res).requestId,
-    })
+    res.json(toAsr(transcription, localsOf(res).requestId))
   }
 }

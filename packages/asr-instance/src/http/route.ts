@@ -1,7 +1,7 @@
 import { AsrError } from '@asr-cluster/protocol'
 import type { Express, Request, RequestHandler, Response } from 'express'
 
-type Handler = (req: Request, res: Response) => void | Promise<void>
+export type Handler = (req: Request, res: Response) => void | Promise<void>
 
 /** Registers the methods of a path; any other method is a 405 that names them. */
 export function route(app: Express, path: string, handlers: { get?: Handler; post?: Handler }): void {

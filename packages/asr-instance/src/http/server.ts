@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { AsrError, renderError } from '@asr-cluster/protocol'
+import { serveRealtime } from '../realtime/upgrade.js'
 import { createApp } from './app.js'
 import { expectContinue } from './early-answer.js'
 import { requestIdFor } from './request-id.js'
@@ -32,6 +33,7 @@ export async function startServer(
     app(req, res)
   }
   http.on('request', handle)
+  serveRealtime(http, service)
   http.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     expectContinue(req)
     handle(req, res)

@@ -30,6 +30,7 @@ export class Service {
   #engine: Engine | null = null
   #draining = false
   #broken = false
+  readonly #drainListeners = new Set<() => void>()
 
   constructor(options: ServiceOptions) {
     this.options = options
@@ -57,6 +58,13 @@ export class Service {
 
   startDraining(): void {
     this.#draining = true
+    for (const listener of this.#drainListeners) listener()
+  }
+
+  /** For work that has no natural end. Returns the function that forgets the listener. */
+  onDrain(listener: () => void): () => void {
+    this.#drainListeners.add(listener)
+    return () => this.#drainListeners.delete(listener)
   }
 
   setBroken(): void {

@@ -21,6 +21,13 @@ describe('an upload', () => {
       whole('--b\r\nContent Disposition\r\n\r\nx\r\n--b--\r\n'),
       'headers of a part',
     ],
+    [
+      'the header of a file runs into a boundary',
+      whole(
+        '--b\r\nContent-Disposition: form-data; name="x"; filename="a"\r\nContent-Type: a\r\n--b\r\nX: y\r\n\r\n--\r\n--b--\r\n',
+      ),
+      'invalid_request',
+    ],
     ['a field has no name', whole('--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n'), 'no name'],
     [
       'a name is huge',

@@ -52,6 +52,7 @@ export function receiveUpload(req: IncomingMessage, options: UploadOptions): Pro
   let fileField: string | null = null
   let writing: Promise<void> = Promise.resolve()
   let received = 0
+  let openParts = 0
 
   return new Promise<Upload>((resolve, reject) => {
     let settled = false
@@ -79,7 +80,9 @@ export function receiveUpload(req: IncomingMessage, options: UploadOptions): Pro
 
     parser.on('file', (name: string | undefined, stream) => {
       stream.on('error', () => {})
-      if (name === undefined || !options.fileFields.includes(name)) {
+      openParts++
+      onLastPush(stream, () => openParts--)
+      if (settled || name === undefined || !options.fileFields.includes(name)) {
         otherFiles.push(name ?? '')
         stream.resume()
         return
@@ -120,7 +123,16 @@ export function receiveUpload(req: IncomingMessage, options: UploadOptions): Pro
     })
     options.signal.addEventListener('abort', onAbort, { once: true })
     req.on('error', onAbort).on('data', onData)
-    req.pipe(parser)
+    req.pipe(parser, { end: false })
+    req.once('end', () => {
+      if (settled) return
+      // busboy waits for ever for the end of a file whose header ran into a boundary; when it has taken the very
+      // last bytes (line ends behind the form mean nothing), every file must have ended.
+      parser.write('\r\n', () => {
+        if (openParts > 0) fail(malformed(new Error('Unexpected end of file')))
+        else if (!settled) parser.end()
+      })
+    })
     if (options.signal.aborted) onAbort()
   })
 }
@@ -130,6 +142,15 @@ function createParser(req: IncomingMessage): busboy.Busboy {
     return busboy({ headers: req.headers, limits, defParamCharset: 'utf8' })
   } catch (error) {
     throw malformed(error as Error)
+  }
+}
+
+/** Hears when the producer ends a stream, which is before its reader can know. */
+function onLastPush(stream: Readable, listener: () => void): void {
+  const push = stream.push.bind(stream)
+  stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    if (chunk === null) listener()
+    return push(chunk, encoding)
   }
 }
 

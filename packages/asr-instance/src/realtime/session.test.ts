@@ -1,0 +1,352 @@
+import { AsrError } from '@asr-cluster/protocol'
+import { describe, expect, it } from 'vitest'
+import { fakeEngine, gate, transcription } from '../http/server.fixture.js'
+import type { Engine } from '../engine/engine.js'
+import type { Dialect } from './session-config.js'
+import { RealtimeSession } from './session.js'
+
+interface ServerEvent {
+  type: string
+  [field: string]: unknown
+}
+
+const manual = {
+  type: 'session.update',
+  session: {
+    type: 'transcription',
+    audio: { input: { format: { type: 'audio/pcm', rate: 16_000 }, turn_detection: null } },
+  },
+}
+
+/** Speech of a test is a loud tone, 16-bit at 16 kHz. */
+function pcm(seconds: number, amplitude = 8000): string {
+  const samples = Int16Array.from({ length: seconds * 16_000 }, (_, i) => amplitude * Math.sin(i / 5))
+  return Buffer.from(samples.buffer).toString('base64')
+}
+
+function start(engine: Engine = fakeEngine(), dialect: Dialect = 'ga') {
+  const events: ServerEvent[] = []
+  const waiting: { type: string; resolve: (event: ServerEvent) => void }[] = []
+  let ids = 0
+  const session = new RealtimeSession({
+    engine,
+    dialect,
+    requireModel(name) {
+      if (name === 'other') throw new AsrError('model_not_found', 'no such model', { param: 'model' })
+    },
+    newId: (prefix) => `${prefix}_${ids++}`,
+    send(event) {
+      const sent = JSON.parse(JSON.stringify(event)) as ServerEvent
+      delete sent['event_id']
+      events.push(sent)
+      const at = waiting.findIndex(({ type }) => type === sent.type)
+      if (at >= 0) waiting.splice(at, 1)[0]?.resolve(sent)
+    },
+  })
+  return {
+    session,
+    events,
+    say: (event: object) => session.receive(JSON.stringify(event)),
+    append: (audio: string) => session.receive(JSON.stringify({ type: 'input_audio_buffer.append', audio })),
+    next: (type: string) => new Promise<ServerEvent>((resolve) => waiting.push({ type, resolve })),
+    types: () => events.map(({ type }) => type),
+  }
+}
+
+const completed = 'conversation.item.input_audio_transcription.completed'
+const delta = 'conversation.item.input_audio_transcription.delta'
+
+describe('a session', () => {
+  it('introduces itself and describes what it was told', () => {
+    const { events, say } = start()
+    expect(events[0]).toMatchObject({
+      type: 'session.created',
+      session: {
+        type: 'transcription',
+        audio: {
+          input: { format: { type: 'audio/pcm', rate: 24_000 }, turn_detection: { type: 'server_vad' } },
+        },
+      },
+    })
+    say({
+      type: 'session.update',
+      session: { audio: { input: { transcription: { model: 'demo', language: 'en', prompt: 'names' } } } },
+    })
+    expect(events[1]).toMatchObject({
+      type: 'session.updated',
+      session: {
+        audio: {
+          input: {
+            format: { rate: 24_000 },
+            transcription: { model: 'demo', language: 'en', prompt: 'names' },
+            turn_detection: { silence_duration_ms: 500 },
+          },
+        },
+      },
+    })
+  })
+
+  it('speaks the dialect of the beta to those who do', () => {
+    const { events, say } = start(fakeEngine(), 'beta')
+    say({
+      type: 'transcription_session.update',
+      session: { input_audio_format: 'g711_ulaw', turn_detection: null },
+    })
+    expect(events).toMatchObject([
+      { type: 'transcription_session.created', session: { input_audio_format: 'pcm16' } },
+      {
+        type: 'transcription_session.updated',
+        session: { input_audio_format: 'g711_ulaw', turn_detection: null },
+      },
+    ])
+  })
+
+  it.each([
+    ['hello', 'invalid_request', 'not JSON'],
+    ['{"type":"response.create","event_id":"e1"}', 'invalid_request', 'type'],
+    ['[]', 'invalid_request', 'cannot be used'],
+    ['null', 'invalid_request', 'cannot be used'],
+    ['{"type":"input_audio_buffer.append"}', 'invalid_request', 'audio'],
+    ['{"type":"input_audio_buffer.append","audio":"!!!!"}', 'invalid_request', 'not base64'],
+    ['{"type":"input_audio_buffer.commit"}', 'invalid_request', 'at least 100 ms'],
+    ['{"type":"session.update","session":{"type":"realtime"}}', 'invalid_request', 'session.type'],
+    [
+      '{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcm","rate":8000}}}}}',
+      'invalid_request',
+      'rate',
+    ],
+    [
+      '{"type":"session.update","session":{"audio":{"input":{"transcription":{"language":"xx"}}}}}',
+      'invalid_language',
+      'Accepted',
+    ],
+    [
+      '{"type":"session.update","session":{"audio":{"input":{"transcription":{"model":"other"}}}}}',
+      'model_not_found',
+      'no such model',
+    ],
+  ])('answers %s with an error and goes on', async (message, code, sentence) => {
+    const { session, events, say, append, next } = start()
+    session.receive(message)
+    expect(events.at(-1)).toMatchObject({
+      type: 'error',
+      error: {
+        type: 'invalid_request_error',
+        code,
+        message: expect.stringContaining(sentence),
+        event_id: message.includes('"e1"') ? 'e1' : null,
+      },
+    })
+    say(manual)
+    append(pcm(0.5))
+    const done = next(completed)
+    say({ type: 'input_audio_buffer.commit' })
+    expect(await done).toMatchObject({ transcript: '8000 samples' })
+  })
+})
+
+describe('manual commit', () => {
+  it('transcribes exactly the sound that was appended', async () => {
+    const { say, append, next, events } = start()
+    say(manual)
+    append(pcm(0.25))
+    append(pcm(0.75))
+    const done = next(completed)
+    say({ type: 'input_audio_buffer.commit' })
+    expect(await done).toEqual({
+      type: completed,
+      item_id: 'item_3',
+      content_index: 0,
+      transcript: '16000 samples',
+      usage: { type: 'tokens', input_tokens: 20, output_tokens: 5, total_tokens: 25 },
+      language: 'english',
+      duration: 1,
+    })
+    expect(events.slice(2)).toMatchObject([
+      { type: 'input_audio_buffer.committed', item_id: 'item_3', previous_item_id: null },
+      { type: 'conversation.item.added', item: { id: 'item_3', content: [{ type: 'input_audio' }] } },
+      { type: delta, item_id: 'item_3', delta: '16000 samples' },
+      { type: completed },
+    ])
+  })
+
+  it('keeps the order of utterances and links them', async () => {
+    const release = [gate(), gate()]
+    let calls = 0
+    const engine = fakeEngine({
+      async transcribe(_audio, { onDelta }) {
+        const call = calls++
+        await release[call]?.opened
+        onDelta?.(`text ${call}`)
+        return transcription({ text: `text ${call}` })
+      },
+    })
+    const { say, append, next, events, session } = start(engine)
+    say(manual)
+    for (const seconds of [0.2, 0.3]) {
+      append(pcm(seconds))
+      say({ type: 'input_audio_buffer.commit' })
+    }
+    const first = next(completed)
+    release[1]?.open()
+    release[0]?.open()
+    expect((await first)['transcript']).toBe('text 0')
+    await session.finish()
+    expect(events.filter(({ type }) => type === completed).map((event) => event['transcript'])).toEqual([
+      'text 0',
+      'text 1',
+    ])
+    const commits = events.filter(({ type }) => type === 'input_audio_buffer.committed')
+    expect(commits[1]?.['previous_item_id']).toBe(commits[0]?.['item_id'])
+  })
+
+  it('forgets what is cleared', async () => {
+    const { say, append, next, types } = start()
+    say(manual)
+    append(pcm(1))
+    say({ type: 'input_audio_buffer.clear' })
+    expect(types().at(-1)).toBe('input_audio_buffer.cleared')
+    append(pcm(0.5))
+    const done = next(completed)
+    say({ type: 'input_audio_buffer.commit' })
+    expect((await done)['transcript']).toBe('8000 samples')
+  })
+
+  it('says which utterance failed', async () => {
+    const engine = fakeEngine({ transcribe: () => Promise.reject(new Error('secret')) })
+    const { say, append, next } = start(engine)
+    say(manual)
+    append(pcm(0.5))
+    const failed = next('conversation.item.input_audio_transcription.failed')
+    say({ type: 'input_audio_buffer.commit' })
+    const event = await failed
+    expect(event).toMatchObject({ content_index: 0, error: { type: 'server_error', code: 'internal' } })
+    expect(JSON.stringify(event)).not.toContain('secret')
+  })
+
+  it('stops the engine when the client is gone', async () => {
+    const started = gate()
+    const stopped = gate()
+    const engine = fakeEngine({
+      transcribe: (_audio, { signal }) =>
+        new Promise((_resolve, reject) => {
+          started.open()
+          signal.addEventListener('abort', () => {
+            stopped.open()
+            reject(new AsrError('client_closed', 'gone'))
+          })
+        }),
+    })
+    const { session, say, append, types } = start(engine)
+    say(manual)
+    append(pcm(0.5))
+    say({ type: 'input_audio_buffer.commit' })
+    await started.opened
+    session.cancel()
+    await stopped.opened
+    await session.finish()
+    expect(types()).not.toContain('conversation.item.input_audio_transcription.failed')
+  })
+})
+
+describe('partial text', () => {
+  /** Says one word for each half second of sound. */
+  function countingEngine(lengths: number[]): Engine {
+    return fakeEngine({
+      async transcribe(audio, { onDelta }) {
+        let samples = 0
+        for await (const piece of audio) samples += piece.length
+        lengths.push(samples / 16_000)
+        const text = Array.from({ length: Math.floor(samples / 8000) }, (_, i) => `w${i}`).join(' ')
+        onDelta?.(text)
+        return transcription({ text })
+      },
+    })
+  }
+
+  it('comes every two seconds, without the last words, and is completed by the rest', async () => {
+    const { say, append, next, events } = start(countingEngine([]))
+    say(manual)
+    for (const expected of ['w0', ' w1 w2 w3 w4']) {
+      const partial = next(delta)
+      append(pcm(2))
+      expect((await partial)['delta']).toBe(expected)
+    }
+    const done = next(completed)
+    say({ type: 'input_audio_buffer.commit' })
+    const { transcript } = await done
+    const deltas = events.filter(({ type }) => type === delta).map((event) => event['delta'])
+    expect(deltas.join('')).toBe(transcript)
+    expect(transcript).toBe('w0 w1 w2 w3 w4 w5 w6 w7')
+  })
+
+  it('costs the same after minutes, and the final text is still of all sound', async () => {
+    const lengths: number[] = []
+    const { say, append, next, session } = start(countingEngine(lengths))
+    say(manual)
+    for (let second = 0; second < 120; second += 2) {
+      append(pcm(2))
+      // Lets the step that this began come to its end.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(22)
+    expect(lengths.length).toBeGreaterThan(50)
+    const done = next(completed)
+    say({ type: 'input_audio_buffer.commit' })
+    await done
+    expect(lengths.at(-1)).toBe(120)
+    session.cancel()
+  })
+})
+
+describe('server VAD', () => {
+  const vad = { type: 'server_vad', prefix_padding_ms: 100, silence_duration_ms: 300 }
+  const listen = {
+    type: 'session.update',
+    session: { audio: { input: { format: { type: 'audio/pcm', rate: 16_000 }, turn_detection: vad } } },
+  }
+
+  it('commits each utterance at its pause, however the sound arrives', async () => {
+    const sound = Buffer.concat(
+      [pcm(1, 10), pcm(1), pcm(1, 10), pcm(0.5), pcm(1, 10)].map((part) => Buffer.from(part, 'base64')),
+    )
+    for (const piece of [sound.length, 640, 1001]) {
+      const { say, append, session, events } = start()
+      say(listen)
+      for (let at = 0; at < sound.length; at += piece) {
+        append(sound.subarray(at, at + piece).toString('base64'))
+      }
+      await session.finish()
+      const speech = events.filter(({ type }) => /speech|committed/.test(type))
+      expect(
+        speech.map(({ type, audio_start_ms, audio_end_ms }) => [type, audio_start_ms ?? audio_end_ms]),
+      ).toEqual([
+        ['input_audio_buffer.speech_started', 900],
+        ['input_audio_buffer.speech_stopped', 2300],
+        ['input_audio_buffer.committed', undefined],
+        ['input_audio_buffer.speech_started', 2900],
+        ['input_audio_buffer.speech_stopped', 3800],
+        ['input_audio_buffer.committed', undefined],
+      ])
+      const texts = events.filter(({ type }) => type === completed).map((event) => event['transcript'])
+      expect(texts).toEqual([`${1.4 * 16_000} samples`, `${0.9 * 16_000} samples`])
+    }
+  })
+
+  it('hears nothing in silence', async () => {
+    const { say, append, session, types } = start()
+    say(listen)
+    append(pcm(5, 0))
+    await session.finish()
+    expect(types()).toEqual(['session.created', 'session.updated'])
+  })
+
+  it('commits unfinished speech when the session is ended from here', async () => {
+    const { say, append, session, types } = start()
+    say(listen)
+    append(pcm(1, 10))
+    append(pcm(1))
+    await session.finish()
+    expect(types().at(-1)).toBe(completed)
+  })
+})
