@@ -78,7 +78,11 @@ async function openCluster(args: TranscribeArgs, context: CliContext): Promise<T
   })
 }
 
-async function openLocal(args: TranscribeArgs, context: CliContext, liveLine: LiveLine): Promise<Transcriber> {
+async function openLocal(
+  args: TranscribeArgs,
+  context: CliContext,
+  liveLine: LiveLine,
+): Promise<Transcriber> {
   const [{ localTranscriber }, { loadConfig }, { defaultCacheDir }] = await Promise.all([
     import('@asr-cluster/tools/transcribe'),
     import('../../config/load-config.js'),
