@@ -1,7 +1,7 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { Server as NetServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import type { BalancerConfig, BalancerStats, Member } from '@asr-cluster/protocol'
+import { AsrError, type BalancerConfig, type BalancerStats, type Member } from '@asr-cluster/protocol'
 import type { Logger } from 'pino'
 import { Members } from './backend/members.js'
 import { SpoolMemory } from './body/spool.js'
@@ -15,8 +15,9 @@ import { policies, type Random } from './policy/index.js'
 import { Scheduler } from './queue/scheduler.js'
 import { createBalancerServer } from './server/create-server.js'
 import { Exchanges } from './server/exchanges.js'
-import { createHandler, type AccessEntry } from './server/handler.js'
+import { createHandler, type AccessEntry, type HandlerContext } from './server/handler.js'
 import { Connections } from './upstream/connections.js'
+import { Upgrades } from './websocket/upgrade.js'
 
 export interface BalancerDeps {
   log: Logger
@@ -45,6 +46,7 @@ export class Balancer {
   readonly #monitor: HealthMonitor
   readonly #server: Server
   readonly #exchanges = new Exchanges()
+  readonly #upgrades: Upgrades
   readonly #onUrgentStats: () => void
   #supervisorMetrics: readonly unknown[] = []
   #draining = false
@@ -104,7 +106,7 @@ export class Balancer {
       },
       onChanged: () => this.#changed(),
     })
-    const handle = createHandler({
+    const context: HandlerContext = {
       config,
       clock,
       scheduler: this.#scheduler,
@@ -122,10 +124,16 @@ export class Balancer {
         metrics.answered(entry.route, entry.status, entry.durationMs / 1_000)
         deps.onAccess?.(entry)
       },
-    })
-    this.#server = createBalancerServer((request, response, expectsContinue) => {
-      this.#exchanges.add(response)
-      handle(request, response, expectsContinue)
+      groupOf: (request) => groupOf(request, this.members),
+    }
+    const handle = createHandler(context)
+    this.#upgrades = new Upgrades(context)
+    this.#server = createBalancerServer({
+      handle: (request, response, expectsContinue) => {
+        this.#exchanges.add(response)
+        handle(request, response, expectsContinue)
+      },
+      upgrade: (request, socket, head) => this.#upgrades.handle(request, socket, head),
     })
   }
 
@@ -144,6 +152,7 @@ export class Balancer {
   setMembers(members: readonly Member[]): void {
     this.#scheduler.membersKnown = true
     this.members.apply(members)
+    for (const { id, draining } of members) if (draining) this.#upgrades.closeOf(id)
   }
 
   setSupervisorMetrics(metrics: readonly unknown[]): void {
@@ -175,6 +184,7 @@ export class Balancer {
       'draining',
     )
     this.#exchanges.makeLast()
+    const upgradesClosed = this.#upgrades.closeAll()
     if (handOver) {
       // Stops to accept; the HTTP server's own `close` would also end idle connections, maybe under a request on its way.
       NetServer.prototype.close.call(this.#server)
@@ -182,7 +192,7 @@ export class Balancer {
     } else {
       this.#draining = true
     }
-    await this.#exchanges.ended()
+    await Promise.all([this.#exchanges.ended(), upgradesClosed])
   }
 
   /** Ends everything at once. */
@@ -191,6 +201,7 @@ export class Balancer {
     for (const backend of this.members.backends) backend.connections.close()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeAllConnections()
+    this.#upgrades.destroyAll()
     await closed
   }
 
@@ -198,4 +209,12 @@ export class Balancer {
     this.#scheduler.setBackends(this.members.backends)
     this.#onUrgentStats()
   }
+}
+
+/** A client may choose a group, or a model that a group serves, by a header; the body is not read for it. */
+function groupOf({ headers }: IncomingMessage, members: Members): string | undefined {
+  const name = headers['x-asr-model']
+  if (name === undefined) return undefined
+  if (typeof name === 'string' && members.hasGroup(name)) return name
+  throw new AsrError('model_not_found', 'No group serves the model that x-asr-model names.')
 }

@@ -14,6 +14,8 @@ export interface MembersOptions {
 export class Members {
   readonly #options: MembersOptions
   readonly #known = new Set<string>()
+  /** Also of members that are away at the moment, whose requests can wait for them. */
+  readonly #groups = new Set<string>()
   #backends: Backend[] = []
 
   constructor(options: MembersOptions) {
@@ -24,10 +26,16 @@ export class Members {
     return this.#backends
   }
 
+  /** Whether a member of this group, or with this model, is or was in the set. */
+  hasGroup(name: string): boolean {
+    return this.#groups.has(name)
+  }
+
   /** Makes the set equal to `members`, which must have different ids. */
   apply(members: readonly Member[]): void {
     const before = new Map(this.#backends.map((backend) => [backend.id, backend]))
     const added: Backend[] = []
+    for (const member of members) for (const name of [member.group, ...member.models]) this.#groups.add(name)
     this.#backends = members.map((member) => {
       const present = before.get(member.id)
       if (present && sameProcess(present.member, member)) {

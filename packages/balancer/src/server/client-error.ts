@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { AsrError, renderError } from '@asr-cluster/protocol'
 
@@ -15,18 +16,25 @@ export function parserError(code: string | undefined): AsrError {
   }
 }
 
-/** Answers on a socket that has no request; the connection cannot be used any further. */
-export function replyOnSocket(socket: Duplex, error: AsrError, reason: string): void {
+/** Answers on a socket that has no response object; the connection cannot be used any further. */
+export function replyOnSocket(
+  socket: Duplex,
+  error: AsrError,
+  about: { path?: string; requestId?: string } = {},
+): void {
   if (!socket.writable) {
     socket.destroy()
     return
   }
-  const { status, headers, body } = renderError(error, '')
-  const lines = Object.entries({
+  const { status, headers, body } = renderError(error, about.path ?? '')
+  const all = {
     ...headers,
+    ...(about.requestId === undefined ? {} : { 'x-request-id': about.requestId }),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
-  })
-  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head}\r\n${body}`, () => socket.destroy())
+  }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`, () =>
+    socket.destroy(),
+  )
 }

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AsrError } from '@asr-cluster/protocol'
+import { keepOtherUpgradesAsRequests } from '../websocket/upgrade-filter.js'
 import { parserError, replyOnSocket } from './client-error.js'
 
 /** For the head of a request; its body has a deadline of its own. */
@@ -8,10 +10,13 @@ const headersTimeoutMs = 30_000
 /** As nginx: longer than any usual client pool keeps a connection. */
 const keepAliveTimeoutMs = 75_000
 
-type Handler = (request: IncomingMessage, response: ServerResponse, expectsContinue?: boolean) => void
+export interface Listeners {
+  handle: (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => void
+  upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void
+}
 
-/** The HTTP server with everything set that the handler does not see: limits, malformed requests, CONNECT. */
-export function createBalancerServer(handle: Handler): Server {
+/** The HTTP server with everything set that the handlers do not see: limits, malformed requests, CONNECT. */
+export function createBalancerServer({ handle, upgrade }: Listeners): Server {
   const server = createServer({
     headersTimeout: headersTimeoutMs,
     requestTimeout: 0,
@@ -20,38 +25,20 @@ export function createBalancerServer(handle: Handler): Server {
     requireHostHeader: true,
     noDelay: true,
   })
-  server.on('request', (request, response) => handle(request, response))
+  server.on('connection', keepOtherUpgradesAsRequests)
+  server.on('request', (request, response) => handle(request, response, false))
   server.on('checkContinue', (request, response) => handle(request, response, true))
+  server.on('upgrade', (request, socket, head: Buffer) => upgrade(request, socket as Socket, head))
   server.on('checkExpectation', (_, response: ServerResponse) => {
-    replyOnSocket(
-      response.socket as Duplex,
-      new AsrError('invalid_request', 'The only expectation known is 100-continue.'),
-      'Bad Request',
-    )
+    const error = new AsrError('invalid_request', 'The only expectation known is 100-continue.')
+    if (response.socket) replyOnSocket(response.socket, error)
   })
   server.on('connect', (_, socket: Duplex) => {
-    replyOnSocket(
-      socket,
-      new AsrError('method_not_allowed', 'This is no forward proxy.'),
-      'Method Not Allowed',
-    )
+    replyOnSocket(socket, new AsrError('method_not_allowed', 'This is no forward proxy.'))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') {
-      socket.destroy()
-      return
-    }
-    const mapped = parserError(error.code)
-    replyOnSocket(socket, mapped, reasonOf(mapped.status))
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') socket.destroy()
+    else replyOnSocket(socket, parserError(error.code))
   })
   return server
-}
-
-function reasonOf(status: number): string {
-  const reasons: Record<number, string> = {
-    408: 'Request Timeout',
-    413: 'Content Too Large',
-    431: 'Request Header Fields Too Large',
-  }
-  return reasons[status] ?? 'Bad Request'
 }

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AsrError, toAsrError } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
 import { checkFraming } from './framing.js'
-import { clientAddress, requestIdOf } from './headers.js'
+import { clientAddress, clientKey, requestIdOf } from './headers.js'
 import { healthz, modelList, readyz } from './own-routes.js'
 import { reply, replyError, type Reply } from './respond.js'
 import { findRoute, parseTarget, type Route, type RouteLabel } from './routes.js'
@@ -14,6 +13,8 @@ export interface HandlerContext extends ProxyContext {
   isDraining: () => boolean
   renderMetrics: () => Promise<string>
   members: () => readonly Backend[]
+  /** The group that the request names; throws AsrError model_not_found. */
+  groupOf: (request: IncomingMessage) => string | undefined
   startedAtSeconds: number
   /** Called at the end of each answer. */
   onDone: (entry: AccessEntry) => void
@@ -30,7 +31,7 @@ export interface AccessEntry extends Trace {
 
 /** The request listener of the server; never rejects. */
 export function createHandler(context: HandlerContext) {
-  return (request: IncomingMessage, response: ServerResponse, expectsContinue = false): void => {
+  return (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
     void handle(context, request, response, expectsContinue)
   }
 }
@@ -65,7 +66,7 @@ async function handle(
     const { path } = target
     const client = clientKey(request)
     const call = { request, response, requestId, path, client, expectsContinue, signal, trace }
-    await proxyRequest(context, { ...call, group: undefined, light })
+    await proxyRequest(context, { ...call, group: context.groupOf(request), light })
   } catch (thrown) {
     const error = toAsrError(thrown)
     if (error.code === 'client_closed') {
@@ -85,6 +86,8 @@ async function ownRoute(context: HandlerContext, route: Route): Promise<Reply> {
       const instancesUp = context.members().filter((backend) => backend.isServing()).length
       return readyz({ draining: context.isDraining(), instancesUp })
     }
+    case 'websocket':
+      throw new AsrError('invalid_request', 'This route needs a WebSocket upgrade.')
     case 'models':
       return modelList(
         context.members().map((backend) => backend.member),
@@ -137,11 +140,4 @@ function watchClient(
     })
   })
   return controller.signal
-}
-
-/** API key, else address. The key is hashed: nothing may keep it readable. */
-function clientKey(request: IncomingMessage): string {
-  const { authorization } = request.headers
-  if (!authorization) return clientAddress(request)
-  return createHash('sha256').update(authorization).digest('base64')
 }

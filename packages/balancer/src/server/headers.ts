@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
 /** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
@@ -84,6 +84,13 @@ export function headerValue(headers: readonly string[], name: string): string | 
 
 export function clientAddress(request: IncomingMessage): string {
   return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+}
+
+/** The unit of fairness: API key, else address. The key is hashed: nothing may keep it readable. */
+export function clientKey(request: IncomingMessage): string {
+  const { authorization } = request.headers
+  if (!authorization) return clientAddress(request)
+  return createHash('sha256').update(authorization).digest('base64')
 }
 
 function connectionTokens(value: string | undefined): Set<string> | undefined {

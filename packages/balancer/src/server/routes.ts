@@ -14,7 +14,7 @@ export interface Route {
   label: RouteLabel
   methods: readonly string[]
   /** `proxy` goes to an instance with a free slot, `light-proxy` to any; the others are answered here. */
-  kind: 'proxy' | 'light-proxy' | 'models' | 'healthz' | 'readyz' | 'metrics'
+  kind: 'proxy' | 'light-proxy' | 'websocket' | 'models' | 'healthz' | 'readyz' | 'metrics'
 }
 
 const read = ['GET', 'HEAD'] as const
@@ -24,6 +24,7 @@ const routes: Record<string, Route> = {
   '/v1/audio/transcriptions': { label: '/v1/audio/transcriptions', methods: ['POST'], kind: 'proxy' },
   '/health': { label: '/health', methods: read, kind: 'light-proxy' },
   '/v1/models': { label: '/v1/models', methods: read, kind: 'models' },
+  '/v1/realtime': { label: '/v1/realtime', methods: ['GET'], kind: 'websocket' },
   '/healthz': { label: '/healthz', methods: read, kind: 'healthz' },
   '/readyz': { label: '/readyz', methods: read, kind: 'readyz' },
   '/metrics': { label: '/metrics', methods: read, kind: 'metrics' },

@@ -1,0 +1,63 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { createProxyServer } from 'http-proxy'
+import { Tunnel } from './tunnel.js'
+
+export interface OpenOptions {
+  request: IncomingMessage
+  socket: Socket
+  head: Buffer
+  target: string
+  /** Added to the answer to the client. */
+  responseHeaders: Record<string, string>
+  timeoutMs: number
+}
+
+export type Opening =
+  | { kind: 'open'; tunnel: Tunnel; instance: Socket }
+  /** The instance gave an ordinary answer, which was passed on. */
+  | { kind: 'answered'; status: number }
+  /** Nothing has reached the client. */
+  | { kind: 'failed'; error: Error }
+
+/** Opens a WebSocket to `target` for the client. Never rejects. The head is put back into the client's socket. */
+export function openTunnel(options: OpenOptions): Promise<Opening> {
+  const { request, socket, head, target, responseHeaders, timeoutMs } = options
+  // The library closes the client's socket after any failure; while nothing was answered another instance may be tried.
+  const destroySoon = socket.destroySoon.bind(socket)
+  socket.destroySoon = () => undefined
+  return new Promise((resolve) => {
+    let upstream: ClientRequest | undefined
+    const onClientGone = (): void => {
+      upstream?.destroy()
+      settle({ kind: 'failed', error: new Error('the client is gone') })
+    }
+    const settle = (opening: Opening): void => {
+      socket.off('close', onClientGone)
+      const restore = (): void => {
+        socket.destroySoon = destroySoon
+      }
+      // The library closes the socket right after it told of a failure.
+      if (opening.kind === 'failed') setImmediate(restore)
+      else restore()
+      setImmediate(resolve, opening)
+    }
+    const proxy = createProxyServer({ target })
+    proxy.on('error', () => undefined)
+    proxy.on('proxyReqWs', (clientRequest) => {
+      upstream = clientRequest
+      clientRequest.setTimeout(timeoutMs, () => clientRequest.destroy(new Error('no answer in time')))
+      clientRequest.on('upgrade', (answer) => {
+        clientRequest.setTimeout(0)
+        Object.assign(answer.headers, responseHeaders)
+      })
+      clientRequest.on('response', (answer) => {
+        Object.assign(answer.headers, responseHeaders)
+        settle({ kind: 'answered', status: answer.statusCode ?? 502 })
+      })
+    })
+    proxy.on('open', (instance) => settle({ kind: 'open', tunnel: new Tunnel(socket, instance), instance }))
+    socket.once('close', onClientGone)
+    proxy.ws(request, socket, head, {}, (error) => settle({ kind: 'failed', error }))
+  })
+}

@@ -1,0 +1,202 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { AsrError, toAsrError } from '@asr-cluster/protocol'
+import type { Trace } from '../exchange/proxy-request.js'
+import type { HandlerContext } from '../server/handler.js'
+import type { Lease } from '../queue/scheduler.js'
+import { checkFraming } from '../server/framing.js'
+import { clientAddress, clientKey, forwardedRequestHeaders, requestIdOf } from '../server/headers.js'
+import { replyOnSocket } from '../server/client-error.js'
+import { parseTarget } from '../server/routes.js'
+import { classifyFailure } from '../upstream/failure.js'
+import { openTunnel } from './open-tunnel.js'
+import { closeCodes, type Tunnel } from './tunnel.js'
+
+/** A WebSocket that could not be opened is tried on so many instances. */
+const mostAttempts = 3
+const path = '/v1/realtime'
+
+/** All open WebSockets, each with the slot that it holds. */
+export class Upgrades {
+  readonly #context: HandlerContext
+  readonly #open = new Map<Tunnel, Lease>()
+  /** Also those that wait for a slot or for their instance. */
+  readonly #sockets = new Set<Socket>()
+  #closing = false
+
+  constructor(context: HandlerContext) {
+    this.#context = context
+  }
+
+  /** The `upgrade` listener of the server; never rejects. */
+  handle(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const requestId = requestIdOf(request)
+    const startedAtMs = this.#context.clock.nowMs()
+    const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
+    socket.on('error', () => socket.destroy())
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    void this.#serve(request, socket, head, requestId, trace).then((status) =>
+      this.#context.onDone({
+        ...trace,
+        requestId,
+        method: 'GET',
+        route: path,
+        status,
+        durationMs: this.#context.clock.nowMs() - startedAtMs,
+        address: clientAddress(request),
+      }),
+    )
+  }
+
+  /** Ends the WebSockets of one instance, so that their clients connect again elsewhere. */
+  closeOf(instance: string): void {
+    for (const [tunnel, lease] of this.#open) {
+      if (lease.backend.id === instance) tunnel.close(closeCodes.serviceRestart, 'restart')
+    }
+  }
+
+  /** Ends all, those that are being opened with 503; resolves when their sockets are closed. */
+  async closeAll(): Promise<void> {
+    this.#closing = true
+    for (const tunnel of this.#open.keys()) tunnel.close(closeCodes.serviceRestart, 'restart')
+    await Promise.all([...this.#sockets].map(closed))
+  }
+
+  /** Ends what is left without a word. */
+  destroyAll(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** Resolves with the status of the answer once the WebSocket is over. */
+  async #serve(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    requestId: string,
+    trace: Trace,
+  ): Promise<number> {
+    try {
+      return await this.#connect(request, socket, head, requestId, trace)
+    } catch (thrown) {
+      const error = toAsrError(thrown)
+      if (error.code === 'internal')
+        this.#context.log.error({ requestId, err: error.cause }, 'upgrade failed')
+      replyOnSocket(socket, error, { path, requestId })
+      return error.status
+    }
+  }
+
+  async #connect(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    requestId: string,
+    trace: Trace,
+  ): Promise<number> {
+    const { scheduler, config } = this.#context
+    checkFraming(request)
+    const target = parseTarget(request.url ?? '')
+    if (target?.pathname !== path) throw new AsrError('not_found', 'There is no WebSocket on this path.')
+    if (this.#closing) throw draining()
+    const group = this.#context.groupOf(request)
+    scheduler.admit(group)
+    prepare(request, requestId, target.path)
+    const gone = new AbortController()
+    socket.once('close', () => gone.abort())
+    const avoid = new Map<string, number>()
+    for (let attempt = 1; ; attempt += 1) {
+      const lease = await scheduler.acquire({
+        client: clientKey(request),
+        group,
+        avoid,
+        replay: attempt > 1,
+        signal: gone.signal,
+        patienceMs: config.queue.timeout,
+      })
+      if (this.#closing) {
+        lease.release()
+        throw draining()
+      }
+      trace.queueWaitMs += lease.waitedMs
+      trace.tries = attempt
+      trace.instance = lease.backend.id
+      const status = await this.#attempt(
+        request,
+        socket,
+        attempt === 1 ? head : Buffer.alloc(0),
+        requestId,
+        lease,
+      )
+      if (status !== undefined) return status
+      avoid.set(lease.backend.id, lease.backend.life)
+      if (attempt === mostAttempts) throw new AsrError('upstream_failed', 'No instance opened the WebSocket.')
+    }
+  }
+
+  /** One attempt; undefined when another instance may be tried. */
+  async #attempt(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    requestId: string,
+    lease: Lease,
+  ): Promise<number | undefined> {
+    const { monitor, metrics, config } = this.#context
+    const { backend } = lease
+    const opening = await openTunnel({
+      request,
+      socket,
+      head,
+      target: backend.member.url,
+      responseHeaders: { 'x-request-id': requestId, 'x-asr-instance': backend.id },
+      timeoutMs: config.timeouts.connect,
+    })
+    if (opening.kind === 'failed') {
+      const { kind, code } = classifyFailure(opening.error, false, false)
+      if (kind === 'refused') monitor.eject(backend, 'refused', code)
+      else monitor.suspect(backend)
+      lease.release()
+      return undefined
+    }
+    if (opening.kind === 'answered') {
+      metrics.instanceAnswered(backend.id, opening.status)
+      await closed(socket)
+      lease.release()
+      return opening.status
+    }
+    metrics.instanceAnswered(backend.id, 101)
+    const { tunnel } = opening
+    const running = { stalled: () => tunnel.close(closeCodes.internalError, 'the instance hangs') }
+    this.#open.set(tunnel, lease)
+    if (this.#closing) tunnel.close(closeCodes.serviceRestart, 'restart')
+    backend.running.add(running)
+    await closed(opening.instance)
+    backend.running.delete(running)
+    this.#open.delete(tunnel)
+    lease.release()
+    return 101
+  }
+}
+
+function draining(): AsrError {
+  return new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
+}
+
+function closed(socket: Socket): Promise<void> {
+  if (socket.destroyed) return Promise.resolve()
+  return new Promise((resolve) => socket.once('close', () => resolve()))
+}
+
+/** The library sends on what the request says, so the request has to say what an instance may see. */
+function prepare(request: IncomingMessage, requestId: string, target: string): void {
+  const list = forwardedRequestHeaders(request, requestId)
+  const headers: Record<string, string> = {}
+  for (let index = 0; index < list.length; index += 2) {
+    headers[(list[index] as string).toLowerCase()] = list[index + 1] as string
+  }
+  Object.assign(request, { url: target })
+  Object.defineProperty(request, 'headers', {
+    value: { ...headers, connection: 'Upgrade', upgrade: 'websocket' },
+  })
+}

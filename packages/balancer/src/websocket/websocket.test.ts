@@ -1,0 +1,140 @@
+import type { Socket } from 'node:net'
+import { request, WebSocket } from 'undici'
+import { describe, expect, it } from 'vitest'
+import { startCluster, waitFor, type ClusterOptions, type TestCluster } from '../fixtures/cluster.js'
+import { acceptWebSockets, textFrame } from '../fixtures/websocket-upstream.js'
+
+/** A cluster whose instances echo text with their name; `sockets` are their ends of the WebSockets, by instance. */
+async function startEcho(count: number, options: ClusterOptions = {}) {
+  const cluster = await startCluster(Array.from({ length: count }), options)
+  const sockets = cluster.upstreams.map((upstream) => {
+    const open: Socket[] = []
+    acceptWebSockets(upstream, (socket, onText) => {
+      open.push(socket)
+      onText((text) => socket.write(textFrame(`${upstream.name}: ${text}`)))
+    })
+    return open
+  })
+  return { cluster, sockets: sockets as [Socket[], Socket[]] }
+}
+
+interface Client {
+  socket: WebSocket
+  messages: string[]
+  closed: Promise<{ code: number; reason: string }>
+}
+
+function open(cluster: TestCluster, query = '?intent=transcription'): Promise<Client> {
+  const socket = new WebSocket(`ws://127.0.0.1:${cluster.port}/v1/realtime${query}`)
+  const messages: string[] = []
+  socket.addEventListener('message', (event) => messages.push(String(event.data)))
+  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
+    socket.addEventListener('close', ({ code, reason }) => resolve({ code, reason }))
+  })
+  return new Promise((resolve, reject) => {
+    socket.addEventListener('open', () => resolve({ socket, messages, closed }))
+    socket.addEventListener('error', () => reject(new Error('the WebSocket did not open')))
+  })
+}
+
+const slotsTaken = (cluster: TestCluster): number[] =>
+  cluster.balancer.stats().members.map((member) => member.inFlight)
+
+describe('WebSocket', () => {
+  it('passes frames both ways, holds a slot, and gives it back', async () => {
+    const { cluster } = await startEcho(1, { member: { slots: 2 } })
+    const client = await open(cluster)
+    expect(slotsTaken(cluster)).toEqual([1])
+    client.socket.send('hello')
+    await waitFor(() => client.messages.length === 1)
+    expect(client.messages).toEqual(['a: hello'])
+    const [seen] = cluster.upstreams[0]?.received ?? []
+    expect(seen?.path).toBe('/v1/realtime?intent=transcription')
+    expect(seen?.headers).toMatchObject({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http' })
+    client.socket.close()
+    await waitFor(() => slotsTaken(cluster)[0] === 0)
+  })
+
+  it('spreads over instances like other requests, and waits for a slot', async () => {
+    const { cluster } = await startEcho(2)
+    const first = await open(cluster)
+    await open(cluster)
+    expect(slotsTaken(cluster)).toEqual([1, 1])
+    const third = open(cluster)
+    await waitFor(() => cluster.balancer.stats().queueDepth === 1)
+    first.socket.close()
+    const client = await third
+    client.socket.send('x')
+    await waitFor(() => client.messages.length === 1)
+    expect(client.messages).toEqual(['a: x'])
+  })
+
+  it('is closed with 1012 when the balancer drains, after the frame that is on its way', async () => {
+    const { cluster, sockets } = await startEcho(1)
+    const client = await open(cluster)
+    const [instance] = sockets[0] as [Socket]
+    const frame = textFrame('x'.repeat(1_000))
+    instance.write(Buffer.concat([textFrame('first'), frame.subarray(0, 500)]))
+    await waitFor(() => client.messages.length === 1)
+    const drained = cluster.balancer.drain()
+    instance.write(Buffer.concat([frame.subarray(500), textFrame('too late')]))
+    expect(await client.closed).toEqual({ code: 1012, reason: 'restart' })
+    expect(client.messages).toEqual(['first', 'x'.repeat(1_000)])
+    await drained
+    expect(slotsTaken(cluster)).toEqual([0])
+  })
+
+  it('is closed with 1012 when its instance drains, and no other', async () => {
+    const { cluster } = await startEcho(2)
+    const [first, second] = [await open(cluster), await open(cluster)]
+    cluster.balancer.setMembers(cluster.members.map((member) => ({ ...member, draining: member.id === 'a' })))
+    expect((await first.closed).code).toBe(1012)
+    second.socket.send('still here')
+    await waitFor(() => second.messages.length === 1)
+    expect(slotsTaken(cluster)).toEqual([0, 1])
+  })
+
+  it('is closed with 1011 when its instance dies', async () => {
+    const { cluster, sockets } = await startEcho(1)
+    const client = await open(cluster)
+    sockets[0][0]?.resetAndDestroy()
+    expect(await client.closed).toEqual({ code: 1011, reason: 'the instance broke off' })
+    await waitFor(() => slotsTaken(cluster)[0] === 0)
+  })
+
+  it('ends the work of the instance when the client vanishes', async () => {
+    const { cluster, sockets } = await startEcho(1)
+    const client = await open(cluster)
+    const [instance] = sockets[0] as [Socket]
+    const ended = new Promise((resolve) => instance.once('close', resolve))
+    client.socket.close()
+    await ended
+    await waitFor(() => slotsTaken(cluster)[0] === 0)
+  })
+
+  it('opens on another instance when one refuses', async () => {
+    const { cluster } = await startEcho(2, { config: { health: { interval: '60s' } } })
+    await cluster.upstreams[0]?.close()
+    const client = await open(cluster)
+    client.socket.send('x')
+    await waitFor(() => client.messages.length === 1)
+    expect(client.messages).toEqual(['b: x'])
+    expect(cluster.balancer.stats().members[0]?.state).toBe('ejected')
+  })
+
+  it('passes on the refusal of an instance that has no WebSockets', async () => {
+    const cluster = await startCluster([
+      (_, response) => response.writeHead(501, { 'content-length': 2 }).end('no'),
+    ])
+    await expect(open(cluster)).rejects.toThrow('did not open')
+    await waitFor(() => slotsTaken(cluster)[0] === 0)
+    expect(cluster.upstreams[0]?.received).toHaveLength(1)
+  })
+
+  it('says what is wrong with an ordinary request', async () => {
+    const { cluster } = await startEcho(1)
+    const answer = await request(`${cluster.url}/v1/realtime`)
+    expect(answer.statusCode).toBe(400)
+    expect(await answer.body.json()).toMatchObject({ error: { code: 'invalid_request' } })
+  })
+})
