@@ -1,0 +1,25 @@
+/** The command was called in a wrong way. */
+export class ToolUsageError extends Error {
+  override name = 'ToolUsageError'
+}
+
+/** What was asked for cannot be done. `message` says what happened, `help` what to do about it. */
+export class ToolError extends Error {
+  override name = 'ToolError'
+  /** Stable, for scripts; of the error catalogue where a server refused. */
+  readonly code: string
+  readonly help: string
+
+  constructor(code: string, message: string, options: { help?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.help = options.help ?? ''
+  }
+}
+
+/** Lines for standard error: what, with its code, and below it what to do. */
+export function describeError(error: unknown): string[] {
+  if (!(error instanceof Error)) return [String(error)]
+  if (!(error instanceof ToolError)) return [error.message]
+  return [`${error.message} (${error.code})`, ...(error.help === '' ? [] : [`  ${error.help}`])]
+}

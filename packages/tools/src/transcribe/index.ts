@@ -1,0 +1,6 @@
+export { clusterTranscriber } from './cluster-transcriber.js'
+export { localTranscriber } from './local-transcriber.js'
+export { transcribeFiles } from './transcribe-files.js'
+export type { TranscribeFilesOptions, TranscribeFilesWorld } from './transcribe-files.js'
+export { transcriptFormats } from './transcriber.js'
+export type { Transcriber, TranscriptFormat } from './transcriber.js'
