@@ -16,7 +16,6 @@ import {
 } from './commands/operations.js'
 import { statusCommand } from './commands/status.js'
 import { transcribeCommand } from './commands/transcribe.js'
-import { transcribeCommand } from './commands/transcribe.js'
 import { upCommand } from './commands/up.js'
 import type { CliContext, Command } from './context.js'
 import { cliExit, UsageError } from './exit-codes.js'
@@ -57,7 +56,6 @@ export async function main(args: readonly string[], context: CliContext = proces
   add(reloadCommand)
   add(logsCommand)
   add(configCommand)
-  add(transcribeCommand)
   add(transcribeCommand)
   try {
     await parser.parseAsync()
