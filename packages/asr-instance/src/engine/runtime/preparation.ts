@@ -6,7 +6,7 @@ import { KvCache, type CacheShape } from './kv-cache.js'
 import type { PieceRequest, Stage } from './worker-messages.js'
 
 /** Prompt tokens fed in one step while other rows wait for their next token. */
-const interleavedPrefillTokens = 128
+const interleavedPrefillTokens = 192
 
 export interface PreparedRow {
   cache: KvCache

@@ -1,0 +1,88 @@
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { compileModel, type CompileOptions } from './compile.js'
+
+const fixture = fileURLToPath(new URL('../../../../../test/fixtures/qwen3-asr-tiny', import.meta.url))
+let scratch: string
+
+beforeEach(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'asr-compile-'))
+})
+
+afterEach(async () => {
+  await rm(scratch, { recursive: true })
+})
+
+/** Compiles and tells whether anything had to be done. */
+async function compile(options: Partial<CompileOptions> = {}) {
+  let steps = 0
+  const onProgress = () => steps++
+  const compiled = await compileModel({
+    modelDir: fixture,
+    cacheDir: join(scratch, 'cache'),
+    quantization: 'none',
+    onProgress,
+    ...options,
+  })
+  return { ...compiled, fresh: steps > 0 }
+}
+
+async function leftovers(): Promise<string[]> {
+  return (await readdir(join(scratch, 'cache'))).filter((name) => /\.(tmp|lock)/.test(name))
+}
+
+test('several that ask at once compile once and leave no lock', async () => {
+  const results = await Promise.all([compile(), compile(), compile()])
+  expect(results.filter(({ fresh }) => fresh)).toHaveLength(1)
+  expect(new Set(results.map(({ decoderPath }) => decoderPath)).size).toBe(1)
+  expect((await compile()).fresh).toBe(false)
+  expect(await leftovers()).toEqual([])
+})
+
+test('another quantization or another content is another entry; a copy elsewhere is the same', async () => {
+  const first = await compile()
+  expect((await compile({ quantization: 'int8' })).fresh).toBe(true)
+  const copy = join(scratch, 'copy')
+  await cp(fixture, copy, { recursive: true })
+  expect((await compile({ modelDir: copy })).decoderPath).toBe(first.decoderPath)
+  const weights = await readFile(join(copy, 'model.safetensors'))
+  weights[weights.length - 1]! ^= 1
+  await writeFile(join(copy, 'model.safetensors'), weights)
+  expect((await compile({ modelDir: copy })).fresh).toBe(true)
+})
+
+test('a lock whose holder is dead is taken over', async () => {
+  const { decoderPath } = await compile()
+  const entry = join(decoderPath, '..')
+  await rm(entry, { recursive: true })
+  await writeFile(`${entry}.lock`, '1 0') // pid 1 lives, but did not start at tick 0
+  expect((await compile()).fresh).toBe(true)
+  expect(await leftovers()).toEqual([])
+})
+
+test('a failed compilation leaves nothing behind that looks compiled', async () => {
+  const broken = join(scratch, 'broken')
+  await cp(fixture, broken, { recursive: true })
+  const config = await readFile(join(broken, 'config.json'), 'utf8')
+  await writeFile(
+    join(broken, 'config.json'),
+    config.replace('"intermediate_size": 192', '"intermediate_size": 193'),
+  )
+  await expect(compile({ modelDir: broken })).rejects.toThrow(
+    /tensor thinker\.model\.layers\.0\.mlp\.gate_proj\.weight has shape \[192,96\]/,
+  )
+  expect((await readdir(join(scratch, 'cache'))).filter((name) => name !== 'hashes')).toEqual([])
+})
+
+test('quantized weights are smaller', async () => {
+  const size = async (quantization: 'none' | 'int8' | 'int4') => {
+    const { decoderPath } = await compile({ quantization })
+    return (await stat(decoderPath.replace('.onnx', '.weights'))).size
+  }
+  const [whole, eight, four] = [await size('none'), await size('int8'), await size('int4')]
+  expect(eight).toBeLessThan(whole / 2)
+  expect(four).toBeLessThan(eight)
+})
