@@ -46,7 +46,7 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
     const quantization =
       options.quantization === 'auto' ? autoQuantization(checkpoint.config) : options.quantization
     const hash = await contentHash(options.modelDir, options.cacheDir)
-    const dir = join(options.cacheDir, `${hash.slice(0, 24)}-${quantization}-v${compilerVersion}`)
+    const dir = compiledDir(options.cacheDir, hash, quantization)
     const compiled = {
       encoderPath: join(dir, 'encoder.onnx'),
       decoderPath: join(dir, 'decoder.onnx'),
@@ -72,6 +72,17 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
   } finally {
     await checkpoint.close()
   }
+}
+
+/** Which quantizations of a checkpoint the cache holds. Reads all weights if they have never been hashed. */
+export async function compiledQuantizations(modelDir: string, cacheDir: string): Promise<Quantization[]> {
+  const hash = await contentHash(modelDir, cacheDir)
+  const present = await Promise.all(quantizations.map((name) => exists(compiledDir(cacheDir, hash, name))))
+  return quantizations.filter((_, index) => present[index])
+}
+
+function compiledDir(cacheDir: string, hash: string, quantization: Quantization): string {
+  return join(cacheDir, `${hash.slice(0, 24)}-${quantization}-v${compilerVersion}`)
 }
 
 async function writeGraphs(
