@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
@@ -55,8 +56,7 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
     if (await exists(dir)) return compiled
     await withFileLock(`${dir}.lock`, async () => {
       if (await exists(dir)) return
-      const scratch = `${dir}.${process.pid}.tmp`
-      await rm(scratch, { recursive: true, force: true })
+      const scratch = `${dir}.${randomUUID()}.tmp`
       await mkdir(scratch, { recursive: true })
       try {
         await writeGraphs(checkpoint, scratch, quantization, options.onProgress ?? (() => {}))

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -27,7 +27,7 @@ async function fileHash(path: string, cacheDir: string): Promise<string> {
     await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
     const digest = hash.digest('hex')
     await mkdir(memoDir, { recursive: true })
-    const scratch = `${memoPath}.${process.pid}`
+    const scratch = `${memoPath}.${randomUUID()}`
     await writeFile(scratch, digest)
     await rename(scratch, memoPath)
     return digest

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -20,7 +21,7 @@ export async function withFileLock(path: string, work: () => Promise<void>): Pro
 
 async function acquire(path: string): Promise<boolean> {
   // Written apart and linked into place, so that nobody ever sees a lock without its holder's name.
-  const own = `${path}.${process.pid}`
+  const own = `${path}.${randomUUID()}`
   await writeFile(own, `${process.pid} ${await startTime(process.pid)}`)
   try {
     await link(own, path)
