@@ -134,6 +134,7 @@ export class Balancer {
         handle(request, response, expectsContinue)
       },
       upgrade: (request, socket, head) => this.#upgrades.handle(request, socket, head),
+      isFree: (socket) => this.#exchanges.isFree(socket),
     })
   }
 

@@ -2,6 +2,7 @@ import { request as undiciRequest } from 'undici'
 import { describe, expect, it } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from './fixtures/cluster.js'
 import { makeGate } from './fixtures/gate.js'
+import { seededRandom } from './fixtures/random.js'
 import { json, type Answerer } from './fixtures/upstream.js'
 
 interface Answer {
@@ -211,5 +212,36 @@ describe('replay', () => {
     await Promise.all(Array.from({ length: 20 }, () => post(cluster)))
     await waitFor(() => cluster.balancer.stats().inFlight === 0)
     expect(cluster.balancer.stats().members.map((member) => member.inFlight)).toEqual([0, 0])
+  })
+
+  it('loses nothing to an instance that closes idle connections all the time', async () => {
+    const cluster = await startCluster([undefined], { member: { slots: 8 } })
+    const [a] = cluster.upstreams as [(typeof cluster.upstreams)[0]]
+    const random = seededRandom(3)
+    // Closes right after an answer, before or while the next request is on its way.
+    a.answer = (request, response) => {
+      json(response, 200, { text: 'a' })
+      if (random() < 0.5) setImmediate(() => request.socket.destroy())
+    }
+    const client = async (): Promise<number[]> => {
+      const statuses: number[] = []
+      for (let count = 0; count < 50; count += 1) statuses.push((await post(cluster)).status)
+      return statuses
+    }
+    const statuses = (await Promise.all(Array.from({ length: 8 }, client))).flat()
+    expect(statuses.filter((status) => status !== 200)).toEqual([])
+  })
+
+  it('ends a stream on which nothing comes any more', async () => {
+    const cluster = await startCluster(
+      [
+        (_, response) =>
+          void response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n'),
+      ],
+      { config: { timeouts: { response: '50ms' } } },
+    )
+    const answer = await undiciRequest(`${cluster.url}/asr`, { method: 'POST', body: 'x' })
+    await expect(answer.body.text()).rejects.toThrow()
+    await waitFor(() => cluster.balancer.stats().inFlight === 0)
   })
 })

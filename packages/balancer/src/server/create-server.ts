@@ -13,16 +13,19 @@ const keepAliveTimeoutMs = 75_000
 export interface Listeners {
   handle: (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => void
   upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void
+  /** Whether an answer may be written to the socket after its bytes could not be parsed. */
+  isFree: (socket: Socket) => boolean
 }
 
 /** The HTTP server with everything set that the handlers do not see: limits, malformed requests, CONNECT. */
-export function createBalancerServer({ handle, upgrade }: Listeners): Server {
+export function createBalancerServer({ handle, upgrade, isFree }: Listeners): Server {
   const server = createServer({
     headersTimeout: headersTimeoutMs,
     requestTimeout: 0,
     connectionsCheckingInterval: 5_000,
     keepAliveTimeout: keepAliveTimeoutMs,
-    requireHostHeader: true,
+    // Checked by us, with an answer that has a body.
+    requireHostHeader: false,
     noDelay: true,
   })
   server.on('connection', keepOtherUpgradesAsRequests)
@@ -38,7 +41,7 @@ export function createBalancerServer({ handle, upgrade }: Listeners): Server {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') socket.destroy()
-    else replyOnSocket(socket, parserError(error.code))
+    else if (isFree(socket as Socket)) replyOnSocket(socket, parserError(error.code))
   })
   return server
 }

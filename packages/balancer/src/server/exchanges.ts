@@ -1,14 +1,21 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** The requests that are being answered on the server's connections. */
 export class Exchanges {
   readonly #open = new Set<ServerResponse>()
+  /** Sockets that have had their last answer and are being closed. */
+  readonly #finished = new WeakSet<Socket>()
   #lastOnes = false
   #onEmpty: (() => void)[] = []
 
   add(response: ServerResponse): void {
     this.#open.add(response)
     if (this.#lastOnes) response.shouldKeepAlive = false
+    const { socket } = response.req
+    response.once('finish', () => {
+      if (!response.shouldKeepAlive) this.#finished.add(socket)
+    })
     response.once('close', () => {
       this.#open.delete(response)
       if (this.#open.size > 0) return
@@ -20,6 +27,22 @@ export class Exchanges {
   makeLast(): void {
     this.#lastOnes = true
     for (const response of this.#open) if (!response.headersSent) response.shouldKeepAlive = false
+  }
+
+  /**
+   * Whether a socket whose further bytes are no HTTP can be given an error: not when the request before them is complete
+   * or is being answered, which is then the last answer, nor when the last one was given already.
+   */
+  isFree(socket: Socket): boolean {
+    if (this.#finished.has(socket)) return false
+    let free = true
+    for (const response of this.#open) {
+      if (response.req.socket !== socket) continue
+      if (!response.req.complete && !response.headersSent) continue
+      response.shouldKeepAlive = false
+      free = false
+    }
+    return free
   }
 
   /** Resolves when none is open; one that comes meanwhile is waited for. */

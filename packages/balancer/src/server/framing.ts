@@ -7,6 +7,9 @@ import { AsrError } from '@asr-cluster/protocol'
  */
 export function checkFraming(request: IncomingMessage): void {
   const { headers, rawHeaders, httpVersion } = request
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') {
+    throw new AsrError('invalid_request', 'The versions of HTTP served are 1.1 and 1.0.')
+  }
   const coding = headers['transfer-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
     throw new AsrError('invalid_request', 'Only the transfer coding `chunked` is supported.')
@@ -18,5 +21,7 @@ export function checkFraming(request: IncomingMessage): void {
     throw new AsrError('invalid_request', 'HTTP/1.0 has no Transfer-Encoding.')
   }
   const hosts = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length
-  if (hosts > 1) throw new AsrError('invalid_request', 'A request has one Host header.')
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) {
+    throw new AsrError('invalid_request', 'A request has one Host header.')
+  }
 }

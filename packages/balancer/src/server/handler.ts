@@ -50,6 +50,10 @@ async function handle(
   const signal = watchClient(context, request, response, { requestId, route, trace })
   try {
     checkFraming(request)
+    if (request.url === '*' && request.method === 'OPTIONS') {
+      reply(request, response, noContent(requestId, 'GET, HEAD, POST, OPTIONS'))
+      return
+    }
     if (!target || !route) throw new AsrError('not_found', 'There is no such route.')
     if (!route.methods.includes(request.method ?? '')) {
       refuseMethod(request, response, route, pathname, requestId)
@@ -108,13 +112,17 @@ function refuseMethod(
   requestId: string,
 ): void {
   const allow = [...route.methods, 'OPTIONS'].join(', ')
-  response.setHeader('allow', allow)
   if (request.method === 'OPTIONS') {
-    reply(request, response, { status: 204, headers: { 'x-request-id': requestId }, body: '' })
+    reply(request, response, noContent(requestId, allow))
     return
   }
+  response.setHeader('allow', allow)
   const error = new AsrError('method_not_allowed', `This route takes ${route.methods.join(' or ')}.`)
   replyError(request, response, error, pathname, requestId)
+}
+
+function noContent(requestId: string, allow: string): Reply {
+  return { status: 204, headers: { 'x-request-id': requestId, allow }, body: '' }
 }
 
 /** Aborts the returned signal when the client leaves before its answer is complete, and reports the end of the answer. */
