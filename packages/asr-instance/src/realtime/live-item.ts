@@ -1,7 +1,6 @@
 import type { Transcription } from '../engine/engine.js'
-import { separatorBetween } from '../engine/text/join.js'
 import { GrowingAudio } from './growing-audio.js'
-import { DeltaWriter, withoutLastWords } from './stable-text.js'
+import { DeltaWriter } from './stable-text.js'
 
 export type TranscribeSamples = (
   samples: Float32Array,
@@ -33,9 +32,8 @@ export class LiveItem {
   readonly #abort = new AbortController()
   #nextStepAt = stepSamples
   #running: Promise<void> | null = null
-  /** What stands before #tailStart is decided: #decidedText. */
+  /** The text of what stands before is decided. */
   #tailStart = 0
-  #decidedText = ''
 
   constructor(options: LiveItemOptions) {
     this.id = options.id
@@ -69,10 +67,10 @@ export class LiveItem {
     let text = ''
     const onDelta = (delta: string) => {
       text += delta
-      this.#writer.update(text)
+      this.#writer.finish(text)
     }
     const result = await this.#options.transcribe(this.audio.slice(0), { signal, onDelta })
-    this.#writer.update(result.text)
+    this.#writer.finish(result.text)
     return result
   }
 
@@ -91,15 +89,10 @@ export class LiveItem {
         sampleRate / 10,
       )
       const { text } = await transcribe(this.audio.slice(this.#tailStart, cut), { signal })
-      this.#decidedText = joinTexts(this.#decidedText, text)
+      this.#writer.decide(text)
       this.#tailStart = cut
     }
     const { text } = await transcribe(this.audio.slice(this.#tailStart, end), { signal })
-    if (signal.aborted) return
-    this.#writer.update(joinTexts(this.#decidedText, withoutLastWords(text)))
+    if (!signal.aborted) this.#writer.guess(text)
   }
-}
-
-function joinTexts(before: string, after: string): string {
-  return before + separatorBetween(before, after) + after
 }
