@@ -1,4 +1,5 @@
 import { openAsBlob } from 'node:fs'
+import { inspect } from 'node:util'
 
 export interface LoadResult {
   answered: number
@@ -44,7 +45,7 @@ export async function startLoad(url: string, { clients, audio, text }: LoadOptio
         const instance = response.headers.get('x-asr-instance') ?? '(none)'
         result.perInstance.set(instance, (result.perInstance.get(instance) ?? 0) + 1)
       } catch (error) {
-        result.failures.push(`${String(error)} ${String((error as Error).cause ?? '')}`)
+        result.failures.push(inspect(error))
       }
     }
   }

@@ -21,7 +21,18 @@ export interface BalancerProgramOptions {
 const childListenFd = 3
 const probeTimeoutMs = 2_000
 
-export function balancerProgram(options: BalancerProgramOptions): Program {
+export interface BalancerProgram extends Program {
+  /** Like `probe`, of a process that was ready. Rejects with ProbeTimeoutError when there is no answer in time. */
+  check(timeoutMs: number, signal: AbortSignal): Promise<void>
+}
+
+export function balancerProgram(options: BalancerProgramOptions): BalancerProgram {
+  async function check(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const url = `http://${reachableHost(options.config().host)}:${options.port}/healthz`
+    const { status } = await httpGet(url, timeoutMs, signal)
+    if (status !== 200) throw new Error(`/healthz answers ${status}`)
+  }
+
   return {
     id: 'balancer',
     prepare(): Promise<SpawnRequest> {
@@ -44,11 +55,8 @@ export function balancerProgram(options: BalancerProgramOptions): Program {
         inheritFds: [options.listenFd],
       })
     },
-    async probe(signal) {
-      const url = `http://${reachableHost(options.config().host)}:${options.port}/healthz`
-      const { status } = await httpGet(url, probeTimeoutMs, signal)
-      if (status !== 200) throw new Error(`/healthz answers ${status}`)
-    },
+    check,
+    probe: (signal) => check(probeTimeoutMs, signal),
     onMessage(raw, managed) {
       const message = balancerMessageSchema.safeParse(raw)
       if (!message.success) return

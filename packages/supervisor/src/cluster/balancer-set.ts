@@ -36,6 +36,8 @@ export interface BalancerSet {
   /** Requests in flight at an instance over all balancers; null if one has not yet heard that it is draining. */
   inFlightWhileDraining(id: string): number | null
   tellAll(command: BalancerCommand): void
+  /** Asks the current one for a sign of life. */
+  check(timeoutMs: number, signal: AbortSignal): Promise<void>
   /** True once the current one has said that nothing is left after `shutdown`. */
   hasDrained(): boolean
   setSupervisorConfig(config: SupervisorConfig): void
@@ -50,6 +52,7 @@ export interface BalancerSet {
 }
 
 interface Member {
+  check: (timeoutMs: number, signal: AbortSignal) => Promise<void>
   process: ManagedProcess
   stats: BalancerStats | null
   hasDrained: boolean
@@ -61,21 +64,23 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
   let others: Member[] = []
 
   function create(config: BalancerConfig): Member {
+    const program = balancerProgram({
+      command: options.command,
+      config: () => config,
+      listenFd: options.socket.fd,
+      port: options.socket.port,
+      clusterId: options.clusterId,
+      user: options.user,
+      onMessage: (message) => onMessage(member, message),
+      // Before it listens: one without members would refuse the connections that waited for it.
+      onSpawned: () => queueMicrotask(options.onNeedsMembers),
+    })
     const member: Member = {
       stats: null,
       hasDrained: false,
+      check: (timeoutMs, signal) => program.check(timeoutMs, signal),
       process: createManagedProcess({
-        program: balancerProgram({
-          command: options.command,
-          config: () => config,
-          listenFd: options.socket.fd,
-          port: options.socket.port,
-          clusterId: options.clusterId,
-          user: options.user,
-          onMessage: (message) => onMessage(member, message),
-          // Before it listens: one without members would refuse the connections that waited for it.
-          onSpawned: () => queueMicrotask(options.onNeedsMembers),
-        }),
+        program,
         settings: machineSettings(supervisor, 'message'),
         spawner: options.spawner,
         clock: options.clock,
@@ -117,6 +122,7 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
     tellAll(command) {
       for (const { process } of members()) process.send(command)
     },
+    check: (timeoutMs, signal) => current.check(timeoutMs, signal),
     hasDrained: () => current.hasDrained,
     setSupervisorConfig(config) {
       supervisor = config

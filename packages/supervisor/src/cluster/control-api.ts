@@ -3,6 +3,7 @@ import type { ClusterConfig } from '../config/schema.js'
 import type { ControlApi, OperationResult, Say } from '../control/control-server.js'
 import type { Cluster } from './cluster.js'
 import { describeEvent } from './events.js'
+import type { OperationQueue } from './operations/operation-queue.js'
 import type { OperationContext } from './operations/operation.js'
 import { reloadOperation } from './operations/reload.js'
 import { restartOperation } from './operations/restart.js'
@@ -13,6 +14,7 @@ import { streamLogs } from './stream-logs.js'
 export interface ControlContext {
   shutDown(): Promise<void>
   isShuttingDown: () => boolean
+  queue: OperationQueue
   /** Reads the configuration again, as `up` did. Throws ConfigError. */
   loadConfig: () => ClusterConfig
   /** Aborts when the supervisor closes its socket. */
@@ -26,16 +28,13 @@ const reloadBody = z.object({ dryRun: z.boolean().default(false) })
 
 /** What the control socket offers, in terms of a cluster. */
 export function controlApi(cluster: Cluster, context: ControlContext): ControlApi {
-  const inTurn = createQueue()
-
-  /** Operations change what the others look at, so there is one at a time; `down` waits for none. */
   function operation<Body>(
     schema: z.ZodType<Body>,
     run: (body: Body, operationContext: OperationContext) => Promise<OperationResult>,
   ): (body: unknown, say: Say) => Promise<OperationResult> {
     return (raw, say) => {
       const body = schema.parse(raw)
-      return inTurn(() =>
+      return context.queue.run(() =>
         narrated(cluster, say, () => run(body, { cluster, say, isShuttingDown: context.isShuttingDown })),
       )
     }
@@ -91,14 +90,5 @@ async function narrated(
     return await operation()
   } finally {
     unsubscribe()
-  }
-}
-
-function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (task) => {
-    const result = last.then(task)
-    last = result.catch(() => {})
-    return result
   }
 }

@@ -7,6 +7,7 @@ import type { ClusterEvent } from './events.js'
 export interface SupervisorMetrics {
   readonly registry: Registry
   record: (event: ClusterEvent) => void
+  recordDesired(group: string, count: number): void
   recordGpus: (gpus: readonly Gpu[]) => void
   /** Series of an instance that is no more. */
   forget(id: string): void
@@ -37,8 +38,15 @@ export function createSupervisorMetrics(): SupervisorMetrics {
   const gpuUtilization = gpuGauge('asr_gpu_utilization_ratio', 'Share of the time that the GPU was busy.')
   const gpuMemoryUsed = gpuGauge('asr_gpu_memory_used_bytes', 'Memory of the GPU in use, by anybody.')
   const gpuMemoryTotal = gpuGauge('asr_gpu_memory_total_bytes', 'Memory that the GPU has.')
+  const desired = new Gauge({
+    name: 'asr_autoscale_desired_instances',
+    help: 'Instances that the autoscaler wants, by group.',
+    labelNames: ['group'] as const,
+    registers: [registry],
+  })
   return {
     registry,
+    recordDesired: (group, count) => desired.set({ group }, count),
     recordGpus(gpus) {
       for (const gauge of [gpuUtilization, gpuMemoryUsed, gpuMemoryTotal]) gauge.reset()
       for (const gpu of gpus) {

@@ -16,6 +16,10 @@ import type { ProcessInfo } from '../process/process-table.js'
 import { systemSpawner } from '../process/spawner.js'
 import { systemClock } from '../world/clock.js'
 import { usableCores } from '../world/machine.js'
+import { watchLoad } from '../watch/autoscaler.js'
+import { createGpuWatch } from '../watch/gpu-watch.js'
+import { watchLimits } from '../watch/limits.js'
+import { watchLiveness } from '../watch/liveness.js'
 import { createCluster } from './cluster.js'
 import type { Cluster } from './cluster.js'
 import type { ProgramCommands } from './cluster-options.js'
@@ -24,6 +28,7 @@ import { createEventBus } from './events.js'
 import type { ClusterListener } from './events.js'
 import { installedCommands } from './program-commands.js'
 import { killAll, shutDown } from './shutdown.js'
+import { createOperationQueue } from './operations/operation-queue.js'
 import { createEventLogger } from './supervisor-log.js'
 
 export interface SupervisorOptions {
@@ -71,7 +76,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const guard = startGuard(clusterId, (message) => notice('warn', `the guard ${message}`))
   const spawner = guardedSpawner(systemSpawner, guard)
   const gpus = createGpuInventory({ spawner, clock, onTrouble: (message) => notice('warn', message) })
+  const gpuWatch = createGpuWatch(gpus)
   const release = (): void => {
+    gpuWatch.close()
     gpus.close()
     socket.close()
     guard.quit()
@@ -84,7 +91,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       clusterId,
       socket,
       commands: options.commands ?? installedCommands(),
-      machine: () => ({ cores: usableCores(), gpus: gpus.list() }),
+      machine: () => ({ cores: usableCores(), gpus: gpuWatch.usable() }),
       user,
       spawner,
       clock,
@@ -100,9 +107,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       return stopping
     }
     const socketPath = controlSocketPath(stateDir, port)
+    const queue = createOperationQueue()
+    const isShuttingDown = (): boolean => stopping !== null
     const api = controlApi(cluster, {
+      queue,
       shutDown: stop,
-      isShuttingDown: () => stopping !== null,
+      isShuttingDown,
       loadConfig: options.loadConfig ?? (() => config),
       closing: closing.signal,
     })
@@ -111,9 +121,15 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       notice('warn', `killed ${command} (pid ${pid}), left over from a supervisor that is gone`)
     }
     cluster.start()
+    const watch = { cluster, clock, queue, isShuttingDown, random: Math.random, say: () => {} }
+    gpuWatch.attach(watch)
+    const stopWatching = [watchLiveness(watch), watchLimits(watch), watchLoad(watch)]
     const finished = cluster
-      .until(() => stopping !== null)
-      .then(() => stopping)
+      .until(isShuttingDown)
+      .then(() => {
+        for (const stopOne of stopWatching) stopOne()
+        return stopping
+      })
       .then(async () => {
         closing.abort()
         await closeServer(server)

@@ -15,6 +15,8 @@ export interface ConfigDiff {
   balancer: string[]
   /** Keys of `supervisor` that differ; they count at once. */
   supervisor: string[]
+  /** Keys of `autoscale` that differ; they count at once. */
+  autoscale: string[]
   /** Keys that only a new `up` can change. */
   refused: string[]
 }
@@ -46,6 +48,7 @@ export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {
       .map(({ group, old }) => ({ group, from: old.instances })),
     balancer,
     supervisor,
+    autoscale: differingKeys(from.autoscale, to.autoscale),
     refused: [
       ...refusedKeys.balancer.filter((key) => balancer.includes(key)).map((key) => `balancer.${key}`),
       ...refusedKeys.supervisor.filter((key) => supervisor.includes(key)).map((key) => `supervisor.${key}`),
@@ -66,6 +69,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
       ({ name, weights }) => `changed  group ${name}: weights → ${JSON.stringify(weights)}`,
     ),
     ...(diff.balancer.length > 0 ? [`changed  balancer: ${diff.balancer.join(', ')}`] : []),
+    ...(diff.autoscale.length > 0 ? [`changed  autoscale: ${diff.autoscale.join(', ')}`] : []),
     ...(diff.supervisor.length > 0 ? [`changed  supervisor: ${diff.supervisor.join(', ')}`] : []),
   ]
 }

@@ -92,6 +92,9 @@ function crossChecks(config: ClusterConfig): Finding[] {
   if (backoff.base > backoff.cap) {
     findings.push({ path: ['supervisor', 'backoff', 'base'], message: '`base` is longer than `cap`' })
   }
+  if (config.autoscale.min > config.autoscale.max) {
+    findings.push({ path: ['autoscale', 'min'], message: '`min` is more than `max`' })
+  }
   return findings
 }
 

@@ -119,10 +119,27 @@ export const supervisorConfigSchema = z.strictObject({
     .prefault({}),
 })
 
+export const autoscaleConfigSchema = z.strictObject({
+  enabled: z.boolean().default(false).describe('Start and stop instances of each group with the load.'),
+  min: z.int().min(1).max(64).default(2).describe('Never fewer instances in a group.'),
+  max: z.int().min(1).max(64).default(8).describe('Never more instances in a group.'),
+  targetUtilization: z.number().gt(0).max(1).default(0.8).describe('Share of the slots that should be busy.'),
+  signals: z
+    .array(z.enum(['queue', 'cpu', 'gpu']))
+    .min(1)
+    .default(['queue', 'cpu', 'gpu'])
+    .describe(
+      'What is looked at; the one that asks for most counts. `queue` is requests in flight and waiting.',
+    ),
+  upAfter: durationSchema.prefault('10s').describe('How long more must have been needed.'),
+  downAfter: durationSchema.prefault('300s').describe('How long fewer must have been enough.'),
+})
+
 export const clusterConfigSchema = z.strictObject({
   balancer: balancerConfigSchema.prefault({}),
   groups: z.array(groupConfigSchema).min(1).prefault([{}]),
   supervisor: supervisorConfigSchema.prefault({}),
+  autoscale: autoscaleConfigSchema.prefault({}),
 })
 
 /** All defaults filled in; durations in milliseconds, sizes in bytes. */
@@ -133,7 +150,6 @@ export type SupervisorConfig = z.output<typeof supervisorConfigSchema>
 
 /** Sections of the design that this version does not serve; a file that names one is told so. */
 export const unservedSections: Readonly<Record<string, string>> = {
-  autoscale: 'autoscaling is not built yet: set groups[].instances',
   cache: 'the answer cache is not built yet',
   auth: 'API keys are not checked yet: keep balancer.host on loopback, or put a proxy that checks keys in front',
 }

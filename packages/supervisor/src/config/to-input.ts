@@ -2,7 +2,7 @@ import { toBalancerInput } from '../balancer/balancer-input.js'
 import type { ClusterConfig, ClusterConfigInput } from './schema.js'
 
 /** The configuration as somebody would have written it, with units; parsing it gives the same configuration. */
-export function toInput({ balancer, groups, supervisor }: ClusterConfig): ClusterConfigInput {
+export function toInput({ balancer, groups, supervisor, autoscale }: ClusterConfig): ClusterConfigInput {
   return {
     balancer: toBalancerInput(balancer),
     groups: groups.map(({ maxMemory, maxAge, ...group }) => ({
@@ -22,6 +22,11 @@ export function toInput({ balancer, groups, supervisor }: ClusterConfig): Cluste
         timeout: `${supervisor.liveness.timeout}ms`,
       },
       logs: { ...supervisor.logs, maxBytes: `${supervisor.logs.maxBytes}B` },
+    },
+    autoscale: {
+      ...autoscale,
+      upAfter: `${autoscale.upAfter}ms`,
+      downAfter: `${autoscale.downAfter}ms`,
     },
   }
 }

@@ -10,7 +10,12 @@ export interface ProcessInfo {
   groupId: number
   /** Clock ticks since boot; with the pid it names one process for ever. */
   startTicks: number
+  /** Processor time in clock ticks, of user and system together. */
+  cpuTicks: number
 }
+
+/** Linux shows clock ticks to programs as hundredths of a second on every architecture that Node runs on. */
+const ticksPerSecond = 100
 
 export function listPids(): number[] {
   try {
@@ -34,6 +39,7 @@ export function readProcess(pid: number): ProcessInfo | null {
     parentPid: Number(fields[1]),
     groupId: Number(fields[2]),
     startTicks: Number(fields[19]),
+    cpuTicks: Number(fields[11]) + Number(fields[12]),
   }
 }
 
@@ -50,6 +56,26 @@ export function livingGroupMembers(groupId: number): ProcessInfo[] {
     const info = readProcess(pid)
     return info && info.groupId === groupId && info.state !== 'Z' ? [info] : []
   })
+}
+
+/** Resident memory of a process group; 0 if it is gone. */
+export function groupMemoryBytes(groupId: number): number {
+  return livingGroupMembers(groupId).reduce((sum, { pid }) => sum + residentBytes(pid), 0)
+}
+
+function residentBytes(pid: number): number {
+  const match = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '')
+  return match ? Number(match[1]) * 1024 : 0
+}
+
+/** Processor time in seconds that the living processes of each group have used so far. */
+export function cpuSecondsByGroup(): Map<number, number> {
+  const seconds = new Map<number, number>()
+  for (const pid of listPids()) {
+    const info = readProcess(pid)
+    if (info) seconds.set(info.groupId, (seconds.get(info.groupId) ?? 0) + info.cpuTicks / ticksPerSecond)
+  }
+  return seconds
 }
 
 /** Who listens on a TCP port of this machine; null if nobody, or if we may not look. */

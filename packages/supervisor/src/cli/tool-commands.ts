@@ -1,0 +1,11 @@
+import { modelsCommand } from './commands/models.js'
+import { pullCommand } from './commands/pull.js'
+import { transcribeCommand } from './commands/transcribe.js'
+import type { Command } from './context.js'
+
+/** What one does with a cluster, or to have one: logic in packages/tools, command lines here. */
+export function addToolCommands(add: <Args>(command: Command<Args>) => void): void {
+  add(transcribeCommand)
+  add(pullCommand)
+  add(modelsCommand)
+}

@@ -1,0 +1,129 @@
+import { decide, initialAutoscaleState } from '../autoscale/decide.js'
+import type { AutoscaleSettings, AutoscaleState, Observation } from '../autoscale/decide.js'
+import type { ManagedInstance } from '../cluster/managed-instance.js'
+import { OperationError } from '../cluster/operations/operation.js'
+import { scaleGroup } from '../cluster/operations/scale.js'
+import type { ClusterConfig } from '../config/schema.js'
+import type { Gpu } from '../gpu/gpu.js'
+import { freeBytes } from '../gpu/gpu.js'
+import { cpuSecondsByGroup } from '../process/process-table.js'
+import { every } from './watch-context.js'
+import type { WatchContext } from './watch-context.js'
+
+const intervalMs = 1_000
+
+interface CpuSample {
+  at: number
+  seconds: number
+}
+
+/** Starts and drains instances of each group as the load asks for, if the configuration says so. */
+export function watchLoad(
+  context: WatchContext,
+  readCpuSeconds: () => ReadonlyMap<number, number> = cpuSecondsByGroup,
+): () => void {
+  const { cluster, clock } = context
+  const states = new Map<string, AutoscaleState>()
+  const samples = new Map<number, CpuSample>()
+
+  /** Share of its threads that an instance kept busy since the last look; null at the first one. */
+  function cpuUse(instance: ManagedInstance, cpuSeconds: ReadonlyMap<number, number>): number | null {
+    const pid = instance.process.pid()
+    if (pid === null) return null
+    const sample = { at: clock.now(), seconds: cpuSeconds.get(pid) ?? 0 }
+    const last = samples.get(pid)
+    samples.set(pid, sample)
+    if (!last || sample.at <= last.at) return null
+    return (sample.seconds - last.seconds) / ((sample.at - last.at) / 1_000) / instance.spec().threads
+  }
+
+  function observe(group: string, cpuSeconds: ReadonlyMap<number, number>): Observation | null {
+    const members = cluster.instances().filter((instance) => instance.spec().group === group)
+    const alive = members.filter(isAlive)
+    const ready = members.filter((instance) => instance.process.state().state === 'ready')
+    const stats = cluster.stats()
+    if (stats === null || ready.length === 0) return null
+    const inFlight = members.reduce((sum, { process }) => sum + cluster.inFlight(process.id), 0)
+    const uses = ready.flatMap((instance) => cpuUse(instance, cpuSeconds) ?? [])
+    const gpus = cluster.machine().gpus
+    const used = gpus.filter(({ uuid }) => members.some((instance) => instance.spec().gpu === uuid))
+    return {
+      at: clock.now(),
+      instances: alive.length,
+      slotsPerInstance: ready[0]?.slots() ?? 1,
+      inFlight,
+      // Nobody knows which group a waiting request will go to; its share of the running ones is the best guess.
+      queued: stats.inFlight > 0 ? Math.round((stats.queueDepth * inFlight) / stats.inFlight) : 0,
+      cpu: uses.length > 0 ? uses.reduce((sum, use) => sum + use, 0) / uses.length : null,
+      gpu: used.length > 0 ? Math.max(...used.map(({ utilization }) => utilization ?? 0)) : null,
+      gpuRoom: gpuRoom(used, gpus, cluster.instances()),
+    }
+  }
+
+  async function look(): Promise<void> {
+    const config = cluster.config()
+    // A rollout or a scaling under way would be mistaken for the load's doing.
+    if (!config.autoscale.enabled || context.isShuttingDown() || !context.queue.isIdle()) return
+    const cpuSeconds = readCpuSeconds()
+    for (const { name } of config.groups) {
+      const seen = observe(name, cpuSeconds)
+      if (seen === null) continue
+      const decision = decide(states.get(name) ?? initialAutoscaleState, seen, settingsOf(config))
+      states.set(name, decision.state)
+      cluster.metrics.recordDesired(name, decision.target)
+      if (decision.target !== seen.instances)
+        await apply(name, seen.instances, decision.target, decision.reason)
+    }
+    const pids = new Set(cluster.instances().map(({ process }) => process.pid()))
+    for (const pid of samples.keys()) if (!pids.has(pid)) samples.delete(pid)
+  }
+
+  async function apply(group: string, from: number, to: number, reason: string): Promise<void> {
+    const say = (level: 'info' | 'warn', text: string): void =>
+      cluster.bus.emit({ type: 'notice', level, id: null, text: `autoscale ${group}: ${text}` })
+    say('info', `${from} → ${to} (${reason})`)
+    try {
+      await context.queue.run(() => scaleGroup(context, group, to))
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error
+      // The wishes so far asked for what cannot be had; they have to add up again before the next try.
+      states.delete(group)
+      if (!context.isShuttingDown()) say('warn', error.message)
+    }
+  }
+
+  return every(clock, () => intervalMs, look)
+}
+
+function isAlive(instance: ManagedInstance): boolean {
+  const { state } = instance.process.state()
+  return state === 'ready' || state === 'starting' || state === 'backoff'
+}
+
+/**
+ * How many more instances fit into the GPUs, taking each for as big as those that run there: memory in use by the number
+ * of instances on the fullest of them. Null where there are none to go by.
+ */
+export function gpuRoom(
+  used: readonly Gpu[],
+  all: readonly Gpu[],
+  instances: readonly Pick<ManagedInstance, 'spec'>[],
+): number | null {
+  const sizes = used.map((gpu) => {
+    const count = instances.filter((instance) => instance.spec().gpu === gpu.uuid).length
+    return (gpu.memoryUsedBytes ?? 0) / Math.max(1, count)
+  })
+  const size = Math.max(0, ...sizes)
+  return size === 0 ? null : all.reduce((sum, gpu) => sum + Math.floor(freeBytes(gpu) / size), 0)
+}
+
+function settingsOf({ autoscale }: ClusterConfig): AutoscaleSettings {
+  return {
+    min: autoscale.min,
+    max: autoscale.max,
+    targetUtilization: autoscale.targetUtilization,
+    signals: autoscale.signals,
+    upAfterMs: autoscale.upAfter,
+    downAfterMs: autoscale.downAfter,
+  }
+}
