@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -59,6 +59,7 @@ test('a lock whose holder is dead is taken over', async () => {
   const entry = join(decoderPath, '..')
   await rm(entry, { recursive: true })
   await writeFile(`${entry}.lock`, '1 0') // pid 1 lives, but did not start at tick 0
+  await mkdir(`${entry}.killed.tmp`)
   expect((await compile()).fresh).toBe(true)
   expect(await leftovers()).toEqual([])
 })

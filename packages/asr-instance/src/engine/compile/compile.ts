@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { contentHash } from './content-hash.js'
@@ -56,6 +56,7 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
     if (await exists(dir)) return compiled
     await withFileLock(`${dir}.lock`, async () => {
       if (await exists(dir)) return
+      await removeLeftovers(dir)
       const scratch = `${dir}.${randomUUID()}.tmp`
       await mkdir(scratch, { recursive: true })
       try {
@@ -131,6 +132,14 @@ function encoderShare({ audio, text }: ModelConfig): number {
   const encoder = audio.layers * audio.hidden * (4 * audio.hidden + 2 * audio.ffn)
   const decoder = text.layers * text.hidden * 3 * text.ffn + text.vocab * text.hidden
   return encoder / (encoder + decoder)
+}
+
+/** What killed compilers left of this entry. Only the holder of its lock may ask. */
+async function removeLeftovers(dir: string): Promise<void> {
+  const stale = (await readdir(dirname(dir))).filter(
+    (name) => name.startsWith(`${basename(dir)}.`) && name.endsWith('.tmp'),
+  )
+  await Promise.all(stale.map((name) => rm(join(dirname(dir), name), { recursive: true, force: true })))
 }
 
 async function exists(path: string): Promise<boolean> {
