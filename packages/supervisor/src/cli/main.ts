@@ -15,11 +15,11 @@ import {
   stopCommand,
 } from './commands/operations.js'
 import { statusCommand } from './commands/status.js'
-import { transcribeCommand } from './commands/transcribe.js'
 import { upCommand } from './commands/up.js'
 import type { CliContext, Command } from './context.js'
 import { cliExit, UsageError } from './exit-codes.js'
 import { processOutput } from './output.js'
+import { addToolCommands } from './tool-commands.js'
 
 /** Runs `asr-cluster` with the arguments after the program's name; returns the exit code. */
 export async function main(args: readonly string[], context: CliContext = processContext()): Promise<number> {
@@ -56,7 +56,7 @@ export async function main(args: readonly string[], context: CliContext = proces
   add(reloadCommand)
   add(logsCommand)
   add(configCommand)
-  add(transcribeCommand)
+  addToolCommands(add)
   try {
     await parser.parseAsync()
     return code

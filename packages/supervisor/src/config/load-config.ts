@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findPulledModel, isHubId } from '@asr-cluster/tools/store'
 import { ConfigError } from './config-error.js'
 import { parseConfig } from './parse-config.js'
-import type { ClusterConfig } from './schema.js'
+import type { ClusterConfig, GroupConfig } from './schema.js'
 
 /** Folder that holds `packages/` and `models/`: the repository, or wherever it is installed. */
 export const installationRoot = fileURLToPath(new URL('../../../../', import.meta.url))
@@ -31,6 +32,8 @@ export interface LoadOptions {
   overrides?: ConfigOverrides
   /** Allow a balancer that is reachable from other machines. */
   insecure?: boolean
+  /** Says where pulled models are; the process's own unless told. */
+  env?: NodeJS.ProcessEnv
 }
 
 /**
@@ -43,14 +46,14 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const config = parseConfig(file === null ? '' : readConfig(file, label), label)
   const withFlags = applyOverrides(config, options.overrides ?? {})
   const folders = [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot]
+  const place = { folders, env: options.env ?? process.env, label }
   return {
     config: {
       ...withFlags,
       balancer: checkHost(withFlags.balancer, label, options.insecure ?? false),
-      groups: withFlags.groups.map((group, index) => ({
-        ...group,
-        model: group.command ? group.model : resolveModel(group.model, folders, label, index),
-      })),
+      groups: withFlags.groups.map((group, index) =>
+        group.command ? group : { ...group, ...resolveModel(group, index, place) },
+      ),
       supervisor: {
         ...withFlags.supervisor,
         logs: { ...withFlags.supervisor.logs, dir: resolve(options.cwd, withFlags.supervisor.logs.dir) },
@@ -106,13 +109,24 @@ function checkHost(
   throw new ConfigError(label, [{ line: null, column: null, message }])
 }
 
-function resolveModel(model: string, folders: readonly string[], label: string, index: number): string {
+interface ModelPlace {
+  folders: readonly string[]
+  env: NodeJS.ProcessEnv
+  label: string
+}
+
+/** Folder of a group's model: as a path, else what was pulled under that id, by which clients may then ask for it. */
+function resolveModel(
+  { model, aliases }: GroupConfig,
+  index: number,
+  { folders, env, label }: ModelPlace,
+): Pick<GroupConfig, 'model' | 'aliases'> {
   const candidates = [...new Set(folders.map((folder) => resolve(folder, model)))]
   const found = candidates.find((path) => existsSync(path))
-  if (found) return found
-  const hint = /^[\w.-]+\/[\w.-]+$/.test(model)
-    ? ' If it is a hub id: download the checkpoint first and name its folder.'
-    : ''
-  const message = `\`groups[${index}].model\`: no such folder; looked for ${candidates.join(', ')}.${hint}`
+  if (found) return { model: found, aliases }
+  const pulled = isHubId(model) ? findPulledModel(model, env) : null
+  if (pulled) return { model: pulled, aliases: [...new Set([...aliases, model])] }
+  const hint = isHubId(model) ? `, and it was not pulled; fetch it with \`asr-cluster pull ${model}\`` : ''
+  const message = `\`groups[${index}].model\`: no such folder; looked for ${candidates.join(', ')}${hint}`
   throw new ConfigError(label, [{ line: null, column: null, message }])
 }

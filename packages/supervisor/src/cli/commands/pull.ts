@@ -28,7 +28,11 @@ export const pullCommand: Command<PullArgs> = {
       })
       .option('revision', { type: 'string', default: 'main', describe: 'Branch, tag or commit' })
       .option('dir', { type: 'string', describe: 'Folder for the model, instead of the store' })
-      .option('json', { type: 'boolean', default: false, describe: 'Print what was pulled as JSON' }) as unknown as Argv<PullArgs>,
+      .option('json', {
+        type: 'boolean',
+        default: false,
+        describe: 'Print what was pulled as JSON',
+      }) as unknown as Argv<PullArgs>,
   run: (args, context) => runTool(context, () => pull(args, context)),
 }
 

@@ -88,7 +88,12 @@ async function openLocal(
     import('../../config/load-config.js'),
     import('@asr-cluster/asr-instance'),
   ])
-  const { config } = loadConfig({ cwd: context.cwd, insecure: true, overrides: { model: args.model } })
+  const { config } = loadConfig({
+    cwd: context.cwd,
+    env: context.env,
+    insecure: true,
+    overrides: { model: args.model },
+  })
   const transcriber = await localTranscriber({
     modelDir: config.groups[0]?.model ?? '',
     quantization: args.quantization,

@@ -1,0 +1,7 @@
+export { formatModels } from './format-models.js'
+export { HubConnection, hubOptions } from './hub-connection.js'
+export { listModels } from './list-models.js'
+export type { StoredModel } from './list-models.js'
+export { pullAndCompile } from './pull-and-compile.js'
+export type { PulledModel } from './pull-and-compile.js'
+export { createPullProgress } from './pull-progress.js'
