@@ -1,34 +1,57 @@
 import type { IncomingMessage } from 'node:http'
 import { AsrError } from '@asr-cluster/protocol'
 import type { Clock } from '../clock.js'
+import type { Departure } from '../departure.js'
 import type { Spool } from './spool.js'
 
 export interface ReceiveOptions {
   maxBytes: number
   timeoutMs: number
   clock: Clock
-  signal: AbortSignal
+  departure: Departure
 }
 
 /**
  * Reads the whole body of the request into the spool. Rejects with AsrError file_too_large (the rest is not read),
  * request_timeout or client_closed, or with the error of the disk.
  */
-export function receiveBody(request: IncomingMessage, spool: Spool, options: ReceiveOptions): Promise<void> {
-  const { maxBytes, timeoutMs, clock, signal } = options
+export async function receiveBody(
+  request: IncomingMessage,
+  spool: Spool,
+  options: ReceiveOptions,
+): Promise<void> {
+  // The parser goes on after this turn: a short body is then here as a whole, and needs no listeners and no timer.
+  await Promise.resolve()
+  if (options.departure.gone) throw clientClosed()
+  if (!request.complete) {
+    await receiveStream(request, spool, options)
+    return
+  }
+  for (let chunk = read(request); chunk !== null; chunk = read(request)) {
+    if (spool.size + chunk.length > options.maxBytes) throw tooLarge(options.maxBytes)
+    await spool.write(chunk)
+  }
+}
+
+function read(request: IncomingMessage): Buffer | null {
+  return request.read() as Buffer | null
+}
+
+function receiveStream(request: IncomingMessage, spool: Spool, options: ReceiveOptions): Promise<void> {
+  const { maxBytes, timeoutMs, clock, departure } = options
   return new Promise((resolve, reject) => {
     let lastWrite: Promise<void> | undefined
     const stop = (): void => {
       cancelTimer()
-      signal.removeEventListener('abort', onAbort)
-      request.off('data', onData).off('end', onEnd).off('error', onAbort)
+      forget()
+      request.off('data', onData).off('end', onEnd).off('error', onGone)
     }
     const fail = (error: Error): void => {
       stop()
       request.pause()
       reject(error)
     }
-    const onAbort = (): void => fail(new AsrError('client_closed', 'The client closed the connection.'))
+    const onGone = (): void => fail(clientClosed())
     const onData = (chunk: Buffer): void => {
       if (spool.size + chunk.length > maxBytes) {
         fail(tooLarge(maxBytes))
@@ -48,13 +71,13 @@ export function receiveBody(request: IncomingMessage, spool: Spool, options: Rec
     const cancelTimer = clock.after(timeoutMs, () =>
       fail(new AsrError('request_timeout', `The body did not arrive within ${timeoutMs / 1_000} s.`)),
     )
-    if (signal.aborted) {
-      onAbort()
-      return
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    request.on('data', onData).on('end', onEnd).on('error', onAbort)
+    const forget = departure.onGone(onGone)
+    request.on('data', onData).on('end', onEnd).on('error', onGone)
   })
+}
+
+function clientClosed(): AsrError {
+  return new AsrError('client_closed', 'The client closed the connection.')
 }
 
 export function tooLarge(maxBytes: number): AsrError {

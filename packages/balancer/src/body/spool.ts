@@ -81,17 +81,20 @@ export class Spool {
     return this.#fromMemoryAndFile(this.#file)
   }
 
-  /** Frees memory and file; safe to call twice. Reads that run fail. */
-  async dispose(): Promise<void> {
-    if (this.#disposed) return
+  /** Frees memory and file; safe to call twice. Reads that run fail. The promise is there only when a file is. */
+  dispose(): Promise<void> | undefined {
+    if (this.#disposed) return undefined
     this.#disposed = true
     this.#memory.giveBack(this.#memoryBytes)
     this.#chunks.length = 0
     this.#pending.length = 0
-    if (!this.#file) return
+    return this.#file && this.#closeFile(this.#file)
+  }
+
+  async #closeFile(opening: Promise<SpoolFile>): Promise<void> {
     // A write that failed was reported to the writer; here only the descriptor matters.
     await this.#tail.catch(() => undefined)
-    const file = await this.#file.catch(() => undefined)
+    const file = await opening.catch(() => undefined)
     await file?.close()
   }
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Backend } from '../backend/backend.js'
 import type { Clock } from '../clock.js'
+import type { Departure } from '../departure.js'
 import { forwardedResponseHeaders, headerValue } from '../server/headers.js'
 import type { Flow, UpstreamHandler, UpstreamRequest } from '../upstream/connections.js'
 import type { Failure } from '../upstream/failure.js'
@@ -25,7 +26,7 @@ export interface AttemptOptions {
   upstream: UpstreamRequest
   response: ServerResponse
   requestId: string
-  signal: AbortSignal
+  departure: Departure
   clock: Clock
   /** A client that reads nothing for so long is given up. */
   clientStallMs: number
@@ -33,7 +34,7 @@ export interface AttemptOptions {
 
 /** Sends the request once. Never rejects. */
 export function runAttempt(options: AttemptOptions): Promise<Outcome> {
-  if (options.signal.aborted) return Promise.resolve({ kind: 'client-gone' })
+  if (options.departure.gone) return Promise.resolve({ kind: 'client-gone' })
   return new Promise((resolve) => {
     const attempt = new Attempt(options, resolve)
     attempt.start()
@@ -44,7 +45,7 @@ class Attempt implements UpstreamHandler {
   readonly #options: AttemptOptions
   readonly #settle: (outcome: Outcome) => void
   readonly #running = { stalled: () => this.#giveUp('stalled') }
-  readonly #onClientGone = (): void => this.#giveUp('client-gone')
+  #forgetClient: () => void = () => undefined
   #abort: (reason: Error) => void = () => undefined
   #gaveUp: 'stalled' | 'client-gone' | undefined
   #head: Omit<Answer, 'body'> | undefined
@@ -58,9 +59,9 @@ class Attempt implements UpstreamHandler {
   }
 
   start(): void {
-    const { backend, upstream, signal } = this.#options
+    const { backend, upstream, departure } = this.#options
     backend.running.add(this.#running)
-    signal.addEventListener('abort', this.#onClientGone, { once: true })
+    this.#forgetClient = departure.onGone(() => this.#giveUp('client-gone'))
     this.#abort = backend.connections.send(upstream, this)
   }
 
@@ -126,9 +127,9 @@ class Attempt implements UpstreamHandler {
   }
 
   #finish(outcome: Outcome): void {
-    const { backend, signal } = this.#options
+    const { backend } = this.#options
     backend.running.delete(this.#running)
-    signal.removeEventListener('abort', this.#onClientGone)
+    this.#forgetClient()
     this.#cancelStallTimer?.()
     this.#settle(outcome)
   }

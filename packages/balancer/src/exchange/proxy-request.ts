@@ -5,6 +5,7 @@ import type { Backend } from '../backend/backend.js'
 import { receiveBody, tooLarge } from '../body/receive.js'
 import { Spool, type SpoolMemory } from '../body/spool.js'
 import type { Clock } from '../clock.js'
+import type { Departure } from '../departure.js'
 import type { HealthMonitor } from '../health/monitor.js'
 import type { BalancerMetrics, RetryReason } from '../metrics/balancer-metrics.js'
 import type { Lease, Scheduler } from '../queue/scheduler.js'
@@ -45,8 +46,7 @@ export interface Call {
   light: boolean
   /** The client waits for 100 Continue. */
   expectsContinue: boolean
-  /** Aborted when the client goes away. */
-  signal: AbortSignal
+  departure: Departure
   /** Filled in for the access log. */
   trace: Trace
 }
@@ -67,7 +67,7 @@ export interface Trace {
  */
 export async function proxyRequest(context: ProxyContext, call: Call): Promise<void> {
   const { config, scheduler, spoolMemory, spoolDir, clock } = context
-  const { request, response, signal } = call
+  const { request, response, departure } = call
   if (Number(request.headers['content-length']) > config.maxBodySize) throw tooLarge(config.maxBodySize)
   if (!call.light) scheduler.admit(call.group)
   if (call.expectsContinue) response.writeContinue()
@@ -75,18 +75,20 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
   try {
     if (hasBody(request)) {
       const timeoutMs = config.timeouts.body
-      await receiveBody(request, spool, { maxBytes: config.maxBodySize, timeoutMs, clock, signal })
+      await receiveBody(request, spool, { maxBytes: config.maxBodySize, timeoutMs, clock, departure })
       call.trace.requestBytes = spool.size
     }
     await deliver(context, call, spool)
   } finally {
-    await spool.dispose()
+    // Nothing to wait for without a file.
+    const closing = spool.dispose()
+    if (closing) await closing
   }
 }
 
 async function deliver(context: ProxyContext, call: Call, spool: Spool): Promise<void> {
   const { config, scheduler, metrics, clock } = context
-  const { request, response, signal, requestId, trace } = call
+  const { request, response, departure, requestId, trace } = call
   const headers = forwardedRequestHeaders(request, requestId)
   const bodyBytes = methodHasBody(request.method) ? spool.size : undefined
   const records: AttemptRecord[] = []
@@ -97,7 +99,7 @@ async function deliver(context: ProxyContext, call: Call, spool: Spool): Promise
       group: call.group,
       avoid,
       replay: records.length > 0,
-      signal,
+      departure,
       patienceMs: config.queue.timeout,
     }
     const lease = call.light ? scheduler.next(avoid) : await scheduler.acquire(ticket)
@@ -115,7 +117,15 @@ async function deliver(context: ProxyContext, call: Call, spool: Spool): Promise
       bodyBytes,
     }
     const clientStallMs = config.timeouts.response
-    const outcome = await runAttempt({ backend, upstream, response, requestId, signal, clock, clientStallMs })
+    const outcome = await runAttempt({
+      backend,
+      upstream,
+      response,
+      requestId,
+      departure,
+      clock,
+      clientStallMs,
+    })
     const record = await conclude(context, call, lease, life, outcome)
     if (!record) return
     records.push(record)

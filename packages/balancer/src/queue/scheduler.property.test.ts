@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Backend } from '../backend/backend.js'
+import { Departure } from '../departure.js'
 import { FakeClock, settle } from '../fixtures/fake-clock.js'
 import { makeBackend } from '../fixtures/member.js'
 import { seededRandom } from '../fixtures/random.js'
@@ -15,7 +16,7 @@ class World {
   readonly backends: Backend[]
   readonly scheduler: Scheduler
   readonly live = new Set<Lease>()
-  readonly waiting = new Map<number, { client: string; controller: AbortController }>()
+  readonly waiting = new Map<number, { client: string; departure: Departure }>()
   readonly granted = new Map<string, number[]>()
   readonly outcomes = { granted: 0, refused: 0 }
   #next = 0
@@ -77,15 +78,15 @@ class World {
     const number = this.#next++
     const client = `client ${this.#below(4)}`
     const replay = this.random() < 0.1
-    const controller = new AbortController()
+    const departure = new Departure()
     const avoid = new Map(replay ? [[this.#pickBackend().id, this.#below(2)]] : [])
-    this.waiting.set(number, { client: replay ? 'replay' : client, controller })
+    this.waiting.set(number, { client: replay ? 'replay' : client, departure })
     const ticket = {
       client,
       group: undefined,
       avoid,
       replay,
-      signal: controller.signal,
+      departure,
       patienceMs: this.#below(1_000),
     }
     this.scheduler.acquire(ticket).then(
@@ -118,7 +119,7 @@ class World {
 
   #abort(): void {
     const entry = [...this.waiting.values()][this.#below(this.waiting.size)]
-    entry?.controller.abort()
+    entry?.departure.announce()
   }
 
   #changeBackend(): void {

@@ -1,6 +1,7 @@
 import { AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import type { Backend } from '../backend/backend.js'
+import { Departure } from '../departure.js'
 import { FakeClock, settle } from '../fixtures/fake-clock.js'
 import { makeBackend } from '../fixtures/member.js'
 import { seededRandom } from '../fixtures/random.js'
@@ -27,7 +28,7 @@ function ticket(overrides: Partial<Ticket> = {}): Ticket {
     group: undefined,
     avoid: new Map(),
     replay: false,
-    signal: new AbortController().signal,
+    departure: new Departure(),
     patienceMs: 1_000,
     ...overrides,
   }
@@ -97,15 +98,15 @@ describe('Scheduler', () => {
   it('forgets a request whose client went away in the queue', async () => {
     const { scheduler, clock } = setUp([makeBackend()])
     const lease = await scheduler.acquire(ticket())
-    const controller = new AbortController()
-    const gone = codeOf(scheduler.acquire(ticket({ signal: controller.signal })))
+    const departure = new Departure()
+    const gone = codeOf(scheduler.acquire(ticket({ departure })))
     const next = scheduler.acquire(ticket())
-    controller.abort()
+    departure.announce()
     expect(await gone).toBe('client_closed')
     lease.release()
     expect((await next).backend.id).toBe('a')
     expect(clock.pending).toBe(0)
-    expect(await codeOf(scheduler.acquire(ticket({ signal: controller.signal })))).toBe('client_closed')
+    expect(await codeOf(scheduler.acquire(ticket({ departure })))).toBe('client_closed')
   })
 
   it('puts a replay before all others, even when the queue is full', async () => {

@@ -2,6 +2,7 @@ import { AsrError, type BalancerConfig } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
 import { selectBackend, serves, type Wish } from '../backend/select.js'
 import type { Clock } from '../clock.js'
+import type { Departure } from '../departure.js'
 import type { Policy, Random } from '../policy/index.js'
 import { replaysAllowed } from './retry-budget.js'
 import { WaitingRoom, type Waiting } from './waiting-room.js'
@@ -15,8 +16,8 @@ export interface Ticket extends Wish {
   /** API key or address: the unit of fairness. */
   client: string
   replay: boolean
-  /** Aborted when the client goes away: the request leaves the queue. */
-  signal: AbortSignal
+  /** When the client goes away the request leaves the queue. */
+  departure: Departure
   /** Longest wait, in milliseconds. */
   patienceMs: number
 }
@@ -86,10 +87,10 @@ export class Scheduler {
 
   /**
    * Waits for a slot. Rejects with AsrError queue_full, queue_timeout, no_instance_ready, or client_closed when the
-   * signal was aborted.
+   * client has gone away.
    */
   acquire(ticket: Ticket): Promise<Lease> {
-    if (ticket.signal.aborted) return Promise.reject(clientClosed())
+    if (ticket.departure.gone) return Promise.reject(clientClosed())
     if (this.#waiting.size === 0) {
       const lease = this.#tryGrant(ticket, this.#options.clock.nowMs())
       if (lease) return Promise.resolve(lease)
@@ -143,7 +144,7 @@ export class Scheduler {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         cancelTimer()
-        ticket.signal.removeEventListener('abort', onAbort)
+        forget()
       }
       const entry: Entry = {
         client: ticket.client,
@@ -163,9 +164,8 @@ export class Scheduler {
         // Whoever stood behind it in its line may be served now.
         this.pump()
       }
-      const onAbort = (): void => refuse(clientClosed())
       const cancelTimer = clock.after(ticket.patienceMs, () => refuse(this.#timedOut(ticket.group)))
-      ticket.signal.addEventListener('abort', onAbort, { once: true })
+      const forget = ticket.departure.onGone(() => refuse(clientClosed()))
       this.#waiting.add(entry)
       // Those before it may wait for something that it does not need.
       this.pump()

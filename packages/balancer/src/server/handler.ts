@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AsrError, toAsrError } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
+import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
 import { checkFraming } from './framing.js'
 import { clientAddress, clientKey, requestIdOf } from './headers.js'
@@ -47,7 +48,7 @@ async function handle(
   const route = target && findRoute(target.pathname)
   const pathname = target?.pathname ?? ''
   const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
-  const signal = watchClient(context, request, response, { requestId, route, trace })
+  const departure = watchClient(context, request, response, { requestId, route, trace })
   try {
     checkFraming(request)
     if (request.url === '*' && request.method === 'OPTIONS') {
@@ -69,7 +70,7 @@ async function handle(
       throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
     const { path } = target
     const client = clientKey(request)
-    const call = { request, response, requestId, path, client, expectsContinue, signal, trace }
+    const call = { request, response, requestId, path, client, expectsContinue, departure, trace }
     await proxyRequest(context, { ...call, group: context.groupOf(request), light })
   } catch (thrown) {
     const error = toAsrError(thrown)
@@ -125,18 +126,18 @@ function noContent(requestId: string, allow: string): Reply {
   return { status: 204, headers: { 'x-request-id': requestId, allow }, body: '' }
 }
 
-/** Aborts the returned signal when the client leaves before its answer is complete, and reports the end of the answer. */
+/** Tells when the client leaves before its answer is complete, and reports the end of the answer. */
 function watchClient(
   context: HandlerContext,
   request: IncomingMessage,
   response: ServerResponse,
   about: { requestId: string; route: Route | undefined; trace: Trace },
-): AbortSignal {
-  const controller = new AbortController()
+): Departure {
+  const departure = new Departure()
   const startedAtMs = context.clock.nowMs()
   response.once('close', () => {
     const complete = response.writableFinished
-    if (!complete) controller.abort()
+    if (!complete) departure.announce()
     context.onDone({
       ...about.trace,
       requestId: about.requestId,
@@ -147,5 +148,5 @@ function watchClient(
       address: clientAddress(request),
     })
   })
-  return controller.signal
+  return departure
 }

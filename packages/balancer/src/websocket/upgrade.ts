@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { AsrError, toAsrError } from '@asr-cluster/protocol'
+import { Departure } from '../departure.js'
 import type { Trace } from '../exchange/proxy-request.js'
 import type { HandlerContext } from '../server/handler.js'
 import type { Lease } from '../queue/scheduler.js'
@@ -102,8 +103,8 @@ export class Upgrades {
     const group = this.#context.groupOf(request)
     scheduler.admit(group)
     prepare(request, requestId, target.path)
-    const gone = new AbortController()
-    socket.once('close', () => gone.abort())
+    const departure = new Departure()
+    socket.once('close', () => departure.announce())
     const avoid = new Map<string, number>()
     for (let attempt = 1; ; attempt += 1) {
       const lease = await scheduler.acquire({
@@ -111,7 +112,7 @@ export class Upgrades {
         group,
         avoid,
         replay: attempt > 1,
-        signal: gone.signal,
+        departure,
         patienceMs: config.queue.timeout,
       })
       if (this.#closing) {

@@ -1,0 +1,28 @@
+/**
+ * Whether the client of a request has gone away. What an AbortSignal would do, for one listener at a time: the stages of
+ * a request follow one another, and there is one of these for each request.
+ */
+export class Departure {
+  #gone = false
+  #listener: (() => void) | undefined
+
+  get gone(): boolean {
+    return this.#gone
+  }
+
+  /** Takes the place of the listener before; the returned function takes this one away. */
+  onGone(listener: () => void): () => void {
+    this.#listener = listener
+    return () => {
+      if (this.#listener === listener) this.#listener = undefined
+    }
+  }
+
+  announce(): void {
+    if (this.#gone) return
+    this.#gone = true
+    const listener = this.#listener
+    this.#listener = undefined
+    listener?.()
+  }
+}
