@@ -1,3 +1,4 @@
+import { doctorCommand } from './commands/doctor.js'
 import { modelsCommand } from './commands/models.js'
 import { pullCommand } from './commands/pull.js'
 import { transcribeCommand } from './commands/transcribe.js'
@@ -8,4 +9,5 @@ export function addToolCommands(add: <Args>(command: Command<Args>) => void): vo
   add(transcribeCommand)
   add(pullCommand)
   add(modelsCommand)
+  add(doctorCommand)
 }

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import { instanceStates } from '@asr-cluster/protocol'
 import type { Gpu } from '../gpu/gpu.js'
+import { createCpuUse } from './cpu-use.js'
 import type { ClusterEvent } from './events.js'
 
 /** The supervisor's part of the cluster's `/metrics`; the balancer shows it. */
@@ -32,6 +33,15 @@ export function createSupervisorMetrics(): SupervisorMetrics {
     help: '1 for the state that an instance is in, 0 for the others.',
     labelNames: ['instance', 'state'] as const,
     registers: [registry],
+  })
+  const cpuUse = createCpuUse()
+  new Gauge({
+    name: 'asr_cpu_utilization_ratio',
+    help: 'Share of all cores of the machine that was busy, by anybody.',
+    registers: [registry],
+    collect() {
+      this.set(cpuUse())
+    },
   })
   const gpuGauge = (name: string, help: string): Gauge<'gpu'> =>
     new Gauge({ name, help, labelNames: ['gpu'] as const, registers: [registry] })

@@ -73,7 +73,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const socket = bindListeningSocket(config.balancer.host, config.balancer.port)
   const { port } = socket
   const clusterId = `${port}-${randomBytes(8).toString('hex')}`
-  const guard = startGuard(clusterId, (message) => notice('warn', `the guard ${message}`))
+  const guard = startGuard(clusterId, clock, (message) => notice('warn', `the guard ${message}`))
   const spawner = guardedSpawner(systemSpawner, guard)
   const gpus = createGpuInventory({ spawner, clock, onTrouble: (message) => notice('warn', message) })
   const gpuWatch = createGpuWatch(gpus)

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { environment } from '@asr-cluster/protocol'
+import type { Clock } from '../world/clock.js'
 
 /**
  * A shell that does nothing until our end of its input closes, which the kernel does even at `kill -9`. Then it
@@ -24,38 +25,58 @@ done
 `
 
 export interface Guard {
-  readonly pid: number | null
   add(groupId: number): void
   remove(groupId: number): void
   /** Ends the guard without harm; call it when nothing of ours is left. */
   quit(): void
 }
 
-/** Starts the guard of one run. `clusterId` must be unique to the run. */
-export function startGuard(clusterId: string, onLost: (message: string) => void): Guard {
-  const child = spawn(
-    '/bin/sh',
-    ['-c', script, 'asr-cluster-guard', `${environment.clusterId}=${clusterId}`],
-    {
-      detached: true,
-      stdio: ['pipe', 'ignore', 'ignore'],
-    },
-  )
+const restartMs = 1_000
+
+/** Starts the guard of one run, and again if it dies. `clusterId` must be unique to the run. */
+export function startGuard(clusterId: string, clock: Clock, onLost: (message: string) => void): Guard {
+  const groups = new Set<number>()
   let isQuitting = false
-  child.once('error', (error) => onLost(`cannot run: ${error.message}`))
-  child.once('exit', (code, signal) => {
-    if (!isQuitting) onLost(`ended with ${signal ?? `code ${code}`}`)
-  })
-  child.stdin.on('error', () => {})
-  child.unref()
-  const tell = (line: string): void => void child.stdin.write(`${line}\n`)
+  let cancelRestart = (): void => {}
+  let tell: (line: string) => void = () => {}
+
+  function start(): void {
+    const child = spawn(
+      '/bin/sh',
+      ['-c', script, 'asr-cluster-guard', `${environment.clusterId}=${clusterId}`],
+      {
+        detached: true,
+        stdio: ['pipe', 'ignore', 'ignore'],
+      },
+    )
+    const onEnd = (how: string): void => {
+      if (isQuitting) return
+      onLost(how)
+      tell = () => {}
+      cancelRestart = clock.after(restartMs, start)
+    }
+    child.once('error', (error) => onEnd(`cannot run: ${error.message}`))
+    child.once('exit', (code, signal) => onEnd(`ended with ${signal ?? `code ${code}`}`))
+    child.stdin.on('error', () => {})
+    child.unref()
+    tell = (line) => void child.stdin.write(`${line}\n`)
+    for (const groupId of groups) tell(`add ${groupId}`)
+  }
+
+  start()
   return {
-    pid: child.pid ?? null,
-    add: (groupId) => tell(`add ${groupId}`),
-    remove: (groupId) => tell(`remove ${groupId}`),
+    add(groupId) {
+      groups.add(groupId)
+      tell(`add ${groupId}`)
+    },
+    remove(groupId) {
+      groups.delete(groupId)
+      tell(`remove ${groupId}`)
+    },
     quit() {
       isQuitting = true
-      child.stdin.end('quit\n')
+      cancelRestart()
+      tell('quit')
     },
   }
 }

@@ -1,5 +1,6 @@
 import { get } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { probeHeader } from '@asr-cluster/protocol'
 
 export class ProbeTimeoutError extends Error {
   override name = 'ProbeTimeoutError'
@@ -21,7 +22,7 @@ export function httpGet(url: string, timeoutMs: number, signal: AbortSignal): Pr
       if (limit.aborted) reject(new ProbeTimeoutError(`no answer within ${timeoutMs} ms`, { cause: error }))
       else reject(new Error(describe(error), { cause: error }))
     }
-    const request = get(url, { agent: false, signal: limit }, (response) => {
+    const request = get(url, { agent: false, signal: limit, headers: { [probeHeader]: '1' } }, (response) => {
       text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), fail)
     })
     request.on('error', fail)

@@ -2,9 +2,10 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { environment } from '@asr-cluster/protocol'
 import { execa } from 'execa'
 import { detectParentDeath } from './parent-death.js'
-import { livingGroupMembers } from './process-table.js'
+import { listPids, livingGroupMembers, readEnvironment } from './process-table.js'
 
 export interface SpawnRequest {
   file: string
@@ -91,7 +92,7 @@ export const systemSpawner: Spawner = {
     })
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
     const exited = exit.then(async (info) => {
-      await finish(pid, closed, [stdout, stderr])
+      await finish(pid, request.env[environment.identity] ?? null, closed, [stdout, stderr])
       return info
     })
     return {
@@ -138,9 +139,15 @@ export function signalGroup(groupId: number, signal: NodeJS.Signals | 0): boolea
   }
 }
 
-/** After the end of the leader: its group goes too, and what it wrote is read. */
-async function finish(pid: number, closed: Promise<void>, streams: readonly Readable[]): Promise<void> {
+/** After the end of the leader: all that came of it goes too, and what it wrote is read. */
+async function finish(
+  pid: number,
+  identity: string | null,
+  closed: Promise<void>,
+  streams: readonly Readable[],
+): Promise<void> {
   await sweepGroup(pid)
+  if (identity !== null) sweepMarked(identity)
   const grace = new AbortController()
   await Promise.race([closed, sleep(outputGraceMs, undefined, { signal: grace.signal }).catch(() => {})])
   grace.abort()
@@ -154,6 +161,18 @@ async function sweepGroup(groupId: number): Promise<void> {
     // A zombie that nobody reaps counts as gone, though the kernel still finds its group.
     if (livingGroupMembers(groupId).length === 0 || performance.now() > deadline) return
     await sleep(5)
+  }
+}
+
+/** Kills what has left the group but still carries the mark of this life. */
+function sweepMarked(identity: string): void {
+  for (const pid of listPids()) {
+    if (pid === process.pid || readEnvironment(pid, environment.identity) !== identity) continue
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // Gone by itself.
+    }
   }
 }
 
