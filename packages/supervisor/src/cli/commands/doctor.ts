@@ -80,9 +80,21 @@ function stateDirProblems(env: NodeJS.ProcessEnv): string[] {
 function readModel({ groups }: ClusterConfig, instances: number): ClusterFacts['model'] {
   const [group] = groups
   if (!group || group.command) return null
-  const weights = readdirSync(group.model).filter((name) => name.endsWith('.safetensors'))
-  const weightBytes = weights.reduce((sum, name) => sum + statSync(join(group.model, name)).size, 0)
-  return { dir: group.model, weightBytes, quantization: group.quantization, instances }
+  return {
+    dir: group.model,
+    weightBytes: weightBytesIn(group.model),
+    quantization: group.quantization,
+    instances,
+  }
+}
+
+function weightBytesIn(dir: string): number {
+  try {
+    const weights = readdirSync(dir).filter((name) => name.endsWith('.safetensors'))
+    return weights.reduce((sum, name) => sum + statSync(join(dir, name)).size, 0)
+  } catch {
+    return 0
+  }
 }
 
 async function readPorts(

@@ -1,0 +1,6 @@
+export { examine, formatDiagnosis } from './examine.js'
+export type { Diagnosis } from './examine.js'
+export type { ClusterFacts, FolderFact, PortFact } from './facts.js'
+export { readFolder } from './read-folder.js'
+export { readMachine } from './read-machine.js'
+export { readRuntime } from './read-runtime.js'
