@@ -82,7 +82,7 @@ describe('runInstance', () => {
       return engine
     })
     const url = await run.listening.opened
-    expect(await ask(`${url}/health`)).toMatchObject({
+    expect(await ask(`${url}/health`, { headers: { 'x-asr-probe': '1' } })).toMatchObject({
       status: 503,
       json: { status: 'starting', identity: 'me' },
     })

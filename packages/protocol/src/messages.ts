@@ -1,8 +1,11 @@
 import { z } from 'zod'
 
+/** Sent with the value 1 by the balancer's and the supervisor's probes: `/health` then shows the identity. */
+export const probeHeader = 'x-asr-probe'
+
 /** Names of the environment variables by which the supervisor talks to a child before IPC is up. */
 export const environment = {
-  /** Secret of this life of the instance; `/health` answers with it as `identity`. */
+  /** Secret of this life of the instance; `/health` tells it to probes as `identity`. */
   identity: 'ASR_INSTANCE_IDENTITY',
   /** Pid of the supervisor; a child whose parent is another one exits at once. */
   supervisorPid: 'ASR_SUPERVISOR_PID',

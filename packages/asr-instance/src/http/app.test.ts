@@ -1,11 +1,12 @@
-import { healthSchema } from '@asr-cluster/protocol'
+import { healthSchema, probeHeader } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { ask, fakeEngine, form, post, silentWav, startTestServer } from './server.fixture.js'
 
 describe('status routes', () => {
-  it('answers /health with the identity of this life', async () => {
+  it('shows the identity of this life to probes only', async () => {
     const { url } = await startTestServer()
-    const response = await fetch(`${url}/health`)
+    expect((await ask(`${url}/health`)).json).not.toHaveProperty('identity')
+    const response = await fetch(`${url}/health`, { headers: { [probeHeader]: '1' } })
     expect(response.status).toBe(200)
     expect(healthSchema.parse(await response.json())).toEqual({
       status: 'healthy',

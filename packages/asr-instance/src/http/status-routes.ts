@@ -1,12 +1,16 @@
-import { AsrError } from '@asr-cluster/protocol'
+import { AsrError, probeHeader } from '@asr-cluster/protocol'
 import type { Request, Response } from 'express'
 import type { Service } from './service.js'
 
 export function healthRoute(service: Service) {
-  return (_req: Request, res: Response): void => {
-    const health = service.health()
+  return (req: Request, res: Response): void => {
+    const { identity, ...health } = service.health()
     if (health.status !== 'healthy') res.setHeader('retry-after', '2')
-    res.status(health.status === 'healthy' ? 200 : 503).json(health)
+    res.status(health.status === 'healthy' ? 200 : 503).json({
+      ...health,
+      // For probes only: whoever knows it can pass for this instance.
+      ...(identity !== undefined && req.headers[probeHeader] === '1' ? { identity } : {}),
+    })
   }
 }
 

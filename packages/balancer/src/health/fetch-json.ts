@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { probeHeader } from '@asr-cluster/protocol'
 
 export type FetchResult =
   /** `json` is undefined when the body is not JSON or too long. */
@@ -10,6 +11,7 @@ export type FetchResult =
 
 /** One GET on a connection of its own, so that what it finds is about the server and not about an old socket. */
 export function fetchJson(url: URL, timeoutMs: number, maxBytes: number): Promise<FetchResult> {
+  const headers = { accept: 'application/json', [probeHeader]: '1' }
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest
   return new Promise((resolve) => {
     const finish = (result: FetchResult): void => {
@@ -18,7 +20,7 @@ export function fetchJson(url: URL, timeoutMs: number, maxBytes: number): Promis
       request.destroy()
     }
     const timer = setTimeout(() => finish({ kind: 'timeout' }), timeoutMs)
-    const request = send(url, { agent: false, headers: { accept: 'application/json' } }, (response) => {
+    const request = send(url, { agent: false, headers }, (response) => {
       readJson(response, maxBytes, (json) =>
         finish({ kind: 'answer', status: response.statusCode ?? 0, json }),
       )

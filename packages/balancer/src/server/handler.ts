@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AsrError, toAsrError } from '@asr-cluster/protocol'
+import { AsrError, toAsrError, type Member } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
 import { checkFraming } from './framing.js'
 import { clientAddress, clientKey, requestIdOf } from './headers.js'
-import { healthz, modelList, readyz } from './own-routes.js'
+import { healthz, modelDetail, modelList, readyz } from './own-routes.js'
 import { reply, replyError, type Reply } from './respond.js'
-import { findRoute, parseTarget, type Route, type RouteLabel } from './routes.js'
+import { findRoute, modelInPath, parseTarget, type Route, type RouteLabel } from './routes.js'
 
 /** What the routes need of the balancer besides the data path. */
 export interface HandlerContext extends ProxyContext {
@@ -61,7 +61,7 @@ async function handle(
       return
     }
     if (route.kind !== 'proxy' && route.kind !== 'light-proxy') {
-      const answer = await ownRoute(context, route)
+      const answer = await ownRoute(context, route, pathname)
       reply(request, response, { ...answer, headers: { ...answer.headers, 'x-request-id': requestId } })
       return
     }
@@ -83,7 +83,7 @@ async function handle(
   }
 }
 
-async function ownRoute(context: HandlerContext, route: Route): Promise<Reply> {
+async function ownRoute(context: HandlerContext, route: Route, pathname: string): Promise<Reply> {
   switch (route.kind) {
     case 'healthz':
       return healthz()
@@ -94,15 +94,20 @@ async function ownRoute(context: HandlerContext, route: Route): Promise<Reply> {
     case 'websocket':
       throw new AsrError('invalid_request', 'This route needs a WebSocket upgrade.')
     case 'models':
-      return modelList(
-        context.members().map((backend) => backend.member),
-        context.startedAtSeconds,
-      )
+      return modelList(membersOf(context), context.startedAtSeconds)
+    case 'model':
+      return modelDetail(membersOf(context), modelInPath(pathname), context.startedAtSeconds)
+    case 'not-implemented':
+      throw new AsrError('not_implemented', 'The models transcribe; they do not translate.')
     default: {
       const body = await context.renderMetrics()
       return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body }
     }
   }
+}
+
+function membersOf(context: HandlerContext): Member[] {
+  return context.members().map((backend) => backend.member)
 }
 
 function refuseMethod(

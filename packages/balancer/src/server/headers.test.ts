@@ -51,6 +51,10 @@ describe('forwardedRequestHeaders', () => {
     expect(names.sort()).toEqual(['x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'x-request-id'])
   })
 
+  it('does not let a client pass for a probe', () => {
+    expect(forwardedRequestHeaders(request('X-ASR-Probe', '1'), 'id')).not.toContain('X-ASR-Probe')
+  })
+
   it('tells who the client is, after whoever told it before', () => {
     const list = pairs(
       forwardedRequestHeaders(

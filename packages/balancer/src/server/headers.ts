@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { probeHeader } from '@asr-cluster/protocol'
 
 /** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
 const hopByHop = new Set([
@@ -23,6 +24,7 @@ const replacedInRequest = new Set([
   'x-forwarded-host',
   'x-real-ip',
   'x-request-id',
+  probeHeader,
 ])
 const replacedInResponse = new Set(['x-request-id', 'x-asr-instance'])
 

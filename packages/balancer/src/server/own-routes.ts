@@ -23,7 +23,33 @@ export function readyz(state: { draining: boolean; instancesUp: number }): Reply
 
 /** The models of all members in OpenAI's list shape; `createdSeconds` is a Unix time. */
 export function modelList(members: readonly Member[], createdSeconds: number): Reply {
-  const names = [...new Set(members.flatMap((member) => member.models))].sort()
-  const data = names.map((id) => ({ id, object: 'model', created: createdSeconds, owned_by: 'asr-cluster' }))
+  const data = modelNames(members).map((id) => describeModel(id, createdSeconds))
   return { status: 200, headers: json, body: JSON.stringify({ object: 'list', data }) }
+}
+
+/** One model in OpenAI's shape. Throws AsrError model_not_found. */
+export function modelDetail(members: readonly Member[], name: string, createdSeconds: number): Reply {
+  const names = modelNames(members)
+  if (!names.includes(name)) throw modelNotFound(name, names)
+  return { status: 200, headers: json, body: JSON.stringify(describeModel(name, createdSeconds)) }
+}
+
+export function modelNames(members: readonly Member[]): string[] {
+  return [...new Set(members.flatMap((member) => member.models))].sort()
+}
+
+/** Lists what is served, so that the mistake can be seen at once. */
+export function modelNotFound(name: string, served: readonly string[]): AsrError {
+  const list = served.length === 0 ? 'nothing at the moment' : served.join(', ')
+  return new AsrError(
+    'model_not_found',
+    `The model \`${name.slice(0, 200)}\` is not served here. Served: ${list}.`,
+    {
+      param: 'model',
+    },
+  )
+}
+
+function describeModel(id: string, createdSeconds: number): object {
+  return { id, object: 'model', created: createdSeconds, owned_by: 'asr-cluster' }
 }

@@ -2,19 +2,30 @@
 export type RouteLabel =
   | '/asr'
   | '/v1/audio/transcriptions'
+  | '/v1/audio/translations'
   | '/v1/models'
   | '/v1/realtime'
   | '/health'
   | '/healthz'
   | '/readyz'
   | '/metrics'
+  | '/openapi.json'
   | 'other'
 
 export interface Route {
   label: RouteLabel
   methods: readonly string[]
   /** `proxy` goes to an instance with a free slot, `light-proxy` to any; the others are answered here. */
-  kind: 'proxy' | 'light-proxy' | 'websocket' | 'models' | 'healthz' | 'readyz' | 'metrics'
+  kind:
+    | 'proxy'
+    | 'light-proxy'
+    | 'websocket'
+    | 'models'
+    | 'model'
+    | 'not-implemented'
+    | 'healthz'
+    | 'readyz'
+    | 'metrics'
 }
 
 const read = ['GET', 'HEAD'] as const
@@ -22,7 +33,9 @@ const read = ['GET', 'HEAD'] as const
 const routes: Record<string, Route> = {
   '/asr': { label: '/asr', methods: ['POST'], kind: 'proxy' },
   '/v1/audio/transcriptions': { label: '/v1/audio/transcriptions', methods: ['POST'], kind: 'proxy' },
+  '/v1/audio/translations': { label: '/v1/audio/translations', methods: ['POST'], kind: 'not-implemented' },
   '/health': { label: '/health', methods: read, kind: 'light-proxy' },
+  '/openapi.json': { label: '/openapi.json', methods: read, kind: 'light-proxy' },
   '/v1/models': { label: '/v1/models', methods: read, kind: 'models' },
   '/v1/realtime': { label: '/v1/realtime', methods: ['GET'], kind: 'websocket' },
   '/healthz': { label: '/healthz', methods: read, kind: 'healthz' },
@@ -30,8 +43,23 @@ const routes: Record<string, Route> = {
   '/metrics': { label: '/metrics', methods: read, kind: 'metrics' },
 }
 
+/** `GET /v1/models/{model}`; the name of a model may have slashes. */
+const modelRoute: Route = { label: '/v1/models', methods: read, kind: 'model' }
+const modelPrefix = '/v1/models/'
+
 export function findRoute(pathname: string): Route | undefined {
-  return Object.hasOwn(routes, pathname) ? routes[pathname] : undefined
+  if (Object.hasOwn(routes, pathname)) return routes[pathname]
+  return pathname.length > modelPrefix.length && pathname.startsWith(modelPrefix) ? modelRoute : undefined
+}
+
+/** The name in a path of `modelRoute`; as it stands when its percent-encoding is broken. */
+export function modelInPath(pathname: string): string {
+  const name = pathname.slice(modelPrefix.length)
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
 }
 
 export interface Target {
