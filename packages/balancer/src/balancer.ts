@@ -16,6 +16,7 @@ import { Scheduler } from './queue/scheduler.js'
 import { createBalancerServer } from './server/create-server.js'
 import { Exchanges } from './server/exchanges.js'
 import { createHandler, type AccessEntry, type HandlerContext } from './server/handler.js'
+import { KeyRing } from './server/key-ring.js'
 import { Connections } from './upstream/connections.js'
 import { Upgrades } from './websocket/upgrade.js'
 
@@ -25,6 +26,8 @@ export interface BalancerDeps {
   random?: Random
   probe?: Probe
   spoolDir?: string
+  /** Hashes of the API keys that are let in; none lets everybody in. */
+  apiKeyHashes?: readonly string[]
   /** Whether this member's slots are what its health answer says, instead of what was configured. */
   takesSlotsFromHealth?: (id: string) => boolean
   /** The stats changed in a way that should be told at once. */
@@ -119,6 +122,7 @@ export class Balancer {
       isDraining: () => this.#draining,
       renderMetrics: () => clusterMetrics(metrics.registry, this.#supervisorMetrics, this.members.backends),
       members: () => this.members.backends,
+      keys: new KeyRing(deps.apiKeyHashes ?? []),
       startedAtSeconds: Math.floor(Date.now() / 1_000),
       onDone: (entry) => {
         metrics.answered(entry.route, entry.status, entry.durationMs / 1_000)

@@ -1,4 +1,5 @@
-import { environment, exitCodes } from '@asr-cluster/protocol'
+import { readFileSync } from 'node:fs'
+import { apiKeySchema, environment, exitCodes, isLoopback, parseApiKeysFile } from '@asr-cluster/protocol'
 import { pino, type Logger } from 'pino'
 import yargs from 'yargs'
 import { Balancer } from './balancer.js'
@@ -27,6 +28,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 interface Arguments {
+  apiKeysFile: string | undefined
+  insecure: boolean
   flags: Record<string, unknown>
   upstreams: Upstream[]
   configJson: unknown
@@ -36,6 +39,8 @@ interface Arguments {
 }
 
 interface Parsed extends Record<string, unknown> {
+  apiKeysFile?: string
+  insecure: boolean
   help?: boolean
   upstream: string[]
   configJson?: string
@@ -59,6 +64,15 @@ function parse(argv: readonly string[]): Arguments {
       type: 'number',
       describe: 'Listen on this inherited socket instead of host and port',
     })
+    .option('api-keys-file', {
+      type: 'string',
+      describe: 'Let only these API keys in: one a line, as it is or as sha256:HEX',
+    })
+    .option('insecure', {
+      type: 'boolean',
+      default: false,
+      describe: 'Listen on a host that is not loopback without API keys',
+    })
     .option('access-log', { type: 'boolean', default: false, describe: 'Log one line for each answer' })
     .option('log-level', {
       choices: ['debug', 'info', 'warn', 'error', 'silent'] as const,
@@ -79,6 +93,8 @@ function parse(argv: readonly string[]): Arguments {
     upstreams: parseUpstreams(parsed.upstream),
     configJson: parsed.configJson === undefined ? undefined : parseJson(parsed.configJson),
     listenFd: parsed.listenFd,
+    apiKeysFile: parsed.apiKeysFile,
+    insecure: parsed.insecure,
     logLevel: parsed.logLevel,
     accessLog: parsed.accessLog,
   }
@@ -94,6 +110,17 @@ function parseJson(text: string): unknown {
 
 async function run(args: Arguments): Promise<void> {
   const config = resolveConfig(args.configJson, args.flags)
+  const apiKeyHashes = readApiKeys(args.apiKeysFile)
+  if (
+    args.listenFd === undefined &&
+    !isLoopback(config.host) &&
+    apiKeyHashes.length === 0 &&
+    !args.insecure
+  ) {
+    throw new ConfigurationError(
+      `--host ${config.host} is reachable from other machines: give --api-keys-file, or --insecure if something in front protects it`,
+    )
+  }
   const parent: ParentChannel | undefined = process.send ? (process as unknown as ParentChannel) : undefined
   if (!parent && args.upstreams.length === 0) throw new UsageError('at least one --upstream is needed')
   // Lines are few, so they are written at once: the last words before a death are the ones that matter.
@@ -104,6 +131,7 @@ async function run(args: Arguments): Promise<void> {
   )
   const balancer = new Balancer(config, {
     log,
+    apiKeyHashes,
     onUrgentStats: () => link?.sendStatsSoon(),
     takesSlotsFromHealth: (id) => autoSlots.has(id),
     ...(args.accessLog ? { onAccess: (entry) => log.info(entry, 'access') } : {}),
@@ -124,6 +152,17 @@ async function run(args: Arguments): Promise<void> {
   const port = await balancer.listen(args.listenFd === undefined ? config : { fd: args.listenFd })
   log.info({ host: config.host, port, policy: config.policy }, 'listening')
   link?.send({ type: 'listening', port })
+}
+
+/** Of the file, and of the environment, where a supervisor puts them. */
+function readApiKeys(file: string | undefined): string[] {
+  const inherited = process.env[environment.apiKeyHashes]?.split(',') ?? []
+  try {
+    const fromFile = file === undefined ? [] : parseApiKeysFile(readFileSync(file, 'utf8'))
+    return [...inherited.filter(Boolean).map((hash) => apiKeySchema.parse(hash)), ...fromFile]
+  } catch (error) {
+    throw new ConfigurationError(`--api-keys-file ${file}: ${(error as Error).message}`)
+  }
 }
 
 async function exitClean(balancer: Balancer, log: Logger): Promise<void> {

@@ -113,7 +113,10 @@ export function errorBody(error: AsrError, path: string): object {
 
 /** Response headers that go with the error. */
 export function errorHeaders(error: AsrError): Record<string, string> {
-  return error.retryAfterSeconds === undefined ? {} : { 'retry-after': String(error.retryAfterSeconds) }
+  return {
+    ...(error.retryAfterSeconds === undefined ? {} : { 'retry-after': String(error.retryAfterSeconds) }),
+    ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+  }
 }
 
 /** What an error looks like once it was rendered for a client: status, headers and body bytes as JSON. */

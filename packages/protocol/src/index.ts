@@ -1,3 +1,4 @@
+export * from './api-keys.js'
 export * from './balancer-config.js'
 export * from './errors.js'
 export * from './messages.js'

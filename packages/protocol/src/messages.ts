@@ -9,6 +9,8 @@ export const environment = {
   identity: 'ASR_INSTANCE_IDENTITY',
   /** Pid of the supervisor; a child whose parent is another one exits at once. */
   supervisorPid: 'ASR_SUPERVISOR_PID',
+  /** Hashes of the API keys that the balancer lets in, separated by commas; never on a command line. */
+  apiKeyHashes: 'ASR_API_KEY_HASHES',
   /** Id of the cluster; marks processes of ours in /proc. */
   clusterId: 'ASR_CLUSTER_ID',
 } as const

@@ -6,6 +6,7 @@ import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-r
 import { checkFraming } from './framing.js'
 import { clientAddress, clientKey, requestIdOf } from './headers.js'
 import { healthz, modelDetail, modelList, readyz } from './own-routes.js'
+import type { KeyRing } from './key-ring.js'
 import { reply, replyError, type Reply } from './respond.js'
 import { findRoute, modelInPath, parseTarget, type Route, type RouteLabel } from './routes.js'
 
@@ -16,6 +17,7 @@ export interface HandlerContext extends ProxyContext {
   members: () => readonly Backend[]
   /** The group that the request names; throws AsrError model_not_found. */
   groupOf: (request: IncomingMessage) => string | undefined
+  keys: KeyRing
   startedAtSeconds: number
   /** Called at the end of each answer. */
   onDone: (entry: AccessEntry) => void
@@ -29,6 +31,9 @@ export interface AccessEntry extends Trace {
   durationMs: number
   address: string
 }
+
+/** Whoever watches the process needs no key. */
+const openRoutes = new Set<Route['kind']>(['healthz', 'readyz'])
 
 /** The request listener of the server; never rejects. */
 export function createHandler(context: HandlerContext) {
@@ -51,6 +56,7 @@ async function handle(
   const departure = watchClient(context, request, response, { requestId, route, trace })
   try {
     checkFraming(request)
+    if (!route || !openRoutes.has(route.kind)) context.keys.check(request)
     if (request.url === '*' && request.method === 'OPTIONS') {
       reply(request, response, noContent(requestId, 'GET, HEAD, POST, OPTIONS'))
       return

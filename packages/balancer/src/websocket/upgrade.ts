@@ -97,6 +97,7 @@ export class Upgrades {
   ): Promise<number> {
     const { scheduler, config } = this.#context
     checkFraming(request)
+    this.#context.keys.check(request)
     const target = parseTarget(request.url ?? '')
     if (target?.pathname !== path) throw new AsrError('not_found', 'There is no WebSocket on this path.')
     if (this.#closing) throw draining()

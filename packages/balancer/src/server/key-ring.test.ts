@@ -1,0 +1,48 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { AsrError, hashApiKey } from '@asr-cluster/protocol'
+import { describe, expect, it } from 'vitest'
+import { KeyRing } from './key-ring.js'
+
+const ring = new KeyRing([hashApiKey('first-key'), hashApiKey('second-key')])
+
+function outcome(headers: IncomingHttpHeaders, keys = ring): string {
+  try {
+    keys.check({ headers } as IncomingMessage)
+    return 'in'
+  } catch (error) {
+    return (error as AsrError).code
+  }
+}
+
+describe('KeyRing', () => {
+  it.each([
+    ['Bearer first-key', 'in'],
+    ['bearer  second-key ', 'in'],
+    ['Bearer third-key', 'unauthorized'],
+    ['Bearer first-ke', 'unauthorized'],
+    ['Bearer first-key first-key', 'unauthorized'],
+    ['Basic first-key', 'unauthorized'],
+    ['first-key', 'unauthorized'],
+    [`Bearer ${hashApiKey('first-key')}`, 'unauthorized'],
+    ['', 'unauthorized'],
+  ])('%s: %s', (authorization, expected) => {
+    expect(outcome({ authorization })).toBe(expected)
+  })
+
+  it('takes a key that a browser offers as a protocol of a WebSocket', () => {
+    const offer = (key: string) => ({ 'sec-websocket-protocol': `realtime, openai-insecure-api-key.${key}` })
+    expect(outcome(offer('second-key'))).toBe('in')
+    expect(outcome(offer('third-key'))).toBe('unauthorized')
+    expect(outcome({ 'sec-websocket-protocol': 'realtime' })).toBe('unauthorized')
+  })
+
+  it('lets everybody in when there are no keys', () => {
+    expect(outcome({}, new KeyRing([]))).toBe('in')
+  })
+
+  it('never says the key in an error', () => {
+    expect(() => ring.check({ headers: { authorization: 'Bearer my-secret' } } as IncomingMessage)).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining('my-secret') as string }),
+    )
+  })
+})
