@@ -2,18 +2,18 @@ import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { exitCodes } from '@asr-cluster/protocol'
 import { reachableHost } from '../balancer/balancer-program.js'
-import { PortTakenError } from '../balancer/listening-socket.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { createShutdownRequests } from '../cluster/shutdown-requests.js'
 import { startSupervisor } from '../cluster/supervisor.js'
 import type { Supervisor } from '../cluster/supervisor.js'
 import type { ClusterConfig } from '../config/schema.js'
 import { installationRoot } from '../config/load-config.js'
-import { AlreadyRunningError } from '../control/control-server.js'
 import { stateDir } from '../control/state-dir.js'
 import { systemClock } from '../world/clock.js'
+import { serviceManager } from '../world/systemd.js'
 import type { CliContext } from './context.js'
 import { cliExit } from './exit-codes.js'
+import { explainError } from './explain-error.js'
 import { createNarrator } from './narrator.js'
 import { detachedParent } from './detach.js'
 
@@ -25,7 +25,7 @@ export async function runForeground(
 ): Promise<number> {
   const parent = detachedParent(context.env)
   const say = parent?.say ?? context.output.print
-  const complain = parent?.say ?? context.output.complain
+  const service = serviceManager(context.env, systemClock)
   let supervisor: Supervisor
   try {
     supervisor = await startSupervisor({
@@ -35,18 +35,25 @@ export async function runForeground(
       onEvent: createNarrator(context.output, say),
     })
   } catch (error) {
-    if (!(error instanceof AlreadyRunningError || error instanceof PortTakenError)) throw error
-    complain(error.message)
-    parent?.finish(cliExit.failed)
-    return cliExit.failed
+    service.close()
+    if (!parent) throw error
+    const code = explainError(error, { ...context.output, complain: say })
+    parent.finish(code)
+    return code
   }
   const unhandle = handleSignals(supervisor, say)
+  const onReady = (status: string): void => {
+    service.ready(status)
+    parent?.finish(cliExit.ok)
+  }
+  supervisor.cluster.until(supervisor.isShuttingDown).then(service.stopping, () => {})
   let code: number = cliExit.ok
   try {
-    code = await serve(supervisor, config, say, parent !== null, () => parent?.finish(cliExit.ok))
+    code = await serve(supervisor, config, say, parent !== null, onReady)
     await supervisor.finished
   } finally {
     unhandle()
+    service.close()
   }
   say('stopped')
   parent?.finish(code)
@@ -59,7 +66,7 @@ async function serve(
   config: ClusterConfig,
   say: (line: string) => void,
   isDetached: boolean,
-  onReady: () => void,
+  onReady: (status: string) => void,
 ): Promise<number> {
   const { cluster } = supervisor
   const balancerGone = (): boolean => cluster.balancers.current().state().state === 'failed'
@@ -68,8 +75,9 @@ async function serve(
   const isReady = cluster.instances().some(({ process }) => process.state().state === 'ready')
   const hasInstances = cluster.instances().length > 0
   if (!balancerGone() && !isStopped() && (isReady || !hasInstances)) {
-    for (const line of welcome(cluster, config, supervisor.port, isDetached)) say(line)
-    onReady()
+    const lines = welcome(cluster, config, supervisor.port, isDetached)
+    for (const line of lines) say(line)
+    onReady(lines[0] ?? 'ready')
     await cluster.until(() => balancerGone() || isStopped())
     if (isStopped()) return cliExit.ok
   } else if (isStopped()) {

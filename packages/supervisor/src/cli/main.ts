@@ -1,8 +1,5 @@
 import yargs from 'yargs'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
-import { ConfigError } from '../config/config-error.js'
-import { NoSuchGpuError } from '../gpu/place-gpu.js'
-import { NotRunningError } from '../control/find-cluster.js'
 import { version } from '../version.js'
 import { configCommand } from './commands/config.js'
 import { downCommand } from './commands/down.js'
@@ -18,6 +15,7 @@ import { statusCommand } from './commands/status.js'
 import { upCommand } from './commands/up.js'
 import type { CliContext, Command } from './context.js'
 import { cliExit, UsageError } from './exit-codes.js'
+import { explainError } from './explain-error.js'
 import { processOutput } from './output.js'
 import { addToolCommands } from './tool-commands.js'
 
@@ -61,29 +59,8 @@ export async function main(args: readonly string[], context: CliContext = proces
     await parser.parseAsync()
     return code
   } catch (error) {
-    return explain(error, context)
+    return explainError(error, context.output)
   }
-}
-
-function explain(error: unknown, { output }: CliContext): number {
-  if (error instanceof UsageError) {
-    output.complain(`asr-cluster: ${error.message}\nSee \`asr-cluster --help\`.`)
-    return cliExit.usage
-  }
-  if (error instanceof ConfigError) {
-    output.complain(error.message)
-    return cliExit.configuration
-  }
-  if (error instanceof NoSuchGpuError) {
-    output.complain(`asr-cluster: ${error.message}`)
-    return cliExit.configuration
-  }
-  if (error instanceof NotRunningError) {
-    output.complain(`asr-cluster: ${error.message}`)
-    return cliExit.failed
-  }
-  output.complain(`asr-cluster: ${error instanceof Error ? error.message : String(error)}`)
-  return cliExit.failed
 }
 
 function processContext(): CliContext {

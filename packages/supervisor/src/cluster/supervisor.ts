@@ -46,6 +46,7 @@ export interface Supervisor {
   readonly port: number
   /** The same that the control socket offers. */
   readonly api: ControlApi
+  isShuttingDown: () => boolean
   /** Drains and stops everything; a second call waits for the first. */
   shutDown(): Promise<void>
   /** SIGKILL to everything. */
@@ -58,7 +59,7 @@ const lastAnswersMs = 500
 
 /**
  * Takes the port, opens the control socket and starts every process. Throws AlreadyRunningError, PortTakenError,
- * NoSuchGpuError, or what the system says.
+ * MachineMismatchError, or what the system says.
  */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { config, stateDir } = options
@@ -141,6 +142,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       cluster,
       port,
       api,
+      isShuttingDown,
       shutDown() {
         void stop()
         return finished

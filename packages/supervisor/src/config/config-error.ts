@@ -18,6 +18,11 @@ export class ConfigError extends Error {
   }
 }
 
+/** The configuration asks for something that this machine does not have. Exit code 78. */
+export class MachineMismatchError extends Error {
+  override name = 'MachineMismatchError'
+}
+
 export function formatProblem(file: string, { line, column, message }: ConfigProblem): string {
   const place = line === null ? file : `${file}:${line}:${column ?? 1}`
   return `${place}: ${message}`

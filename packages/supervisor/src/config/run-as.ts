@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { MachineMismatchError } from './config-error.js'
 import type { RunAs } from '../process/spawner.js'
 
 /** What is needed to know who we are and who others are. */
@@ -14,7 +15,7 @@ const systemUsers: UserDatabase = {
 
 /**
  * Whom the programs run as, given `supervisor.user`; null for whoever we are.
- * Throws Error with a sentence for the operator.
+ * Throws MachineMismatchError.
  */
 export function resolveRunAs(user: string | undefined, users: UserDatabase = systemUsers): RunAs | null {
   if (user === undefined) return null
@@ -23,7 +24,7 @@ export function resolveRunAs(user: string | undefined, users: UserDatabase = sys
     .split('\n')
     .map((line) => line.split(':'))
     .find((fields) => fields[0] === user || fields[2] === user)
-  if (!entry) throw new Error(`there is no user \`${user}\` on this machine`)
+  if (!entry) throw new MachineMismatchError(`there is no user \`${user}\` on this machine`)
   const runAs = {
     name: entry[0] ?? user,
     uid: Number(entry[2]),
@@ -31,6 +32,7 @@ export function resolveRunAs(user: string | undefined, users: UserDatabase = sys
     home: entry[5] ?? '/',
   }
   if (runAs.uid === users.currentUid()) return null
-  if (users.currentUid() !== 0) throw new Error(`only root can run the programs as \`${user}\``)
+  if (users.currentUid() !== 0)
+    throw new MachineMismatchError(`only root can run the programs as \`${user}\``)
   return runAs
 }

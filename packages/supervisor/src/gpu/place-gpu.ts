@@ -1,9 +1,10 @@
+import { MachineMismatchError } from '../config/config-error.js'
 import type { GroupConfig } from '../config/schema.js'
 import { freeBytes } from './gpu.js'
 import type { Gpu } from './gpu.js'
 
 /** A group names a GPU that is not there. */
-export class NoSuchGpuError extends Error {
+export class NoSuchGpuError extends MachineMismatchError {
   override name = 'NoSuchGpuError'
 }
 
