@@ -2,6 +2,7 @@ import { doctorCommand } from './commands/doctor.js'
 import { modelsCommand } from './commands/models.js'
 import { pullCommand } from './commands/pull.js'
 import { transcribeCommand } from './commands/transcribe.js'
+import { verifyCommand } from './commands/verify.js'
 import type { Command } from './context.js'
 
 /** What one does with a cluster, or to have one: logic in packages/tools, command lines here. */
@@ -10,4 +11,5 @@ export function addToolCommands(add: <Args>(command: Command<Args>) => void): vo
   add(pullCommand)
   add(modelsCommand)
   add(doctorCommand)
+  add(verifyCommand)
 }

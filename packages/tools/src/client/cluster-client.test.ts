@@ -25,18 +25,19 @@ async function formOf(request: AsyncIterable<Uint8Array>, type: string | undefin
 
 describe('transcribe', () => {
   it('sends the file and the fields that are set, with the key', async () => {
-    let seen: { url: string | undefined; key: string | undefined; form: FormData } | undefined
+    let seen: { url: string | undefined; key: string | undefined; model: unknown; form: FormData } | undefined
     const server = await serve((request, response) => {
       void formOf(request, request.headers['content-type']).then((form) => {
-        seen = { url: request.url, key: request.headers.authorization, form }
+        const { authorization: key, 'x-asr-model': model } = request.headers
+        seen = { url: request.url, key, model, form }
         response.setHeader('x-asr-instance', 'default-1').end('{"text":"hi"}')
       })
     })
     const client = new ClusterClient({ baseUrl: server.url, apiKey: 'k1' })
-    const answer = await client.transcribe({ path, fields: { language: 'en', prompt: '' } })
+    const answer = await client.transcribe({ path, model: 'a/b', fields: { language: 'en', prompt: '' } })
     expect(answer).toEqual({ body: '{"text":"hi"}', instance: 'default-1', requestId: null })
-    expect(seen).toMatchObject({ url: '/v1/audio/transcriptions', key: 'Bearer k1' })
-    expect([...seen!.form.keys()]).toEqual(['language', 'file'])
+    expect(seen).toMatchObject({ url: '/v1/audio/transcriptions', key: 'Bearer k1', model: 'a/b' })
+    expect([...seen!.form.keys()]).toEqual(['model', 'language', 'file'])
     expect((seen!.form.get('file') as File).name).toBe('clip.wav')
   })
 

@@ -21,6 +21,8 @@ export interface ClusterClientOptions {
 
 export interface TranscriptionRequest {
   path: string
+  /** One of the names of a model; empty for any. */
+  model?: string | undefined
   /** Form fields besides the file; empty ones are left out. */
   fields: Readonly<Record<string, string>>
   signal?: AbortSignal | undefined
@@ -56,7 +58,8 @@ export class ClusterClient {
   /** Throws ServerError for a refusal, ToolError for a file that cannot be read or a server that is not there. */
   async transcribe(request: TranscriptionRequest): Promise<TranscriptionAnswer> {
     const size = await sizeOf(request.path)
-    const fields = Object.fromEntries(Object.entries(request.fields).filter(([, value]) => value !== ''))
+    const given = { model: request.model ?? '', ...request.fields }
+    const fields = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''))
     for (let attempt = 0; ; attempt++) {
       const answer = await this.#send(request, fields, size)
       if (answer.status === 200) {
@@ -73,7 +76,7 @@ export class ClusterClient {
   }
 
   async #send(
-    { path, signal }: TranscriptionRequest,
+    { path, model, signal }: TranscriptionRequest,
     fields: Readonly<Record<string, string>>,
     size: number,
   ): Promise<PostAnswer> {
@@ -87,7 +90,8 @@ export class ClusterClient {
     })
     try {
       return await post(`${this.baseUrl}/v1/audio/transcriptions`, body, {
-        headers: this.#headers,
+        // A balancer looks at no body: by the header it knows which instances have the model.
+        headers: { ...this.#headers, ...(isHeaderText(model) ? { 'x-asr-model': model } : {}) },
         signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
       })
     } catch (error) {
@@ -96,6 +100,10 @@ export class ClusterClient {
       throw unreachable(error, this.baseUrl)
     }
   }
+}
+
+function isHeaderText(text: string | undefined): text is string {
+  return text !== undefined && /^[\x21-\x7e]+$/.test(text)
 }
 
 async function sizeOf(path: string): Promise<number> {

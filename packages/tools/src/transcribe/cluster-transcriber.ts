@@ -9,8 +9,8 @@ export function clusterTranscriber(
   return {
     concurrency: options.concurrency,
     async transcribe({ path, language, prompt, format, signal }) {
-      const fields = { model: options.modelName ?? '', language, prompt, response_format: format }
-      const { body } = await client.transcribe({ path, fields, signal })
+      const fields = { language, prompt, response_format: format }
+      const { body } = await client.transcribe({ path, model: options.modelName, fields, signal })
       return body
     },
     async [Symbol.asyncDispose]() {},
