@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { AsrError, type BalancerConfig, type BalancerStats, type Member } from '@asr-cluster/protocol'
 import type { Logger } from 'pino'
 import { Members } from './backend/members.js'
+import { AnswerStore } from './cache/answer-store.js'
 import { SpoolMemory } from './body/spool.js'
 import { systemClock, type Clock } from './clock.js'
 import { DeathLog } from './exchange/death-log.js'
@@ -14,9 +15,11 @@ import { clusterMetrics } from './metrics/cluster-metrics.js'
 import { policies, type Random } from './policy/index.js'
 import { Scheduler } from './queue/scheduler.js'
 import { createBalancerServer } from './server/create-server.js'
+import { createDashboardFiles, dashboardDir } from './server/dashboard-files.js'
 import { Exchanges } from './server/exchanges.js'
 import { createHandler, type AccessEntry, type HandlerContext } from './server/handler.js'
 import { KeyRing } from './server/key-ring.js'
+import { LiveStatusBoard } from './server/live-status.js'
 import { Connections } from './upstream/connections.js'
 import { Upgrades } from './websocket/upgrade.js'
 
@@ -28,6 +31,8 @@ export interface BalancerDeps {
   spoolDir?: string
   /** Hashes of the API keys that are let in; none lets everybody in. */
   apiKeyHashes?: readonly string[]
+  /** Memory for answers that are given again to the same request; none keeps no answers. */
+  cacheMaxBytes?: number | undefined
   /** Whether this member's slots are what its health answer says, instead of what was configured. */
   takesSlotsFromHealth?: (id: string) => boolean
   /** The stats changed in a way that should be told at once. */
@@ -43,6 +48,7 @@ const handOverLingerMs = 1_000
 export class Balancer {
   readonly config: BalancerConfig
   readonly members: Members
+  readonly liveStatus: LiveStatusBoard
   readonly #log: Logger
   readonly #clock: Clock
   readonly #scheduler: Scheduler
@@ -109,6 +115,15 @@ export class Balancer {
       },
       onChanged: () => this.#changed(),
     })
+    this.liveStatus = new LiveStatusBoard(
+      {
+        stats: () => this.stats(),
+        members: () => this.members.backends.map((backend) => backend.member),
+        queueMax: config.queue.max,
+        isDraining: () => this.#draining,
+      },
+      clock,
+    )
     const context: HandlerContext = {
       config,
       clock,
@@ -121,7 +136,16 @@ export class Balancer {
       log,
       isDraining: () => this.#draining,
       renderMetrics: () => clusterMetrics(metrics.registry, this.#supervisorMetrics, this.members.backends),
+      liveStatus: () => this.liveStatus.read(),
+      dashboardFile: createDashboardFiles(dashboardDir()),
       members: () => this.members.backends,
+      answers:
+        deps.cacheMaxBytes === undefined
+          ? undefined
+          : new AnswerStore({
+              maxBytes: deps.cacheMaxBytes,
+              modelsOf: (group) => this.members.modelsOf(group),
+            }),
       keys: new KeyRing(deps.apiKeyHashes ?? []),
       startedAtSeconds: Math.floor(Date.now() / 1_000),
       onDone: (entry) => {

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { apiKeySchema, environment, exitCodes, isLoopback, parseApiKeysFile } from '@asr-cluster/protocol'
+import {
+  apiKeySchema,
+  environment,
+  exitCodes,
+  isLoopback,
+  parseApiKeysFile,
+  parseSizeBytes,
+} from '@asr-cluster/protocol'
 import { pino, type Logger } from 'pino'
 import yargs from 'yargs'
 import { Balancer } from './balancer.js'
@@ -30,6 +37,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 interface Arguments {
   apiKeysFile: string | undefined
   insecure: boolean
+  cacheMaxBytes: number | undefined
   flags: Record<string, unknown>
   upstreams: Upstream[]
   configJson: unknown
@@ -41,6 +49,7 @@ interface Arguments {
 interface Parsed extends Record<string, unknown> {
   apiKeysFile?: string
   insecure: boolean
+  cacheMaxBytes?: string
   help?: boolean
   upstream: string[]
   configJson?: string
@@ -67,6 +76,10 @@ function parse(argv: readonly string[]): Arguments {
     .option('api-keys-file', {
       type: 'string',
       describe: 'Let only these API keys in: one a line, as it is or as sha256:HEX',
+    })
+    .option('cache-max-bytes', {
+      type: 'string',
+      describe: 'Keep answers in so much memory, for requests that are the same in every byte',
     })
     .option('insecure', {
       type: 'boolean',
@@ -95,8 +108,18 @@ function parse(argv: readonly string[]): Arguments {
     listenFd: parsed.listenFd,
     apiKeysFile: parsed.apiKeysFile,
     insecure: parsed.insecure,
+    cacheMaxBytes:
+      parsed.cacheMaxBytes === undefined ? undefined : sizeOf('--cache-max-bytes', parsed.cacheMaxBytes),
     logLevel: parsed.logLevel,
     accessLog: parsed.accessLog,
+  }
+}
+
+function sizeOf(flag: string, text: string): number {
+  try {
+    return parseSizeBytes(text)
+  } catch (error) {
+    throw new UsageError(`${flag}: ${(error as Error).message}`)
   }
 }
 
@@ -132,6 +155,7 @@ async function run(args: Arguments): Promise<void> {
   const balancer = new Balancer(config, {
     log,
     apiKeyHashes,
+    cacheMaxBytes: args.cacheMaxBytes,
     onUrgentStats: () => link?.sendStatsSoon(),
     takesSlotsFromHealth: (id) => autoSlots.has(id),
     ...(args.accessLog ? { onAccess: (entry) => log.info(entry, 'access') } : {}),
@@ -159,6 +183,7 @@ function readApiKeys(file: string | undefined): string[] {
   const inherited = process.env[environment.apiKeyHashes]?.split(',') ?? []
   try {
     const fromFile = file === undefined ? [] : parseApiKeysFile(readFileSync(file, 'utf8'))
+    if (file !== undefined && fromFile.length === 0) throw new RangeError('it holds no key')
     return [...inherited.filter(Boolean).map((hash) => apiKeySchema.parse(hash)), ...fromFile]
   } catch (error) {
     throw new ConfigurationError(`--api-keys-file ${file}: ${(error as Error).message}`)

@@ -47,6 +47,8 @@ export const memberSchema = z.object({
   group: z.string(),
   /** Names by which clients may ask for this member's model in the `model` field. */
   models: z.array(z.string()),
+  /** Changes with whatever may change its answers: the files of the model, its precision, its program. */
+  revision: z.string().optional(),
   /** Base URL, for example `http://127.0.0.1:7861`. */
   url: z.string(),
   weight: z.int().min(1),

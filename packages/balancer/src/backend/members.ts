@@ -1,5 +1,6 @@
 import type { Member } from '@asr-cluster/protocol'
 import type { Connections } from '../upstream/connections.js'
+import { serves } from './select.js'
 import { Backend } from './backend.js'
 
 export interface MembersOptions {
@@ -29,6 +30,14 @@ export class Members {
   /** Whether a member of this group, or with this model, is or was in the set. */
   hasGroup(name: string): boolean {
     return this.#groups.has(name)
+  }
+
+  /** Changes with the models that may serve a request to this group, or to any. */
+  modelsOf(group: string | undefined): string {
+    const all = this.#backends
+      .filter((backend) => serves(backend, group))
+      .map(({ member }) => JSON.stringify([member.group, member.models, member.revision ?? null]))
+    return [...new Set(all)].sort().join()
   }
 
   /** Makes the set equal to `members`, which must have different ids. */

@@ -39,6 +39,7 @@ export class SpoolMemory {
 export class Spool {
   readonly #memory: SpoolMemory
   readonly #dir: string
+  readonly #onChunk: ((chunk: Buffer) => void) | undefined
   readonly #chunks: Buffer[] = []
   #memoryBytes = 0
   #fileBytes = 0
@@ -47,9 +48,11 @@ export class Spool {
   #pending: Buffer[] = []
   #disposed = false
 
-  constructor(memory: SpoolMemory, dir: string) {
+  /** `onChunk` sees the body pass by. */
+  constructor(memory: SpoolMemory, dir: string, onChunk?: (chunk: Buffer) => void) {
     this.#memory = memory
     this.#dir = dir
+    this.#onChunk = onChunk
   }
 
   get size(): number {
@@ -62,6 +65,7 @@ export class Spool {
 
   /** Keeps the chunk. A promise means: send no more until it is done; it rejects when the disk refuses. */
   write(chunk: Buffer): Promise<void> | undefined {
+    this.#onChunk?.(chunk)
     if (!this.#file && this.#memory.take(this.#memoryBytes, chunk.length)) {
       this.#memoryBytes += chunk.length
       this.#chunks.push(chunk)

@@ -8,7 +8,7 @@ import type { Failure } from '../upstream/failure.js'
 import type { Answer } from './answer.js'
 
 /** An answer up to this size is held back until it is complete, so that its instance may die in the middle of it. */
-const heldAnswerBytes = 64 * 1024
+const defaultHeldBytes = 64 * 1024
 
 export type Outcome =
   /** Complete and not yet sent. */
@@ -30,6 +30,10 @@ export interface AttemptOptions {
   clock: Clock
   /** A client that reads nothing for so long is given up. */
   clientStallMs: number
+  /** Another limit than the usual one. */
+  heldBytes?: number
+  /** Added to the answer's headers: name, value, … */
+  extraHeaders?: readonly string[]
 }
 
 /** Sends the request once. Never rejects. */
@@ -66,12 +70,13 @@ class Attempt implements UpstreamHandler {
   }
 
   onHead(status: number, statusText: string, rawHeaders: Buffer[], flow: Flow): void {
-    const { backend, response, requestId, clock, upstream } = this.#options
+    const { backend, response, requestId, clock, upstream, extraHeaders = [] } = this.#options
     backend.lastByteAtMs = clock.nowMs()
-    const headers = forwardedResponseHeaders(rawHeaders, requestId, backend.id)
+    const headers = [...forwardedResponseHeaders(rawHeaders, requestId, backend.id), ...extraHeaders]
     this.#head = { status, statusText, headers }
     const length = headerValue(headers, 'content-length')
-    if (upstream.method !== 'HEAD' && length !== undefined && Number(length) <= heldAnswerBytes) {
+    const heldBytes = this.#options.heldBytes ?? defaultHeldBytes
+    if (upstream.method !== 'HEAD' && length !== undefined && Number(length) <= heldBytes) {
       this.#held = []
       return
     }

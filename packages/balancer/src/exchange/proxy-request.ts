@@ -2,6 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AsrError, type BalancerConfig } from '@asr-cluster/protocol'
 import type { Logger } from 'pino'
 import type { Backend } from '../backend/backend.js'
+import { asHit, cacheMiss } from '../cache/as-hit.js'
+import { largestAnswerBytes, type AnswerStore } from '../cache/answer-store.js'
+import { BodyDigest } from '../cache/body-digest.js'
 import { receiveBody, tooLarge } from '../body/receive.js'
 import { Spool, type SpoolMemory } from '../body/spool.js'
 import type { Clock } from '../clock.js'
@@ -30,6 +33,8 @@ export interface ProxyContext {
   deaths: DeathLog
   spoolMemory: SpoolMemory
   spoolDir: string
+  /** Undefined when answers are not kept. */
+  answers: AnswerStore | undefined
   log: Logger
 }
 
@@ -71,14 +76,16 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
   if (Number(request.headers['content-length']) > config.maxBodySize) throw tooLarge(config.maxBodySize)
   if (!call.light) scheduler.admit(call.group)
   if (call.expectsContinue) response.writeContinue()
-  const spool = new Spool(spoolMemory, spoolDir)
+  const digest = call.light || !context.answers ? undefined : new BodyDigest(request.headers['content-type'])
+  const spool = new Spool(spoolMemory, spoolDir, digest && ((chunk) => digest.update(chunk)))
   try {
     if (hasBody(request)) {
       const timeoutMs = config.timeouts.body
       await receiveBody(request, spool, { maxBytes: config.maxBodySize, timeoutMs, clock, departure })
       call.trace.requestBytes = spool.size
     }
-    await deliver(context, call, spool)
+    if (digest && context.answers) await deliverOnce(context, context.answers, call, spool, digest)
+    else await deliver(context, call, spool)
   } finally {
     // Nothing to wait for without a file.
     const closing = spool.dispose()
@@ -86,7 +93,33 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
   }
 }
 
-async function deliver(context: ProxyContext, call: Call, spool: Spool): Promise<void> {
+/** Sends the request only if the answer is not known from one like it. */
+async function deliverOnce(
+  context: ProxyContext,
+  answers: AnswerStore,
+  call: Call,
+  spool: Spool,
+  digest: BodyDigest,
+): Promise<void> {
+  const { request, path, group, departure, requestId, response } = call
+  const bodyDigest = digest.finish()
+  if (bodyDigest === undefined) return deliver(context, call, spool)
+  const identity = { method: request.method ?? '', path, group, contentType: digest.contentType, bodyDigest }
+  const known = await answers.serve(identity, departure, (onAnswer) => {
+    context.metrics.cacheMissed()
+    return deliver(context, call, spool, onAnswer)
+  })
+  if (!known) return
+  context.metrics.cacheHit()
+  sendAnswer(response, asHit(known, requestId))
+}
+
+async function deliver(
+  context: ProxyContext,
+  call: Call,
+  spool: Spool,
+  onAnswer?: (answer: Answer) => void,
+): Promise<void> {
   const { config, scheduler, metrics, clock } = context
   const { request, response, departure, requestId, trace } = call
   const headers = forwardedRequestHeaders(request, requestId)
@@ -125,7 +158,9 @@ async function deliver(context: ProxyContext, call: Call, spool: Spool): Promise
       departure,
       clock,
       clientStallMs,
+      ...(onAnswer ? { heldBytes: largestAnswerBytes, extraHeaders: cacheMiss } : {}),
     })
+    if (outcome.kind === 'answer') onAnswer?.(outcome.answer)
     const record = await conclude(context, call, lease, life, outcome)
     if (!record) return
     records.push(record)

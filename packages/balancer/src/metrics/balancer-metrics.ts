@@ -33,6 +33,8 @@ export class BalancerMetrics {
   readonly #retries: Counter<'reason'>
   readonly #ejections: Counter<'instance' | 'reason'>
   readonly #instanceRequests: Counter<'instance' | 'code'>
+  readonly #cacheHits: Counter
+  readonly #cacheMisses: Counter
 
   constructor(source: () => GaugeSource) {
     const registers = [this.registry]
@@ -73,7 +75,25 @@ export class BalancerMetrics {
       labelNames: ['instance', 'code'],
       registers,
     })
+    this.#cacheHits = new Counter({
+      name: 'asr_cache_hits_total',
+      help: 'Requests answered with the answer to an earlier one, or to one that was on its way.',
+      registers,
+    })
+    this.#cacheMisses = new Counter({
+      name: 'asr_cache_misses_total',
+      help: 'Requests sent to an instance because their answer was not known.',
+      registers,
+    })
     addGauges(this.registry, source)
+  }
+
+  cacheHit(): void {
+    this.#cacheHits.inc()
+  }
+
+  cacheMissed(): void {
+    this.#cacheMisses.inc()
   }
 
   answered(route: RouteLabel, code: number, seconds: number): void {

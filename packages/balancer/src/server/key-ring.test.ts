@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { AsrError, hashApiKey } from '@asr-cluster/protocol'
+import { hashApiKey, type AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { KeyRing } from './key-ring.js'
 

@@ -1,5 +1,6 @@
 import { balancerMessageSchema, environment } from '@asr-cluster/protocol'
-import type { BalancerConfig, BalancerMessage } from '@asr-cluster/protocol'
+import type { BalancerMessage } from '@asr-cluster/protocol'
+import type { BalancerSettings } from '../config/schema.js'
 import { httpGet } from '../process/http-get.js'
 import type { Program } from '../process/managed-process.js'
 import type { RunAs, SpawnRequest } from '../process/spawner.js'
@@ -8,7 +9,7 @@ import { toBalancerInput } from './balancer-input.js'
 export interface BalancerProgramOptions {
   /** Program and leading arguments. */
   command: readonly string[]
-  config: () => BalancerConfig
+  settings: () => BalancerSettings
   listenFd: number
   port: number
   clusterId: string
@@ -28,7 +29,7 @@ export interface BalancerProgram extends Program {
 
 export function balancerProgram(options: BalancerProgramOptions): BalancerProgram {
   async function check(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const url = `http://${reachableHost(options.config().host)}:${options.port}/healthz`
+    const url = `http://${reachableHost(options.settings().balancer.host)}:${options.port}/healthz`
     const { status } = await httpGet(url, timeoutMs, signal)
     if (status !== 200) throw new Error(`/healthz answers ${status}`)
   }
@@ -37,18 +38,21 @@ export function balancerProgram(options: BalancerProgramOptions): BalancerProgra
     id: 'balancer',
     prepare(): Promise<SpawnRequest> {
       const [file, ...args] = options.command as [string, ...string[]]
+      const { balancer, cache, auth } = options.settings()
       return Promise.resolve({
         file,
         args: [
           ...args,
           '--config-json',
-          JSON.stringify(toBalancerInput(options.config())),
+          JSON.stringify(toBalancerInput(balancer)),
           '--listen-fd',
           String(childListenFd),
+          ...(cache.enabled ? ['--cache-max-bytes', `${cache.maxBytes}B`] : []),
         ],
         env: {
           [environment.supervisorPid]: String(process.pid),
           [environment.clusterId]: options.clusterId,
+          [environment.apiKeyHashes]: auth.apiKeys.join(','),
         },
         ipc: true,
         user: options.user,

@@ -1,7 +1,7 @@
-import type { BalancerCommand, BalancerConfig, BalancerMessage, BalancerStats } from '@asr-cluster/protocol'
+import type { BalancerCommand, BalancerMessage, BalancerStats } from '@asr-cluster/protocol'
 import { balancerProgram } from '../balancer/balancer-program.js'
 import type { ListeningSocket } from '../balancer/listening-socket.js'
-import type { SupervisorConfig } from '../config/schema.js'
+import type { BalancerSettings, SupervisorConfig } from '../config/schema.js'
 import { createManagedProcess } from '../process/managed-process.js'
 import type { ManagedProcess, StateChange } from '../process/managed-process.js'
 import type { RunAs, Spawner } from '../process/spawner.js'
@@ -10,7 +10,7 @@ import type { LogSet } from './log-set.js'
 import { machineSettings } from './machine-settings.js'
 
 export interface BalancerSetOptions {
-  config: BalancerConfig
+  settings: BalancerSettings
   supervisor: SupervisorConfig
   command: readonly string[]
   socket: ListeningSocket
@@ -42,7 +42,7 @@ export interface BalancerSet {
   hasDrained(): boolean
   setSupervisorConfig(config: SupervisorConfig): void
   /** Starts a second balancer on the same socket. */
-  startNext(config: BalancerConfig): ManagedProcess
+  startNext(settings: BalancerSettings): ManagedProcess
   /** Makes the second one the current one; the other is told to finish. Returns the one that retires. */
   promote(): ManagedProcess
   /** True once a retiring one has nothing left. */
@@ -60,13 +60,13 @@ interface Member {
 
 export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
   let supervisor = options.supervisor
-  let current = create(options.config)
+  let current = create(options.settings)
   let others: Member[] = []
 
-  function create(config: BalancerConfig): Member {
+  function create(settings: BalancerSettings): Member {
     const program = balancerProgram({
       command: options.command,
-      config: () => config,
+      settings: () => settings,
       listenFd: options.socket.fd,
       port: options.socket.port,
       clusterId: options.clusterId,
@@ -128,8 +128,8 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
       supervisor = config
       for (const { process } of members()) process.setSettings(machineSettings(config, 'message'))
     },
-    startNext(config) {
-      const next = create(config)
+    startNext(settings) {
+      const next = create(settings)
       others.push(next)
       next.process.dispatch({ type: 'start' })
       return next.process

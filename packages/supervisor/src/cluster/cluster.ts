@@ -69,7 +69,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   bus.subscribe(metrics.record)
 
   const balancers = createBalancerSet({
-    config: config.balancer,
+    settings: config,
     supervisor: config.supervisor,
     command: commands.balancer,
     socket: options.socket,

@@ -34,6 +34,11 @@ describe('the difference of two configurations', () => {
     ])
   })
 
+  it('tells that keys changed, not which they are', () => {
+    const result = diff({}, { auth: { apiKeys: ['a-secret-key'] }, cache: { enabled: true } })
+    expect(describeDiff(result)).toEqual(['changed  cache: enabled', 'changed  auth: apiKeys'])
+  })
+
   it('names what only a new start can change', () => {
     const result = diff(
       {},

@@ -17,6 +17,9 @@ export interface ConfigDiff {
   supervisor: string[]
   /** Keys of `autoscale` that differ; they count at once. */
   autoscale: string[]
+  /** Keys of `cache` and `auth` that differ; they too take a new balancer. */
+  cache: string[]
+  auth: string[]
   /** Keys that only a new `up` can change. */
   refused: string[]
 }
@@ -49,6 +52,8 @@ export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {
     balancer,
     supervisor,
     autoscale: differingKeys(from.autoscale, to.autoscale),
+    cache: differingKeys(from.cache, to.cache),
+    auth: differingKeys(from.auth, to.auth),
     refused: [
       ...refusedKeys.balancer.filter((key) => balancer.includes(key)).map((key) => `balancer.${key}`),
       ...refusedKeys.supervisor.filter((key) => supervisor.includes(key)).map((key) => `supervisor.${key}`),
@@ -69,6 +74,8 @@ export function describeDiff(diff: ConfigDiff): string[] {
       ({ name, weights }) => `changed  group ${name}: weights → ${JSON.stringify(weights)}`,
     ),
     ...(diff.balancer.length > 0 ? [`changed  balancer: ${diff.balancer.join(', ')}`] : []),
+    ...(diff.cache.length > 0 ? [`changed  cache: ${diff.cache.join(', ')}`] : []),
+    ...(diff.auth.length > 0 ? [`changed  auth: ${diff.auth.join(', ')}`] : []),
     ...(diff.autoscale.length > 0 ? [`changed  autoscale: ${diff.autoscale.join(', ')}`] : []),
     ...(diff.supervisor.length > 0 ? [`changed  supervisor: ${diff.supervisor.join(', ')}`] : []),
   ]

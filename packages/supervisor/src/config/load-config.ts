@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isLoopback, parseApiKeysFile } from '@asr-cluster/protocol'
 import { findPulledModel, isHubId } from '@asr-cluster/tools/store'
 import { ConfigError } from './config-error.js'
 import { parseConfig } from './parse-config.js'
@@ -47,10 +48,12 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const withFlags = applyOverrides(config, options.overrides ?? {})
   const folders = [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot]
   const place = { folders, env: options.env ?? process.env, label }
+  const auth = readApiKeys(withFlags.auth, file === null ? options.cwd : dirname(file), label)
   return {
     config: {
       ...withFlags,
-      balancer: checkHost(withFlags.balancer, label, options.insecure ?? false),
+      balancer: checkHost(withFlags.balancer, label, options.insecure === true || auth.apiKeys.length > 0),
+      auth,
       groups: withFlags.groups.map((group, index) =>
         group.command ? group : { ...group, ...resolveModel(group, index, place) },
       ),
@@ -95,17 +98,32 @@ function applyOverrides(config: ClusterConfig, overrides: ConfigOverrides): Clus
   }
 }
 
-const loopback = new Set(['127.0.0.1', '::1', 'localhost'])
+/** With the keys of the file among the others. A file without keys is an error: it would let everybody in. */
+function readApiKeys(auth: ClusterConfig['auth'], folder: string, label: string): ClusterConfig['auth'] {
+  if (auth.apiKeysFile === undefined) return auth
+  const apiKeysFile = resolve(folder, auth.apiKeysFile)
+  let reason = 'holds no key'
+  try {
+    const keys = parseApiKeysFile(readFileSync(apiKeysFile, 'utf8'))
+    if (keys.length > 0) return { apiKeys: [...new Set([...auth.apiKeys, ...keys])], apiKeysFile }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    reason = code === undefined ? message : `cannot be read: ${code}`
+  }
+  throw new ConfigError(label, [
+    { line: null, column: null, message: `\`auth.apiKeysFile\`: ${apiKeysFile} ${reason}` },
+  ])
+}
 
 function checkHost(
   balancer: ClusterConfig['balancer'],
   label: string,
-  insecure: boolean,
+  isGuarded: boolean,
 ): ClusterConfig['balancer'] {
-  if (insecure || loopback.has(balancer.host)) return balancer
+  if (isGuarded || isLoopback(balancer.host)) return balancer
   const message =
-    `\`balancer.host\`: ${balancer.host} is reachable from other machines and API keys are not checked yet; ` +
-    'start with --insecure if something in front protects it'
+    `\`balancer.host\`: ${balancer.host} is reachable from other machines; ` +
+    'set auth.apiKeys or auth.apiKeysFile, or start with --insecure if something in front protects it'
   throw new ConfigError(label, [{ line: null, column: null, message }])
 }
 

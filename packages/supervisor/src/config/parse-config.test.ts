@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { hashApiKey } from '@asr-cluster/protocol'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { ConfigError } from './config-error.js'
 import { configJsonSchema } from './json-schema.js'
 import { installationRoot, loadConfig } from './load-config.js'
@@ -68,8 +71,9 @@ describe('the configuration', () => {
     ['groups: [{}, {}]', /^f\.yaml:1:14: .*a second group is called `default`/],
     ['supervisor: { backoff: { base: 2m } }', /^f\.yaml:1:32: .*longer than `cap`/],
     ['groups: [{ basePort: 65535 }]', /no port/],
-    ['cache: { enabled: true }', /^f\.yaml:1:1: `cache`: the answer cache is not built yet/],
-    ['auth: { apiKeys: [x] }', /API keys are not checked yet/],
+    ['cache: { maxBytes: 5 }', /^f\.yaml:1:20: .*text with a unit/],
+    ['auth: { apiKeys: [short] }', /^f\.yaml:1:19: .*8 to 256 printable characters/],
+    ['groups: [{ quantization: fp16 }]', /^f\.yaml:1:26: .*"none"\|"int8"/],
     ['- a list', /expected object/],
   ])('%s is refused', (text, expected) => {
     expect(problemsOf(text)[0]).toMatch(expected)
@@ -94,7 +98,7 @@ describe('loading', () => {
 
   it('says where it looked for a model', () => {
     expect(() => loadConfig({ cwd: '/tmp', overrides: { model: 'no/such' } })).toThrow(
-      /\/tmp\/no\/such.*hub id/,
+      /\/tmp\/no\/such.*asr-cluster pull no\/such/,
     )
   })
 
@@ -102,5 +106,29 @@ describe('loading', () => {
     expect(() => loadConfig({ cwd: '/', file: 'nowhere.yaml' })).toThrow(
       'nowhere.yaml: cannot be read: ENOENT',
     )
+  })
+
+  it('lets other machines in only with API keys, or when told that it is safe', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'asr-config-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
+    const load = (config: object, insecure = false) => {
+      writeFileSync(
+        join(dir, 'asr-cluster.yaml'),
+        JSON.stringify({ balancer: { host: '0.0.0.0' }, ...config }),
+      )
+      return () => loadConfig({ cwd: dir, insecure }).config.auth.apiKeys
+    }
+    expect(load({})).toThrow(/0\.0\.0\.0 is reachable from other machines; set auth\.apiKeys/)
+    expect(load({}, true)()).toEqual([])
+    expect(load({ auth: { apiKeys: ['first-key'] } })()).toEqual([hashApiKey('first-key')])
+    const inFile = { auth: { apiKeysFile: 'keys' } }
+    expect(load(inFile)).toThrow(/keys cannot be read: ENOENT/)
+    writeFileSync(join(dir, 'keys'), '# nothing yet\n')
+    expect(load(inFile)).toThrow(/keys holds no key/)
+    writeFileSync(join(dir, 'keys'), 'second-key\n')
+    expect(load({ auth: { apiKeys: ['first-key'], apiKeysFile: 'keys' } })()).toEqual([
+      hashApiKey('first-key'),
+      hashApiKey('second-key'),
+    ])
   })
 })

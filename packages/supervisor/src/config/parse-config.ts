@@ -3,7 +3,7 @@ import type { Document } from 'yaml'
 import type { z } from 'zod'
 import { ConfigError } from './config-error.js'
 import type { ConfigProblem } from './config-error.js'
-import { clusterConfigSchema, unservedSections } from './schema.js'
+import { clusterConfigSchema } from './schema.js'
 import type { ClusterConfig } from './schema.js'
 
 type Path = readonly PropertyKey[]
@@ -45,12 +45,7 @@ function describeIssue(issue: z.core.$ZodIssue): Finding[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const path = [...issue.path, key]
-      const unserved = issue.path.length === 0 ? unservedSections[key] : undefined
-      return {
-        path,
-        message: unserved ? `\`${key}\`: ${unserved}` : `unknown key \`${formatPath(path)}\``,
-        atKey: true,
-      }
+      return { path, message: `unknown key \`${formatPath(path)}\``, atKey: true }
     })
   }
   return [{ path: issue.path, message: `\`${formatPath(issue.path)}\`: ${describeValue(issue)}` }]

@@ -1,4 +1,4 @@
-import { balancerConfigSchema, durationSchema, sizeSchema } from '@asr-cluster/protocol'
+import { apiKeySchema, balancerConfigSchema, durationSchema, sizeSchema } from '@asr-cluster/protocol'
 import { z } from 'zod'
 
 const autoOr = (schema: z.ZodInt) => z.union([z.literal('auto'), schema])
@@ -135,11 +135,33 @@ export const autoscaleConfigSchema = z.strictObject({
   downAfter: durationSchema.prefault('300s').describe('How long fewer must have been enough.'),
 })
 
+export const cacheConfigSchema = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(false)
+    .describe('The balancer keeps answers and gives them again to requests that are the same in every byte.'),
+  maxBytes: sizeSchema.prefault('256MB').describe('Memory for answers; the least recently used go first.'),
+})
+
+export const authConfigSchema = z.strictObject({
+  apiKeys: z
+    .array(apiKeySchema)
+    .default([])
+    .describe('Keys that clients may send (`Authorization: Bearer KEY`), as they are or as sha256:HEX.'),
+  apiKeysFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('More keys, one a line, from a file that is read again on `reload`.'),
+})
+
 export const clusterConfigSchema = z.strictObject({
   balancer: balancerConfigSchema.prefault({}),
   groups: z.array(groupConfigSchema).min(1).prefault([{}]),
   supervisor: supervisorConfigSchema.prefault({}),
   autoscale: autoscaleConfigSchema.prefault({}),
+  cache: cacheConfigSchema.prefault({}),
+  auth: authConfigSchema.prefault({}),
 })
 
 /** All defaults filled in; durations in milliseconds, sizes in bytes. */
@@ -148,8 +170,5 @@ export type ClusterConfigInput = z.input<typeof clusterConfigSchema>
 export type GroupConfig = z.output<typeof groupConfigSchema>
 export type SupervisorConfig = z.output<typeof supervisorConfigSchema>
 
-/** Sections of the design that this version does not serve; a file that names one is told so. */
-export const unservedSections: Readonly<Record<string, string>> = {
-  cache: 'the answer cache is not built yet',
-  auth: 'API keys are not checked yet: keep balancer.host on loopback, or put a proxy that checks keys in front',
-}
+/** What a balancer is started with. API keys are hashes. */
+export type BalancerSettings = Pick<ClusterConfig, 'balancer' | 'cache' | 'auth'>

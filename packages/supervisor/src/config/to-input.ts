@@ -2,7 +2,14 @@ import { toBalancerInput } from '../balancer/balancer-input.js'
 import type { ClusterConfig, ClusterConfigInput } from './schema.js'
 
 /** The configuration as somebody would have written it, with units; parsing it gives the same configuration. */
-export function toInput({ balancer, groups, supervisor, autoscale }: ClusterConfig): ClusterConfigInput {
+export function toInput({
+  balancer,
+  groups,
+  supervisor,
+  autoscale,
+  cache,
+  auth,
+}: ClusterConfig): ClusterConfigInput {
   return {
     balancer: toBalancerInput(balancer),
     groups: groups.map(({ maxMemory, maxAge, ...group }) => ({
@@ -27,6 +34,12 @@ export function toInput({ balancer, groups, supervisor, autoscale }: ClusterConf
       ...autoscale,
       upAfter: `${autoscale.upAfter}ms`,
       downAfter: `${autoscale.downAfter}ms`,
+    },
+    cache: { ...cache, maxBytes: `${cache.maxBytes}B` },
+    // Hashes: nobody finds a key in what is printed.
+    auth: {
+      apiKeys: auth.apiKeys,
+      ...(auth.apiKeysFile === undefined ? {} : { apiKeysFile: auth.apiKeysFile }),
     },
   }
 }

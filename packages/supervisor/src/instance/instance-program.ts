@@ -6,6 +6,7 @@ import { probePort } from '../process/free-port.js'
 import type { Program } from '../process/managed-process.js'
 import type { RunAs, SpawnRequest } from '../process/spawner.js'
 import { choosePort } from './choose-port.js'
+import { modelRevision } from './model-revision.js'
 import { modelNames } from './plan-instances.js'
 import type { InstanceSpec } from './plan-instances.js'
 
@@ -41,6 +42,7 @@ export interface InstanceProgram extends Program {
 interface Life {
   spec: InstanceSpec
   identity: string
+  revision: string
   port: number
   slots: number | null
   model: string | null
@@ -102,6 +104,7 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
         id: spec.id,
         group: spec.group,
         models: modelNames(spec, life.model),
+        revision: life.revision,
         url: `http://${host}:${life.port}`,
         // The one thing that changes without another life.
         weight: options.spec().weight,
@@ -115,7 +118,8 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
 }
 
 function newLife(spec: InstanceSpec, port: number): Life {
-  return { spec, identity: randomBytes(16).toString('hex'), port, slots: null, model: null, fatal: null }
+  const identity = randomBytes(16).toString('hex')
+  return { spec, identity, revision: modelRevision(spec), port, slots: null, model: null, fatal: null }
 }
 
 function buildRequest(life: Life, options: InstanceProgramOptions): SpawnRequest {

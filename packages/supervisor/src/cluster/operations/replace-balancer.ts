@@ -1,4 +1,4 @@
-import type { BalancerConfig } from '@asr-cluster/protocol'
+import type { BalancerSettings } from '../../config/schema.js'
 import type { ManagedProcess } from '../../process/managed-process.js'
 import { OperationError, untilOrShutdown } from './operation.js'
 import type { OperationContext } from './operation.js'
@@ -7,9 +7,9 @@ import type { OperationContext } from './operation.js'
  * Starts a new balancer on the same listening socket beside the old one, and lets the old one finish what it has.
  * If the new one does not come up the old one stays. Throws OperationError then.
  */
-export async function replaceBalancer(context: OperationContext, config: BalancerConfig): Promise<void> {
+export async function replaceBalancer(context: OperationContext, settings: BalancerSettings): Promise<void> {
   const { cluster } = context
-  const next = cluster.balancers.startNext(config)
+  const next = cluster.balancers.startNext(settings)
   const state = (process: ManagedProcess): string => process.state().state
   await untilOrShutdown(context, () => ['ready', 'failed', 'backoff'].includes(state(next)))
   if (state(next) !== 'ready') {

@@ -14,7 +14,7 @@ export async function restartOperation(
   rolling: boolean,
 ): Promise<void> {
   const others = names.filter((name) => name !== 'balancer')
-  if (others.length < names.length) await replaceBalancer(context, context.cluster.config().balancer)
+  if (others.length < names.length) await replaceBalancer(context, context.cluster.config())
   if (names.length > 0 && others.length === 0) return
   const instances = selectInstances(context.cluster, others)
   if (rolling) return rollInstances(context, instances, 'operator', 'rolling restart')

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto'
+import { AsrError } from '@asr-cluster/protocol'
+import type { Departure } from '../departure.js'
+import type { Answer } from '../exchange/answer.js'
+import { headerValue } from '../server/headers.js'
+import { AnswerCache } from './answer-cache.js'
+import { SingleFlight, type FlightEnd } from './single-flight.js'
+
+/** An answer up to this size is held back while it comes, and can be kept. */
+export const largestAnswerBytes = 4 * 1024 * 1024
+
+export interface StoreOptions {
+  maxBytes: number
+  /** What answers depend on besides the request: the models that may serve it. */
+  modelsOf: (group: string | undefined) => string
+}
+
+/** What makes a request the same as another one. */
+export interface RequestIdentity {
+  method: string
+  /** With the query. */
+  path: string
+  group: string | undefined
+  contentType: string
+  bodyDigest: string
+}
+
+/** Answers for requests that are the same in everything an instance looks at. */
+export class AnswerStore {
+  readonly #options: StoreOptions
+  readonly #cache: AnswerCache
+  readonly #flights = new SingleFlight()
+
+  constructor(options: StoreOptions) {
+    this.#options = options
+    this.#cache = new AnswerCache(options.maxBytes)
+  }
+
+  keyOf(identity: RequestIdentity): string {
+    const { method, path, group, contentType, bodyDigest } = identity
+    const parts = [method, path, group ?? null, contentType, bodyDigest, this.#options.modelsOf(group)]
+    return createHash('sha256').update(JSON.stringify(parts)).digest('base64')
+  }
+
+  /**
+   * The answer of an earlier request with this identity, or of one that is on its way; undefined when the request had to
+   * be sent, by `send`, which tells of the answer if there is a whole one. Rejects as `send` does, or with client_closed.
+   */
+  async serve(
+    identity: RequestIdentity,
+    departure: Departure,
+    send: (onAnswer: (answer: Answer) => void) => Promise<void>,
+  ): Promise<Answer | undefined> {
+    for (;;) {
+      const key = this.keyOf(identity)
+      const kept = this.#cache.get(key)
+      if (kept) return kept
+      if (!this.#flights.isFlying(key)) {
+        await this.#lead(identity, key, departure, send)
+        return undefined
+      }
+      const end = await this.#flights.follow(key, departure)
+      if (end.kind === 'answer') return end.answer
+      if (end.kind === 'poison') throw end.error
+      if (end.kind === 'private') {
+        await send(() => undefined)
+        return undefined
+      }
+    }
+  }
+
+  async #lead(
+    identity: RequestIdentity,
+    key: string,
+    departure: Departure,
+    send: (onAnswer: (answer: Answer) => void) => Promise<void>,
+  ): Promise<void> {
+    const land = this.#flights.lead(key)
+    const flight: { end: FlightEnd } = { end: { kind: 'private' } }
+    try {
+      await send((answer) => {
+        if (isReusable(answer)) flight.end = { kind: 'answer', answer }
+      })
+      // Whoever may have answered meanwhile with another model must not be remembered under this one.
+      const { end } = flight
+      if (end.kind === 'answer' && this.keyOf(identity) === key) this.#cache.set(key, end.answer)
+    } catch (error) {
+      if (error instanceof AsrError && error.code === 'poison_request') flight.end = { kind: 'poison', error }
+      throw error
+    } finally {
+      land(flight.end.kind === 'private' && departure.gone ? { kind: 'abandoned' } : flight.end)
+    }
+  }
+}
+
+function isReusable({ status, headers }: Answer): boolean {
+  if (status !== 200) return false
+  const type = headerValue(headers, 'content-type') ?? ''
+  return !type.startsWith('text/event-stream') && headerValue(headers, 'set-cookie') === undefined
+}

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest'
+import { startCluster, waitFor, type TestCluster } from '../fixtures/cluster.js'
+import { makeGate } from '../fixtures/gate.js'
+import { json } from '../fixtures/upstream.js'
+import type { Answerer } from '../fixtures/upstream.js'
+
+const cached = (answer?: Answerer) =>
+  startCluster([answer], { deps: { cacheMaxBytes: 1e6 }, member: { slots: 64 } })
+
+interface Sent {
+  path?: string
+  audio?: string
+  fields?: Record<string, string>
+  signal?: AbortSignal
+}
+
+async function send(
+  { url }: TestCluster,
+  { path = '/asr', audio = 'sound', fields = {}, signal }: Sent = {},
+) {
+  const form = new FormData()
+  form.set('audio', new Blob([audio]), 'a.wav')
+  for (const [name, value] of Object.entries(fields)) form.set(name, value)
+  const response = await fetch(url + path, { method: 'POST', body: form, signal: signal ?? null })
+  const { headers, status } = response
+  return { status, text: await response.text(), cache: headers.get('x-asr-cache'), headers }
+}
+
+const worked = (cluster: TestCluster): number => cluster.upstreams[0]?.received.length ?? 0
+
+describe('kept answers', () => {
+  it('are given again to the same request, under its own id', async () => {
+    const cluster = await cached()
+    const first = await send(cluster)
+    const second = await send(cluster)
+    expect([first.cache, second.cache, worked(cluster)]).toEqual(['miss', 'hit', 1])
+    expect(second.text).toBe(first.text)
+    expect(second.headers.get('x-asr-instance')).toBe('a')
+    expect(second.headers.get('x-request-id')).not.toBe(first.headers.get('x-request-id'))
+    const metrics = await (await fetch(`${cluster.url}/metrics`)).text()
+    expect(metrics).toMatch(/^asr_cache_hits_total 1$/m)
+    expect(metrics).toMatch(/^asr_cache_misses_total 1$/m)
+  })
+
+  it.each<[string, Sent]>([
+    ['sound', { audio: 'other' }],
+    ['language', { fields: { language: 'de' } }],
+    ['prompt', { fields: { prompt: 'Kubernetes' } }],
+    ['route', { path: '/v1/audio/transcriptions' }],
+    ['query', { path: '/asr?x' }],
+  ])('are not given to a request with another %s', async (_, other) => {
+    const cluster = await cached()
+    await send(cluster)
+    expect((await send(cluster, other)).cache).toBe('miss')
+    expect(worked(cluster)).toBe(2)
+  })
+
+  it('are not given any more when another model serves', async () => {
+    const cluster = await cached()
+    const [member] = cluster.members
+    await send(cluster)
+    cluster.balancer.setMembers([{ ...member!, revision: '2' }])
+    expect((await send(cluster)).cache).toBe('miss')
+  })
+
+  it('are only those that are good and whole', async () => {
+    const cluster = await cached((_, response) => json(response, 400, { error: 'bad' }))
+    for (let round = 0; round < 2; round++) expect((await send(cluster)).cache).toBe('miss')
+    const streaming = await cached((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.end('data: {}\n\n')
+    })
+    for (let round = 0; round < 2; round++) expect((await send(streaming)).cache).toBe('miss')
+    expect([worked(cluster), worked(streaming)]).toEqual([2, 2])
+  })
+
+  it('are off unless they are wanted', async () => {
+    const cluster = await startCluster([undefined])
+    for (let round = 0; round < 2; round++) expect((await send(cluster)).cache).toBeNull()
+    expect(worked(cluster)).toBe(2)
+  })
+})
+
+describe('the same request many times at once', () => {
+  it('is sent once', async () => {
+    const go = makeGate()
+    const cluster = await cached(
+      (_, response) => void go.opened.then(() => json(response, 200, { text: 'x' })),
+    )
+    const requests = Array.from({ length: 100 }, () => send(cluster))
+    await waitFor(() => worked(cluster) === 1)
+    go.open()
+    const answers = await Promise.all(requests)
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(100)
+    expect(answers.filter(({ cache }) => cache === 'miss')).toHaveLength(1)
+    expect(worked(cluster)).toBe(1)
+  })
+
+  it('goes on with another one when the client of the first leaves', async () => {
+    const go = makeGate()
+    const cluster = await cached(
+      (_, response) => void go.opened.then(() => json(response, 200, { text: 'x' })),
+    )
+    const leaving = new AbortController()
+    const first = send(cluster, { signal: leaving.signal }).catch(() => 'left')
+    await waitFor(() => worked(cluster) === 1)
+    const others = Array.from({ length: 5 }, () => send(cluster))
+    const alsoLeaving = new AbortController()
+    const left = send(cluster, { signal: alsoLeaving.signal }).catch(() => 'left')
+    alsoLeaving.abort()
+    leaving.abort()
+    await waitFor(() => worked(cluster) === 2)
+    go.open()
+    expect(await Promise.all([first, left])).toEqual(['left', 'left'])
+    expect((await Promise.all(others)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+    expect(worked(cluster)).toBe(2)
+  })
+
+  it('is sent by each when the first one gets an error', async () => {
+    const go = makeGate()
+    let isFirst = true
+    const cluster = await cached((_, response) => {
+      const status = isFirst ? 500 : 200
+      isFirst = false
+      void go.opened.then(() => json(response, status, { text: 'x' }))
+    })
+    const requests = Array.from({ length: 4 }, () => send(cluster))
+    await waitFor(() => worked(cluster) === 1)
+    go.open()
+    const statuses = (await Promise.all(requests)).map(({ status }) => status).toSorted((a, b) => a - b)
+    expect(statuses).toEqual([200, 200, 200, 500])
+  })
+})
