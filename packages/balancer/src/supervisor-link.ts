@@ -45,6 +45,9 @@ export function connectSupervisor(
       case 'metrics':
         balancer.setSupervisorMetrics(parsed.data.metrics)
         break
+      case 'status':
+        balancer.liveStatus.setCluster(parsed.data.status)
+        break
       case 'shutdown':
         onShutdown(parsed.data.handOver ?? false)
         break

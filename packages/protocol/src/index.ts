@@ -1,6 +1,7 @@
 export * from './api-keys.js'
 export * from './balancer-config.js'
 export * from './errors.js'
+export * from './live-status.js'
 export * from './messages.js'
 export * from './status.js'
 export * from './units.js'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { clusterStatusSchema } from './status.js'
 
 /** Sent with the value 1 by the balancer's and the supervisor's probes: `/health` then shows the identity. */
 export const probeHeader = 'x-asr-probe'
@@ -69,6 +70,8 @@ export const balancerCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('members'), members: z.array(memberSchema) }),
   /** Supervisor's own series for the cluster's `/metrics`, as prom-client's `getMetricsAsJSON()`. */
   z.object({ type: z.literal('metrics'), metrics: z.array(z.unknown()) }),
+  /** For `GET /api/status`: sent soon after a change and at least once a second. */
+  z.object({ type: z.literal('status'), status: clusterStatusSchema }),
   /** Stop accepting work: `/readyz` turns 503 at once; answers `drained` once nothing is in flight or queued. */
   z.object({
     type: z.literal('shutdown'),

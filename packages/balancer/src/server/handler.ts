@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AsrError, toAsrError, type Member } from '@asr-cluster/protocol'
+import { AsrError, toAsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
 import { checkFraming } from './framing.js'
 import { clientAddress, clientKey, requestIdOf } from './headers.js'
-import { healthz, modelDetail, modelList, readyz } from './own-routes.js'
+import { healthz, liveStatus, modelDetail, modelList, readyz } from './own-routes.js'
 import type { KeyRing } from './key-ring.js'
 import { reply, replyError, type Reply } from './respond.js'
 import { findRoute, modelInPath, parseTarget, type Route, type RouteLabel } from './routes.js'
@@ -14,6 +14,9 @@ import { findRoute, modelInPath, parseTarget, type Route, type RouteLabel } from
 export interface HandlerContext extends ProxyContext {
   isDraining: () => boolean
   renderMetrics: () => Promise<string>
+  liveStatus: () => LiveStatus
+  /** The dashboard's file for a path; throws AsrError not_found. */
+  dashboardFile: (pathname: string) => Reply
   members: () => readonly Backend[]
   /** The group that the request names; throws AsrError model_not_found. */
   groupOf: (request: IncomingMessage) => string | undefined
@@ -32,8 +35,8 @@ export interface AccessEntry extends Trace {
   address: string
 }
 
-/** Whoever watches the process needs no key. */
-const openRoutes = new Set<Route['kind']>(['healthz', 'readyz'])
+/** Whoever watches the process needs no key. Nor does the page, which asks for the key that its requests need. */
+const openRoutes = new Set<Route['kind']>(['healthz', 'readyz', 'dashboard'])
 
 /** The request listener of the server; never rejects. */
 export function createHandler(context: HandlerContext) {
@@ -103,6 +106,10 @@ async function ownRoute(context: HandlerContext, route: Route, pathname: string)
       return modelList(membersOf(context), context.startedAtSeconds)
     case 'model':
       return modelDetail(membersOf(context), modelInPath(pathname), context.startedAtSeconds)
+    case 'status':
+      return liveStatus(context.liveStatus())
+    case 'dashboard':
+      return context.dashboardFile(pathname)
     case 'not-implemented':
       throw new AsrError('not_implemented', 'The models transcribe; they do not translate.')
     default: {

@@ -1,4 +1,4 @@
-import { AsrError, type Member } from '@asr-cluster/protocol'
+import { AsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
 import type { Reply } from './respond.js'
 
 const json = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }
@@ -19,6 +19,11 @@ export function readyz(state: { draining: boolean; instancesUp: number }): Reply
     headers: json,
     body: JSON.stringify({ status: 'ready', instances: state.instancesUp }),
   }
+}
+
+/** For the dashboard. */
+export function liveStatus(status: LiveStatus): Reply {
+  return { status: 200, headers: json, body: JSON.stringify(status) }
 }
 
 /** The models of all members in OpenAI's list shape; `createdSeconds` is a Unix time. */

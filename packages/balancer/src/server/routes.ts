@@ -10,6 +10,8 @@ export type RouteLabel =
   | '/readyz'
   | '/metrics'
   | '/openapi.json'
+  | '/api/status'
+  | '/'
   | 'other'
 
 export interface Route {
@@ -26,6 +28,8 @@ export interface Route {
     | 'healthz'
     | 'readyz'
     | 'metrics'
+    | 'status'
+    | 'dashboard'
 }
 
 const read = ['GET', 'HEAD'] as const
@@ -41,14 +45,20 @@ const routes: Record<string, Route> = {
   '/healthz': { label: '/healthz', methods: read, kind: 'healthz' },
   '/readyz': { label: '/readyz', methods: read, kind: 'readyz' },
   '/metrics': { label: '/metrics', methods: read, kind: 'metrics' },
+  '/api/status': { label: '/api/status', methods: read, kind: 'status' },
+  '/': { label: '/', methods: read, kind: 'dashboard' },
 }
 
 /** `GET /v1/models/{model}`; the name of a model may have slashes. */
 const modelRoute: Route = { label: '/v1/models', methods: read, kind: 'model' }
 const modelPrefix = '/v1/models/'
 
+/** Files of the dashboard besides the page itself. */
+const assetsRoute: Route = { label: '/', methods: read, kind: 'dashboard' }
+
 export function findRoute(pathname: string): Route | undefined {
   if (Object.hasOwn(routes, pathname)) return routes[pathname]
+  if (pathname.startsWith('/assets/')) return assetsRoute
   return pathname.length > modelPrefix.length && pathname.startsWith(modelPrefix) ? modelRoute : undefined
 }
 

@@ -15,6 +15,7 @@ import { createManagedInstance } from './managed-instance.js'
 import type { ManagedInstance } from './managed-instance.js'
 import { createSupervisorMetrics } from './metrics.js'
 import type { SupervisorMetrics } from './metrics.js'
+import { createStatusSender } from './status-sender.js'
 
 /** All processes of one cluster, and what they tell each other. */
 export interface Cluster {
@@ -67,6 +68,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   let cancelMetrics = (): void => {}
 
   bus.subscribe(metrics.record)
+  const statusSender = createStatusSender(clock, () => balancers.tellAll({ type: 'status', status: status() }))
 
   const balancers = createBalancerSet({
     settings: config,
@@ -81,6 +83,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     user,
     onNeedsMembers: sendMembers,
     onNews() {
+      statusSender.changed()
       settleDrains()
       wake()
     },
@@ -95,6 +98,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 
   function onChange(change: StateChange): void {
     bus.emit({ type: 'state', ...change })
+    statusSender.changed()
     settleDrains()
     wake()
   }
@@ -121,6 +125,21 @@ export function createCluster(options: ClusterOptions): Cluster {
     })
     instances.set(spec.id, instance)
     return instance
+  }
+
+  function status(): ClusterStatus {
+    const stats = balancers.stats()
+    return {
+      supervisor: { pid: process.pid, version, uptimeSeconds: (clock.now() - startedAt) / 1_000 },
+      balancer: {
+        pid: balancers.current().pid(),
+        port: options.socket.port,
+        policy: stats?.policy ?? config.balancer.policy,
+        queueDepth: stats?.queueDepth ?? 0,
+        inFlight: stats?.inFlight ?? 0,
+      },
+      instances: [...instances.values()].map((instance) => instance.status(inFlight(instance.process.id))),
+    }
   }
 
   function sendMembers(): void {
@@ -192,25 +211,13 @@ export function createCluster(options: ClusterOptions): Cluster {
     removeInstance(id) {
       instances.delete(id)
       metrics.forget(id)
+      statusSender.changed()
       sendMembers()
       wake()
     },
     stats: () => balancers.stats(),
     inFlight,
-    status() {
-      const stats = balancers.stats()
-      return {
-        supervisor: { pid: process.pid, version, uptimeSeconds: (clock.now() - startedAt) / 1_000 },
-        balancer: {
-          pid: balancers.current().pid(),
-          port: options.socket.port,
-          policy: stats?.policy ?? config.balancer.policy,
-          queueDepth: stats?.queueDepth ?? 0,
-          inFlight: stats?.inFlight ?? 0,
-        },
-        instances: [...instances.values()].map((instance) => instance.status(inFlight(instance.process.id))),
-      }
-    },
+    status,
     start() {
       balancers.current().dispatch({ type: 'start' })
       for (const { process } of instances.values()) process.dispatch({ type: 'start' })
@@ -227,6 +234,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     close() {
       isClosed = true
       cancelMetrics()
+      statusSender.close()
       logs.close()
     },
   }
