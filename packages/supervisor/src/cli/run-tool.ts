@@ -20,3 +20,8 @@ export async function runTool({ output }: CliContext, run: () => Promise<number>
 function isConfigurationError(error: unknown): boolean {
   return error instanceof Error && ['CheckpointError', 'ConfigurationError'].includes(error.name)
 }
+
+/** Throws UsageError unless the flag's value is a whole number from 1. */
+export function checkCount(flag: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) throw new UsageError(`--${flag} must be a whole number from 1`)
+}

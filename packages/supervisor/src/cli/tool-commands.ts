@@ -1,4 +1,5 @@
 import { doctorCommand } from './commands/doctor.js'
+import { evalCommand } from './commands/eval.js'
 import { modelsCommand } from './commands/models.js'
 import { pullCommand } from './commands/pull.js'
 import { transcribeCommand } from './commands/transcribe.js'
@@ -12,4 +13,5 @@ export function addToolCommands(add: <Args>(command: Command<Args>) => void): vo
   add(modelsCommand)
   add(doctorCommand)
   add(verifyCommand)
+  add(evalCommand)
 }

@@ -1,3 +1,5 @@
+import { AsrError, errorCatalogue } from '@asr-cluster/protocol'
+
 /** The command was called in a wrong way. */
 export class ToolUsageError extends Error {
   override name = 'ToolUsageError'
@@ -20,6 +22,8 @@ export class ToolError extends Error {
 /** Lines for standard error: what, with its code, and below it what to do. */
 export function describeError(error: unknown): string[] {
   if (!(error instanceof Error)) return [String(error)]
-  if (!(error instanceof ToolError)) return [error.message]
-  return [`${error.message} (${error.code})`, ...(error.help === '' ? [] : [`  ${error.help}`])]
+  if (!(error instanceof ToolError || error instanceof AsrError)) return [error.message]
+  // The engine in this process throws what a server would have answered.
+  const help = error instanceof AsrError ? errorCatalogue[error.code].help : error.help
+  return [`${error.message} (${error.code})`, ...(help === '' ? [] : [`  ${help}`])]
 }

@@ -1,9 +1,8 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { AsrError, errorCatalogue } from '@asr-cluster/protocol'
 import { mapInOrder } from '../common/map-in-order.js'
 import type { LiveLine, ToolOutput } from '../common/output.js'
-import { describeError, ToolError } from '../common/tool-error.js'
+import { describeError } from '../common/tool-error.js'
 import { planOutputs } from './plan-outputs.js'
 import type { Transcriber, TranscriptFormat } from './transcriber.js'
 
@@ -61,7 +60,7 @@ export async function transcribeFiles(
     liveLine.clear()
     if (result.status === 'rejected') {
       failed += 1
-      const [first, ...rest] = describeError(known(result.reason))
+      const [first, ...rest] = describeError(result.reason)
       for (const line of [`${file}: ${first}`, ...rest]) output.complain(line)
     } else if (target !== null) {
       await writeWhole(resolve(cwd, target), result.value)
@@ -91,10 +90,4 @@ async function writeWhole(path: string, body: string): Promise<void> {
   const scratch = `${path}.${process.pid}.tmp`
   await writeFile(scratch, body.endsWith('\n') ? body : `${body}\n`)
   await rename(scratch, path)
-}
-
-/** The engine in this process throws what a server would have answered. */
-function known(error: unknown): unknown {
-  if (!(error instanceof AsrError)) return error
-  return new ToolError(error.code, error.message, { help: errorCatalogue[error.code].help })
 }

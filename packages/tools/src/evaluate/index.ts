@@ -1,0 +1,7 @@
+export { evaluate } from './evaluate.js'
+export type { Evaluation } from './evaluate.js'
+export { evaluationJson } from './evaluation-json.js'
+export { formatEvaluation } from './format-evaluation.js'
+export { parseManifest } from './manifest.js'
+export { clusterRecogniser, localRecogniser } from './recogniser.js'
+export type { Recogniser } from './recogniser.js'
