@@ -1,0 +1,68 @@
+import type { LiveStatus } from '@asr-cluster/protocol'
+import { expect, test } from 'vitest'
+import { instanceViews } from './instances.js'
+
+const member = {
+  id: 'a',
+  inFlight: 2,
+  state: 'up',
+  group: 'default',
+  models: ['demo'],
+  weight: 1,
+  slots: 4,
+} as const
+const instance = {
+  id: 'a',
+  group: 'default',
+  model: '/models/demo',
+  pid: 7,
+  port: 7861,
+  gpu: null,
+  state: 'ready',
+  weight: 1,
+  slots: 4,
+  inFlight: 0,
+  restarts: 3,
+  uptimeSeconds: 9,
+  lastExit: null,
+} as const
+
+function status(members: LiveStatus['balancer']['members'], instances?: (typeof instance)[]): LiveStatus {
+  const figures = { policy: 'p', queueDepth: 0, inFlight: 0 }
+  return {
+    balancer: { ...figures, pid: 1, queueMax: 9, draining: false, members },
+    cluster: instances
+      ? {
+          supervisor: { pid: 1, version: '1', uptimeSeconds: 1 },
+          balancer: { ...figures, pid: 1, port: 1 },
+          instances,
+        }
+      : null,
+    clusterAgeMs: instances ? 0 : null,
+  }
+}
+
+test("what the balancer says of an instance is newer than the supervisor's word", () => {
+  expect(instanceViews(status([member], [instance]))).toMatchObject([
+    { id: 'a', state: 'ready', mood: 'good', inFlight: 2, slots: 4, restarts: 3, note: null },
+  ])
+})
+
+test('an instance that the balancer removed is not shown as ready', () => {
+  expect(
+    instanceViews(status([{ ...member, state: 'ejected', reason: 'refused' }], [instance])),
+  ).toMatchObject([{ state: 'ejected', mood: 'bad', note: 'refused' }])
+})
+
+test('a dead instance is no member and still shown', () => {
+  const dead = { ...instance, state: 'backoff', pid: null } as unknown as typeof instance
+  expect(instanceViews(status([], [dead]))).toMatchObject([
+    { id: 'a', state: 'backoff', mood: 'bad', inFlight: 0 },
+  ])
+})
+
+test('a balancer alone shows its members', () => {
+  expect(instanceViews(status([member]))).toMatchObject([
+    { id: 'a', state: 'up', mood: 'good', restarts: null, lastExit: null },
+  ])
+})
