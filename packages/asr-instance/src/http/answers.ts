@@ -71,6 +71,7 @@ export const doneEvent = z.object({
   usage: tokenUsage,
   language: z.string(),
   duration: seconds,
+  segments: z.array(segmentAnswer.pick({ id: true, start: true, end: true, text: true })),
 })
 
 export function toAsr(result: Transcription, requestId: string): z.input<typeof asrAnswer> {
@@ -119,6 +120,12 @@ export function toDone(result: Transcription): z.input<typeof doneEvent> {
     usage: usageOf(result),
     language: result.language.toLowerCase(),
     duration: milliseconds(result.durationSeconds),
+    segments: result.segments.map(({ id, start, end, text }) => ({
+      id,
+      start: milliseconds(start),
+      end: milliseconds(end),
+      text,
+    })),
   }
 }
 

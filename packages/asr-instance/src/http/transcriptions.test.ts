@@ -183,6 +183,7 @@ describe('stream=true', () => {
         usage: { type: 'tokens', input_tokens: 20, output_tokens: 5, total_tokens: 25 },
         language: 'english',
         duration: 1,
+        segments: [{ id: 0, start: 0, end: 1, text: 'Hello there.' }],
       },
     ])
   })

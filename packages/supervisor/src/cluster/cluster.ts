@@ -68,7 +68,9 @@ export function createCluster(options: ClusterOptions): Cluster {
   let cancelMetrics = (): void => {}
 
   bus.subscribe(metrics.record)
-  const statusSender = createStatusSender(clock, () => balancers.tellAll({ type: 'status', status: status() }))
+  const statusSender = createStatusSender(clock, () =>
+    balancers.tellAll({ type: 'status', status: status() }),
+  )
 
   const balancers = createBalancerSet({
     settings: config,
