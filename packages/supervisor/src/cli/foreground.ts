@@ -97,7 +97,11 @@ async function serve(
 
 function isSettled(cluster: Cluster): boolean {
   const states = cluster.instances().map(({ process }) => process.state().state)
-  const areSettled = states.every((state) => state === 'ready' || state === 'failed')
+  // One that crashes again and again must not keep the others from being announced.
+  const isUsable = states.includes('ready')
+  const areSettled = states.every(
+    (state) => state === 'ready' || state === 'failed' || (isUsable && state === 'backoff'),
+  )
   return (
     areSettled &&
     (cluster.balancers.current().state().state === 'ready' || states.every((state) => state === 'failed'))

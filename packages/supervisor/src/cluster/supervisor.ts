@@ -15,6 +15,7 @@ import { findLeftovers, killLeftovers } from '../process/leftovers.js'
 import type { ProcessInfo } from '../process/process-table.js'
 import { systemSpawner } from '../process/spawner.js'
 import { systemClock } from '../world/clock.js'
+import { openFileLimit, openFilesNeeded } from '../world/file-limit.js'
 import { usableCores } from '../world/machine.js'
 import { watchLoad } from '../watch/autoscaler.js'
 import { createGpuWatch } from '../watch/gpu-watch.js'
@@ -118,6 +119,11 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       closing: closing.signal,
     })
     const server = await serveControl(socketPath, api)
+    const files = openFileLimit()
+    const needed = openFilesNeeded(config.balancer.queue.max)
+    if (files !== null && files < needed) {
+      notice('warn', `only ${files} files may be open and a full queue needs ${needed}; raise \`ulimit -n\``)
+    }
     for (const { pid, command } of leftovers) {
       notice('warn', `killed ${command} (pid ${pid}), left over from a supervisor that is gone`)
     }

@@ -7,6 +7,7 @@ import { connectToCluster, withPort } from '../client-options.js'
 import type { PortArgs } from '../client-options.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
+import { formatLogText } from '../format-log-line.js'
 import { styled } from '../output.js'
 
 interface LogsArgs extends PortArgs {
@@ -85,9 +86,9 @@ function showFiles(args: LogsArgs, context: CliContext): number {
 
 function show(line: TaggedLine, args: LogsArgs, { output }: CliContext): void {
   if (args.json) output.print(JSON.stringify(line))
-  else if (args.id !== undefined) output.print(line.text)
+  else if (args.id !== undefined) output.print(formatLogText(line.text))
   else
     output.print(
-      `${styled(output, 'gray', line.time.slice(11, 23))} ${styled(output, 'cyan', line.id)} ${line.text}`,
+      `${styled(output, 'gray', line.time.slice(11, 23))} ${styled(output, 'cyan', line.id)} ${formatLogText(line.text)}`,
     )
 }

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { loadConfig } from '../../config/load-config.js'
 import { UsageError } from '../exit-codes.js'
@@ -35,6 +36,8 @@ export const upCommand: Command<UpArgs> = {
       const { runDetached } = await import('../detach.js')
       return runDetached(context, config.supervisor.logs.dir)
     }
+    // The supervisor lives long and has little to do: 15 MB less are worth more than its speed.
+    setFlagsFromString('--optimize-for-size')
     const { runForeground } = await import('../foreground.js')
     return runForeground(config, () => loadUpConfig(args, context).config, context)
   },
