@@ -158,7 +158,9 @@ describe('stream=true', () => {
         onDelta?.('Hello')
         await opened
         onDelta?.(' there.')
-        return transcription({ text: 'Hello there.' })
+        const times = { id: 0, start: 0, end: 1, avgLogprob: -0.1 }
+        const segment = { ...times, text: 'Hello there.', language: 'English', tokens: [1] }
+        return transcription({ text: 'Hello there.', segments: [segment] })
       },
     })
     const { url } = await startTestServer(engine)
