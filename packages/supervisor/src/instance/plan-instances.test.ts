@@ -91,12 +91,7 @@ describe('the plan', () => {
 describe('names, cores and commands', () => {
   it('knows a model by its folder, its group and its aliases', () => {
     const [spec] = plan({ groups: [{ name: 'en', model: '/models/Qwen3-ASR-0.6B', aliases: ['whisper-1'] }] })
-    expect(modelNames(spec as InstanceSpec, null)).toEqual([
-      'Qwen3-ASR-0.6B',
-      '/models/Qwen3-ASR-0.6B',
-      'en',
-      'whisper-1',
-    ])
+    expect(modelNames(spec as InstanceSpec, null)).toEqual(['Qwen3-ASR-0.6B', 'en', 'whisper-1'])
     const [foreign] = plan({ groups: [{ name: 'vllm', command: ['x'] }] })
     expect(modelNames(foreign as InstanceSpec, null)).toEqual(['vllm'])
   })

@@ -125,7 +125,7 @@ function freePort(basePort: number, index: number, taken: ReadonlySet<number>): 
 
 /** Names by which a client may ask for the model of an instance. `reported` is what the instance calls it. */
 export function modelNames(spec: InstanceSpec, reported: string | null): string[] {
-  // A foreign server has its own model, and what our default is called must not name it.
-  const own = spec.command === null ? [basename(spec.model), spec.model] : []
+  // A foreign server has its own model, and what our default is called must not name it. No folder: clients see the names.
+  const own = spec.command === null ? [basename(spec.model)] : []
   return [...new Set([...(reported === null ? [] : [reported]), ...own, spec.group, ...spec.aliases])]
 }
