@@ -1,6 +1,7 @@
 export { decodeAudio, type DecodedAudio } from './audio/decode.js'
 export { findExecutable } from './audio/find-executable.js'
 export { Spool } from './audio/spool.js'
+export { parseWavHeader } from './audio/wav-header.js'
 export { ConfigurationError } from './configuration-error.js'
 export { CheckpointError } from './engine/checkpoint/checkpoint-error.js'
 export { readModelConfig } from './engine/checkpoint/model-config.js'

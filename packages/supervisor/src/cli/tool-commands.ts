@@ -1,3 +1,4 @@
+import { benchCommand } from './commands/bench.js'
 import { doctorCommand } from './commands/doctor.js'
 import { evalCommand } from './commands/eval.js'
 import { modelsCommand } from './commands/models.js'
@@ -14,4 +15,5 @@ export function addToolCommands(add: <Args>(command: Command<Args>) => void): vo
   add(doctorCommand)
   add(verifyCommand)
   add(evalCommand)
+  add(benchCommand)
 }
