@@ -135,7 +135,7 @@ export class Balancer {
       spoolDir,
       log,
       isDraining: () => this.#draining,
-      renderMetrics: () => clusterMetrics(metrics.registry, this.#supervisorMetrics, this.members.backends),
+      renderMetrics: () => clusterMetrics(metrics, this.#supervisorMetrics, this.members.backends),
       liveStatus: () => this.liveStatus.read(),
       dashboardFile: createDashboardFiles(dashboardDir()),
       members: () => this.members.backends,
@@ -148,19 +148,13 @@ export class Balancer {
             }),
       keys: new KeyRing(deps.apiKeyHashes ?? []),
       startedAtSeconds: Math.floor(Date.now() / 1_000),
-      onDone: (entry) => {
-        metrics.answered(entry.route, entry.status, entry.durationMs / 1_000)
-        deps.onAccess?.(entry)
-      },
+      exchanges: this.#exchanges,
+      onAccess: deps.onAccess,
       groupOf: (request) => groupOf(request, this.members),
     }
-    const handle = createHandler(context)
     this.#upgrades = new Upgrades(context)
     this.#server = createBalancerServer({
-      handle: (request, response, expectsContinue) => {
-        this.#exchanges.add(response)
-        handle(request, response, expectsContinue)
-      },
+      handle: createHandler(context),
       upgrade: (request, socket, head) => this.#upgrades.handle(request, socket, head),
       isFree: (socket) => this.#exchanges.isFree(socket),
     })

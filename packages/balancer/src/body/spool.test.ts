@@ -10,7 +10,8 @@ beforeEach(async () => {
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
 })
 
-const memory = (perBodyBytes: number, totalBytes = 1e9) => new SpoolMemory({ perBodyBytes, totalBytes })
+const memory = (perBodyBytes: number, totalBytes = 1e9) =>
+  new SpoolMemory({ perBodyBytes, roomyBodyBytes: perBodyBytes, totalBytes })
 
 async function readAll(spool: Spool): Promise<Buffer> {
   const body = spool.read()
@@ -67,6 +68,18 @@ describe('Spool', () => {
     expect([first.inFile, second.inFile]).toEqual([false, true])
     await first.dispose()
     await second.dispose()
+    expect(shared.usedBytes).toBe(0)
+  })
+
+  it('lets a body hold more memory while there is plenty', async () => {
+    const shared = new SpoolMemory({ perBodyBytes: 2, roomyBodyBytes: 6, totalBytes: 20 })
+    const spools = ['abcdef', 'abcdef', 'abcdef'].map((text) => {
+      const spool = new Spool(shared, dir)
+      return { spool, writing: spool.write(Buffer.from(text)) }
+    })
+    await Promise.all(spools.map(async ({ writing }) => writing))
+    expect(spools.map(({ spool }) => spool.inFile)).toEqual([false, true, true])
+    for (const { spool } of spools) await spool.dispose()
     expect(shared.usedBytes).toBe(0)
   })
 

@@ -3,11 +3,21 @@ import { SpoolFile } from './spool-file.js'
 export interface SpoolLimits {
   /** A body may hold so much memory before it goes on in a file. */
   perBodyBytes: number
+  /** The same while less than half of `totalBytes` is used: a file costs twice the work of the request. */
+  roomyBodyBytes: number
   /** All bodies together; beyond it each goes to a file from its first byte. */
   totalBytes: number
 }
 
-export const defaultSpoolLimits: SpoolLimits = { perBodyBytes: 1024 * 1024, totalBytes: 256 * 1024 * 1024 }
+const mebibyte = 1024 * 1024
+/** Up to this size a body is put into one buffer, for one write to the socket; a longer one is not copied. */
+const oneWriteBytes = 128 * 1024
+
+export const defaultSpoolLimits: SpoolLimits = {
+  perBodyBytes: mebibyte,
+  roomyBodyBytes: 8 * mebibyte,
+  totalBytes: 256 * mebibyte,
+}
 
 /** Memory that all spools of a process hold together. */
 export class SpoolMemory {
@@ -24,9 +34,11 @@ export class SpoolMemory {
 
   /** Takes room for `bytes` more of a body that holds `heldBytes`; false when it has to go to a file. */
   take(heldBytes: number, bytes: number): boolean {
-    if (heldBytes + bytes > this.limits.perBodyBytes || this.#usedBytes + bytes > this.limits.totalBytes)
-      return false
-    this.#usedBytes += bytes
+    const { perBodyBytes, roomyBodyBytes, totalBytes } = this.limits
+    const used = this.#usedBytes + bytes
+    const mostHeld = used <= totalBytes / 2 ? roomyBodyBytes : perBodyBytes
+    if (heldBytes + bytes > mostHeld || used > totalBytes) return false
+    this.#usedBytes = used
     return true
   }
 
@@ -79,10 +91,10 @@ export class Spool {
   }
 
   /** The body from its start; undefined when it is empty. */
-  read(): Buffer | AsyncIterable<Buffer> | undefined {
+  read(): Buffer | Iterable<Buffer> | AsyncIterable<Buffer> | undefined {
     if (this.size === 0) return undefined
-    if (!this.#file) return this.#inOneBuffer()
-    return this.#fromMemoryAndFile(this.#file)
+    if (this.#file) return this.#fromMemoryAndFile(this.#file)
+    return this.size <= oneWriteBytes ? this.#inOneBuffer() : [...this.#chunks]
   }
 
   /** Frees memory and file; safe to call twice. Reads that run fail. The promise is there only when a file is. */
@@ -109,14 +121,14 @@ export class Spool {
     if (!this.#disposed && chunks.length > 0) await file?.append(chunks)
   }
 
-  /** One buffer makes one write to the socket; the pieces are let go. */
+  /** The pieces are let go. */
   #inOneBuffer(): Buffer {
     if (this.#chunks.length > 1) this.#chunks.splice(0, this.#chunks.length, Buffer.concat(this.#chunks))
     return this.#chunks[0] as Buffer
   }
 
   async *#fromMemoryAndFile(opening: Promise<SpoolFile>): AsyncGenerator<Buffer> {
-    if (this.#chunks.length > 0) yield this.#inOneBuffer()
+    yield* this.#chunks
     const file = await opening
     yield* file.read()
   }

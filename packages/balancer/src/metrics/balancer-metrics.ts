@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Backend } from '../backend/backend.js'
 import type { RouteLabel } from '../server/routes.js'
+import type { MetricJson } from './merge.js'
+import { CounterSeries, HistogramSeries } from './series.js'
 
 /** Recordings take from tenths of a second to minutes. */
 const durationBuckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
@@ -26,83 +27,58 @@ export interface GaugeSource {
 
 /** The balancer's own series. */
 export class BalancerMetrics {
-  readonly registry = new Registry()
-  readonly #requests: Counter<'route' | 'code'>
-  readonly #duration: Histogram<'route'>
-  readonly #queueWait: Histogram
-  readonly #retries: Counter<'reason'>
-  readonly #ejections: Counter<'instance' | 'reason'>
-  readonly #instanceRequests: Counter<'instance' | 'code'>
-  readonly #cacheHits: Counter
-  readonly #cacheMisses: Counter
+  readonly #gauges: () => GaugeSource
+  readonly #requests = new CounterSeries('asr_requests_total', 'Requests answered on the balancer port.', [
+    'route',
+    'code',
+  ])
+  readonly #duration = new HistogramSeries(
+    'asr_request_duration_seconds',
+    'From the head of a request to the end of its answer.',
+    durationBuckets,
+    'route',
+  )
+  readonly #queueWait = new HistogramSeries(
+    'asr_queue_wait_seconds',
+    'Time a request waited for a slot.',
+    waitBuckets,
+  )
+  readonly #retries = new CounterSeries(
+    'asr_retries_total',
+    'Requests sent again to an instance, by what ended the attempt before.',
+    ['reason'],
+  )
+  readonly #ejections = new CounterSeries('asr_ejections_total', 'Removals of an instance on evidence.', [
+    'instance',
+    'reason',
+  ])
+  readonly #instanceRequests = new CounterSeries(
+    'asr_instance_requests_total',
+    'Answers that an instance gave.',
+    ['instance', 'code'],
+  )
+  readonly #cacheHits = new CounterSeries(
+    'asr_cache_hits_total',
+    'Requests answered with the answer to an earlier one, or to one that was on its way.',
+    [],
+  )
+  readonly #cacheMisses = new CounterSeries(
+    'asr_cache_misses_total',
+    'Requests sent to an instance because their answer was not known.',
+    [],
+  )
 
-  constructor(source: () => GaugeSource) {
-    const registers = [this.registry]
-    this.#requests = new Counter({
-      name: 'asr_requests_total',
-      help: 'Requests answered on the balancer port.',
-      labelNames: ['route', 'code'],
-      registers,
-    })
-    this.#duration = new Histogram({
-      name: 'asr_request_duration_seconds',
-      help: 'From the head of a request to the end of its answer.',
-      labelNames: ['route'],
-      buckets: durationBuckets,
-      registers,
-    })
-    this.#queueWait = new Histogram({
-      name: 'asr_queue_wait_seconds',
-      help: 'Time a request waited for a slot.',
-      buckets: waitBuckets,
-      registers,
-    })
-    this.#retries = new Counter({
-      name: 'asr_retries_total',
-      help: 'Requests sent again to an instance, by what ended the attempt before.',
-      labelNames: ['reason'],
-      registers,
-    })
-    this.#ejections = new Counter({
-      name: 'asr_ejections_total',
-      help: 'Removals of an instance on evidence.',
-      labelNames: ['instance', 'reason'],
-      registers,
-    })
-    this.#instanceRequests = new Counter({
-      name: 'asr_instance_requests_total',
-      help: 'Answers that an instance gave.',
-      labelNames: ['instance', 'code'],
-      registers,
-    })
-    this.#cacheHits = new Counter({
-      name: 'asr_cache_hits_total',
-      help: 'Requests answered with the answer to an earlier one, or to one that was on its way.',
-      registers,
-    })
-    this.#cacheMisses = new Counter({
-      name: 'asr_cache_misses_total',
-      help: 'Requests sent to an instance because their answer was not known.',
-      registers,
-    })
-    addGauges(this.registry, source)
-  }
-
-  cacheHit(): void {
-    this.#cacheHits.inc()
-  }
-
-  cacheMissed(): void {
-    this.#cacheMisses.inc()
+  constructor(gauges: () => GaugeSource) {
+    this.#gauges = gauges
   }
 
   answered(route: RouteLabel, code: number, seconds: number): void {
-    this.#requests.inc({ route, code })
-    this.#duration.observe({ route }, seconds)
+    this.#requests.increase(route, String(code))
+    this.#duration.observe(seconds, route)
   }
 
   instanceAnswered(instance: string, code: number): void {
-    this.#instanceRequests.inc({ instance, code })
+    this.#instanceRequests.increase(instance, String(code))
   }
 
   waited(seconds: number): void {
@@ -110,42 +86,49 @@ export class BalancerMetrics {
   }
 
   retried(reason: RetryReason): void {
-    this.#retries.inc({ reason })
+    this.#retries.increase(reason)
   }
 
   ejected(instance: string, reason: EjectionReason): void {
-    this.#ejections.inc({ instance, reason })
+    this.#ejections.increase(instance, reason)
+  }
+
+  cacheHit(): void {
+    this.#cacheHits.increase()
+  }
+
+  cacheMissed(): void {
+    this.#cacheMisses.increase()
+  }
+
+  toJson(): MetricJson[] {
+    const { queueDepth, backends } = this.#gauges()
+    const perInstance = (value: (backend: Backend) => number): MetricJson['values'] =>
+      backends.map((backend) => ({ value: value(backend), labels: { instance: backend.id } }))
+    return [
+      this.#requests.toJson(),
+      this.#duration.toJson(),
+      this.#queueWait.toJson(),
+      this.#retries.toJson(),
+      this.#ejections.toJson(),
+      this.#instanceRequests.toJson(),
+      this.#cacheHits.toJson(),
+      this.#cacheMisses.toJson(),
+      gauge('asr_queue_depth', 'Requests that wait for a slot.', [{ value: queueDepth, labels: {} }]),
+      gauge(
+        'asr_instance_up',
+        '1 when the instance may get requests.',
+        perInstance((backend) => (backend.isServing() ? 1 : 0)),
+      ),
+      gauge(
+        'asr_instance_in_flight',
+        'Requests that the instance works on.',
+        perInstance((backend) => backend.inFlight),
+      ),
+    ]
   }
 }
 
-function addGauges(registry: Registry, source: () => GaugeSource): void {
-  const registers = [registry]
-  new Gauge({
-    name: 'asr_queue_depth',
-    help: 'Requests that wait for a slot.',
-    registers,
-    collect() {
-      this.set(source().queueDepth)
-    },
-  })
-  new Gauge({
-    name: 'asr_instance_up',
-    help: '1 when the instance may get requests.',
-    labelNames: ['instance'],
-    registers,
-    collect() {
-      this.reset()
-      for (const backend of source().backends) this.set({ instance: backend.id }, backend.isServing() ? 1 : 0)
-    },
-  })
-  new Gauge({
-    name: 'asr_instance_in_flight',
-    help: 'Requests that the instance works on.',
-    labelNames: ['instance'],
-    registers,
-    collect() {
-      this.reset()
-      for (const backend of source().backends) this.set({ instance: backend.id }, backend.inFlight)
-    },
-  })
+function gauge(name: string, help: string, values: MetricJson['values']): MetricJson {
+  return { name, help, type: 'gauge', values }
 }

@@ -1,5 +1,5 @@
-import type { Registry } from 'prom-client'
 import type { Backend } from '../backend/backend.js'
+import type { BalancerMetrics } from './balancer-metrics.js'
 import { fetchJson } from '../health/fetch-json.js'
 import { parseMetrics, renderMetrics, type MetricJson } from './merge.js'
 
@@ -8,14 +8,13 @@ const scrapeTimeoutMs = 1_000
 
 /** The exposition text of the balancer, of the supervisor and of each native member that answers in time. */
 export async function clusterMetrics(
-  own: Registry,
+  own: BalancerMetrics,
   supervisor: readonly unknown[],
   backends: readonly Backend[],
 ): Promise<string> {
   const native = backends.filter((backend) => backend.member.native && backend.state === 'up')
   const scraped = await Promise.all(native.map((backend) => scrape(backend.member.url)))
-  const ownMetrics = parseMetrics(await own.getMetricsAsJSON())
-  return renderMetrics([ownMetrics, parseMetrics(supervisor), ...scraped])
+  return renderMetrics([own.toJson(), parseMetrics(supervisor), ...scraped])
 }
 
 async function scrape(url: string): Promise<MetricJson[]> {

@@ -9,15 +9,15 @@ export class Exchanges {
   #lastOnes = false
   #onEmpty: (() => void)[] = []
 
-  add(response: ServerResponse): void {
+  /** `onClose` is called once, when the answer is complete or the connection is gone. */
+  add(response: ServerResponse, onClose: () => void): void {
     this.#open.add(response)
     if (this.#lastOnes) response.shouldKeepAlive = false
     const { socket } = response.req
-    response.once('finish', () => {
-      if (!response.shouldKeepAlive) this.#finished.add(socket)
-    })
-    response.once('close', () => {
+    response.on('close', () => {
       this.#open.delete(response)
+      if (!response.shouldKeepAlive) this.#finished.add(socket)
+      onClose()
       if (this.#open.size > 0) return
       for (const resolve of this.#onEmpty.splice(0)) resolve()
     })

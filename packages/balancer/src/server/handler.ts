@@ -3,6 +3,7 @@ import { AsrError, toAsrError, type LiveStatus, type Member } from '@asr-cluster
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
+import type { Exchanges } from './exchanges.js'
 import { checkFraming } from './framing.js'
 import { clientAddress, clientKey, requestIdOf } from './headers.js'
 import { healthz, liveStatus, modelDetail, modelList, readyz } from './own-routes.js'
@@ -22,8 +23,9 @@ export interface HandlerContext extends ProxyContext {
   groupOf: (request: IncomingMessage) => string | undefined
   keys: KeyRing
   startedAtSeconds: number
-  /** Called at the end of each answer. */
-  onDone: (entry: AccessEntry) => void
+  exchanges: Exchanges
+  /** Called at the end of each answer, when somebody wants to know. */
+  onAccess: ((entry: AccessEntry) => void) | undefined
 }
 
 export interface AccessEntry extends Trace {
@@ -56,7 +58,8 @@ async function handle(
   const route = target && findRoute(target.pathname)
   const pathname = target?.pathname ?? ''
   const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
-  const departure = watchClient(context, request, response, { requestId, route, trace })
+  const startedAtMs = context.clock.nowMs()
+  const departure = watchClient(context, { request, response, requestId, route, trace, startedAtMs })
   try {
     checkFraming(request)
     if (!route || !openRoutes.has(route.kind)) context.keys.check(request)
@@ -145,26 +148,32 @@ function noContent(requestId: string, allow: string): Reply {
 }
 
 /** Tells when the client leaves before its answer is complete, and reports the end of the answer. */
-function watchClient(
-  context: HandlerContext,
-  request: IncomingMessage,
-  response: ServerResponse,
-  about: { requestId: string; route: Route | undefined; trace: Trace },
-): Departure {
+function watchClient(context: HandlerContext, about: Ended): Departure {
   const departure = new Departure()
-  const startedAtMs = context.clock.nowMs()
-  response.once('close', () => {
-    const complete = response.writableFinished
-    if (!complete) departure.announce()
-    context.onDone({
-      ...about.trace,
-      requestId: about.requestId,
-      method: request.method ?? '',
-      route: about.route?.label ?? 'other',
-      status: complete || response.headersSent ? response.statusCode : 499,
-      durationMs: context.clock.nowMs() - startedAtMs,
-      address: clientAddress(request),
-    })
+  context.exchanges.add(about.response, () => {
+    if (!about.response.writableFinished) departure.announce()
+    ended(context, about)
   })
   return departure
+}
+
+interface Ended {
+  request: IncomingMessage
+  response: ServerResponse
+  requestId: string
+  route: Route | undefined
+  trace: Trace
+  startedAtMs: number
+}
+
+function ended(context: HandlerContext, about: Ended): void {
+  const { request, response, requestId, trace } = about
+  const complete = response.writableFinished || response.headersSent
+  const status = complete ? response.statusCode : 499
+  const durationMs = context.clock.nowMs() - about.startedAtMs
+  const route = about.route?.label ?? 'other'
+  context.metrics.answered(route, status, durationMs / 1_000)
+  if (!context.onAccess) return
+  const address = clientAddress(request)
+  context.onAccess({ ...trace, requestId, method: request.method ?? '', route, status, durationMs, address })
 }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { probeHeader } from '@asr-cluster/protocol'
 
@@ -33,7 +33,16 @@ const saneRequestId = /^[\w.:=+/@-]{1,128}$/
 /** The client's request id when it is harmless in logs and headers, else a new one. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id']
-  return typeof given === 'string' && saneRequestId.test(given) ? given : randomUUID()
+  return typeof given === 'string' && saneRequestId.test(given) ? given : nextRequestId()
+}
+
+/** Unique to this process by chance and within it by count: a random id for each request would cost more. */
+const idPrefix = randomBytes(9).toString('base64url')
+let idsGiven = 0
+
+function nextRequestId(): string {
+  idsGiven += 1
+  return `${idPrefix}-${idsGiven.toString(36)}`
 }
 
 /** Headers for the instance: name, value, name, value, … */

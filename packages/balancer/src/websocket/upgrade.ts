@@ -37,17 +37,13 @@ export class Upgrades {
     socket.on('error', () => socket.destroy())
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
-    void this.#serve(request, socket, head, requestId, trace).then((status) =>
-      this.#context.onDone({
-        ...trace,
-        requestId,
-        method: 'GET',
-        route: path,
-        status,
-        durationMs: this.#context.clock.nowMs() - startedAtMs,
-        address: clientAddress(request),
-      }),
-    )
+    void this.#serve(request, socket, head, requestId, trace).then((status) => {
+      const { metrics, clock, onAccess } = this.#context
+      const durationMs = clock.nowMs() - startedAtMs
+      metrics.answered(path, status, durationMs / 1_000)
+      const address = clientAddress(request)
+      onAccess?.({ ...trace, requestId, method: 'GET', route: path, status, durationMs, address })
+    })
   }
 
   /** Ends the WebSockets of one instance, so that their clients connect again elsewhere. */
