@@ -1,6 +1,13 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { repositoryRoot, startBalancer, startCluster, startInstance } from '../harness/index.js'
+import {
+  binOf,
+  repositoryRoot,
+  runProgram,
+  startBalancer,
+  startCluster,
+  startInstance,
+} from '../harness/index.js'
 
 interface Report {
   ok: boolean
@@ -59,4 +66,22 @@ describe('verify', () => {
     expect(failed(nobody.stdout).map(({ name }) => name)).toContain('port answers')
     expect(await cluster.cli('verify', '--audio', 'x.wav')).toMatchObject({ code: 2 })
   })
+})
+
+it('reaches every instance of a cluster that keeps answers and asks for a key', async () => {
+  const key = 'a-key-for-this-test'
+  await using cluster = await startCluster({
+    config: { cache: { enabled: true }, auth: { apiKeys: [key] } },
+    env: { ASR_CLUSTER_API_KEY: key },
+  })
+  const good = await cluster.cli('verify')
+  expect(good, good.stdout).toMatchObject({ code: 0, stderr: '' })
+  const load = await cluster.cli('bench', '--audio', join(repositoryRoot, 'examples/hello.wav'), '-n', '8')
+  expect(load).toMatchObject({ code: 0 })
+  expect(load.stdout).not.toContain('cache')
+  const env = { ASR_CLUSTER_API_KEY: 'another-key' }
+  const args = ['transcribe', '--url', cluster.url, join(repositoryRoot, 'examples/hello.wav')]
+  const refused = await runProgram(binOf('asr-cluster'), { args, env })
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toMatch(/\(unauthorized\)\n {2}Set ASR_CLUSTER_API_KEY/)
 })

@@ -10,8 +10,11 @@ export interface Clip {
   /** Of the sound; null where only the server can tell. */
   seconds: number | null
   contentType: string
-  body: Buffer
+  /** The form of the `count`th request. Each has another file name, so that no answer kept for an earlier one is given. */
+  body: (count: number) => Buffer
 }
+
+const counterDigits = 10
 
 const audioExtensions = new Set([
   '.wav',
@@ -47,19 +50,26 @@ async function listFiles(path: string): Promise<string[]> {
 
 async function loadClip(file: string, fields: Readonly<Record<string, string>>): Promise<Clip> {
   const content = await readFile(file)
+  const mark = '#'.repeat(counterDigits)
   const form = multipart(fields, {
     field: 'file',
-    fileName: basename(file),
+    fileName: `${mark}-${basename(file)}`,
     size: content.length,
     async *read() {
       yield content
     },
   })
+  const template = await buffer(form.read())
+  const offset = template.indexOf(mark)
   return {
     name: basename(file),
     seconds: await wavSeconds(content),
     contentType: form.headers['content-type'],
-    body: await buffer(form.read()),
+    body(count) {
+      const body = Buffer.from(template)
+      body.write(String(count % 10 ** counterDigits).padStart(counterDigits, '0'), offset, 'latin1')
+      return body
+    },
   }
 }
 

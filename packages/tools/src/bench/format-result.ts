@@ -12,6 +12,11 @@ export function formatResult(result: BenchResult): string[] {
     ...failures.map(([code, count]) => `            ${count} × ${code}`),
     `throughput  ${result.requestsPerSecond.toFixed(1)} requests/s, ${result.audioSecondsPerSecond.toFixed(1)} audio seconds per second`,
     `latency     ${latencyMs === null ? 'nothing was answered' : describeLatency(latencyMs)}`,
+    ...(result.fromCache === 0
+      ? []
+      : [
+          `cache       ${result.fromCache} answers were kept from earlier requests: they say nothing of the engine`,
+        ]),
     ...(result.differingTexts.length === 0
       ? []
       : [`texts       not the same each time: ${result.differingTexts.join(', ')}`]),

@@ -8,7 +8,7 @@ const clips: Clip[] = ['a', 'b', 'c'].map((name) => ({
   name,
   seconds: 1,
   contentType: '',
-  body: Buffer.from(''),
+  body: () => Buffer.from(''),
 }))
 
 interface Pretended {
@@ -57,6 +57,7 @@ function pretend(answersAtOnce: boolean): Pretended {
             endedMs: nowMs,
             failure: null,
             instance: null,
+            fromCache: false,
             audioSeconds: 1,
             textDigest: null,
           }

@@ -15,7 +15,7 @@ const clip: Clip = {
   name: 'a.wav',
   seconds: 7,
   contentType: 'multipart/form-data; boundary=x',
-  body: Buffer.from('x'),
+  body: (count) => Buffer.from(`${count}`),
 }
 const never = new AbortController().signal
 
@@ -91,11 +91,12 @@ describe('loadClips', () => {
   it('makes a recording a form, and knows the length of a WAV', async () => {
     const [loaded] = await loadClips(hello, { language: 'en' })
     expect(loaded).toMatchObject({ name: 'hello.wav', seconds: 1.2693125 })
-    const form = await new Response(new Uint8Array(loaded!.body), {
+    const form = await new Response(new Uint8Array(loaded!.body(7)), {
       headers: { 'content-type': loaded!.contentType },
     }).formData()
     expect(form.get('language')).toBe('en')
-    expect((form.get('file') as File).size).toBe(40_662)
+    expect(form.get('file')).toMatchObject({ size: 40_662, name: '0000000007-hello.wav' })
+    expect(loaded!.body(7).equals(loaded!.body(8))).toBe(false)
   })
 
   it('takes the recordings of a folder and nothing else', async () => {

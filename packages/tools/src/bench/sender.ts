@@ -14,6 +14,8 @@ export interface Sample {
   /** Null for success, else an error code, an HTTP status or a fault of the connection. */
   failure: string | null
   instance: string | null
+  /** The answer was known from an earlier request. */
+  fromCache: boolean
   audioSeconds: number | null
   /** Digest of the text, to see whether it is always the same. */
   textDigest: string | null
@@ -47,6 +49,7 @@ export function createSender({ baseUrl, apiKey, model, timeoutMs, nowMs }: Sende
     ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
     ...(model === undefined ? {} : { 'x-asr-model': model }),
   }
+  let count = 0
   return {
     async send(clip, dueMs, signal) {
       const sentMs = nowMs()
@@ -56,7 +59,7 @@ export function createSender({ baseUrl, apiKey, model, timeoutMs, nowMs }: Sende
           origin,
           path: pathname,
           method: 'POST',
-          body: clip.body,
+          body: clip.body(count++),
           headers: { ...own, 'content-type': clip.contentType },
           signal,
         })
@@ -64,27 +67,35 @@ export function createSender({ baseUrl, apiKey, model, timeoutMs, nowMs }: Sende
         return { ...base, endedMs: nowMs(), ...judge(response, body, clip) }
       } catch (error) {
         const failure = signal.aborted ? 'interrupted' : faultOf(error)
-        return { ...base, endedMs: nowMs(), failure, instance: null, audioSeconds: null, textDigest: null }
+        return { ...base, endedMs: nowMs(), ...nothing, failure }
       }
     },
     close: () => agent.destroy(),
   }
 }
 
-type Judged = Pick<Sample, 'failure' | 'instance' | 'audioSeconds' | 'textDigest'>
+type Judged = Omit<Sample, 'clip' | 'dueMs' | 'sentMs' | 'endedMs'>
+
+const nothing = { instance: null, fromCache: false, audioSeconds: null, textDigest: null } as const
 
 function judge({ statusCode, headers }: Dispatcher.ResponseData, body: string, clip: Clip): Judged {
   const name = headers['x-asr-instance']
   const instance = typeof name === 'string' ? name : null
   if (statusCode !== 200) {
     const { code } = toServerError({ status: statusCode, headers, body })
-    return { failure: code, instance, audioSeconds: null, textDigest: null }
+    return { ...nothing, failure: code, instance }
   }
   try {
     const { text, duration } = answerSchema.parse(JSON.parse(body))
-    return { failure: null, instance, audioSeconds: duration ?? clip.seconds, textDigest: digest(text) }
+    return {
+      failure: null,
+      instance,
+      fromCache: headers['x-asr-cache'] === 'hit',
+      audioSeconds: duration ?? clip.seconds,
+      textDigest: digest(text),
+    }
   } catch {
-    return { failure: 'bad_answer', instance, audioSeconds: null, textDigest: null }
+    return { ...nothing, failure: 'bad_answer', instance }
   }
 }
 

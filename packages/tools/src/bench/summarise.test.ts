@@ -16,6 +16,7 @@ function sample(change: Partial<Sample> & { latencyMs?: number }): Sample {
     endedMs: latencyMs,
     failure: null,
     instance: 'default-0',
+    fromCache: false,
     audioSeconds: 2,
     textDigest: 'x',
     ...rest,

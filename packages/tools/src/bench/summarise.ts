@@ -30,6 +30,8 @@ export interface BenchResult {
   requests: number
   succeeded: number
   successRate: number
+  /** Answers that were known from earlier requests: they say nothing of the engine. */
+  fromCache: number
   /** Number of failed requests by code. */
   failures: Record<string, number>
   requestsPerSecond: number
@@ -93,6 +95,7 @@ export function summariseRun(run: Run): BenchResult {
     requests: samples.length,
     succeeded: good.length,
     successRate: samples.length === 0 ? 0 : good.length / samples.length,
+    fromCache: good.filter(({ fromCache }) => fromCache).length,
     failures: countBy(samples.flatMap(({ failure }) => failure ?? [])),
     requestsPerSecond: good.length / seconds,
     audioSeconds,

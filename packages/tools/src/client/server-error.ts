@@ -33,14 +33,19 @@ export function toServerError(answer: PostAnswer): ServerError {
   if (nested.success) {
     const code = nested.data.error.code ?? `http_${answer.status}`
     const help = helpOf(code)
+    const advice = catalogueHelp(code)
     // Under /v1 the advice is a part of the message, because that envelope has no place for it.
     const message =
-      help === '' ? nested.data.error.message : nested.data.error.message.replace(` ${help}`, '')
+      advice === '' ? nested.data.error.message : nested.data.error.message.replace(` ${advice}`, '')
     return new ServerError(answer, { code, message, help })
   }
   if (flat.success) {
     const code = flat.data.code ?? `http_${answer.status}`
-    return new ServerError(answer, { code, message: flat.data.error, help: flat.data.help ?? helpOf(code) })
+    return new ServerError(answer, {
+      code,
+      message: flat.data.error,
+      help: helpOf(code) || (flat.data.help ?? ''),
+    })
   }
   const start = answer.body.replace(/\s+/g, ' ').trim().slice(0, 200)
   return new ServerError(answer, {
@@ -56,6 +61,11 @@ export function headerOf({ headers }: Pick<PostAnswer, 'headers'>, name: string)
 }
 
 function helpOf(code: string): string {
+  if (code === 'unauthorized') return 'Set ASR_CLUSTER_API_KEY to one of the keys of the server.'
+  return catalogueHelp(code)
+}
+
+function catalogueHelp(code: string): string {
   return Object.hasOwn(errorCatalogue, code) ? errorCatalogue[code as ErrorCode].help : ''
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -31,7 +32,6 @@ export interface Upload {
   path: string
   /** Form field of the file. */
   field: string
-  fileName?: string
   fields?: Readonly<Record<string, string>>
   headers?: Readonly<Record<string, string>>
 }
@@ -41,7 +41,8 @@ export async function upload({ baseUrl, headers }: Target, route: string, file: 
   const { size } = await stat(file.path)
   const body = multipart(file.fields ?? {}, {
     field: file.field,
-    fileName: file.fileName ?? basename(file.path),
+    // A new name each time: a cluster that keeps answers must not answer without an instance.
+    fileName: `${randomUUID()}-${basename(file.path)}`,
     size,
     read: () => createReadStream(file.path),
   })
