@@ -338,6 +338,16 @@ describe('own routes', () => {
     expect(wrong.headers['x-request-id']).toBeDefined()
   })
 
+  it('measures the work of each instance, and not its probes', async () => {
+    const cluster = await startCluster([undefined])
+    await send(cluster, '/asr', { body: 'x' })
+    await send(cluster, '/health', { method: 'GET' })
+    const { text } = await send(cluster, '/metrics', { method: 'GET' })
+    expect(text).toContain('asr_instance_request_duration_seconds_count{instance="a"} 1')
+    expect(text).toMatch(/asr_instance_request_duration_seconds_bucket\{le="\+Inf",instance="a"\} 1/)
+    expect(text).toContain('asr_instance_requests_total{instance="a",code="200"} 2')
+  })
+
   it('merges the metrics of a native member and of the supervisor, and skips a dead one', async () => {
     const cluster = await startCluster([undefined, undefined])
     const series = (name: string) => [

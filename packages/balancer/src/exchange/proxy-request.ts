@@ -150,6 +150,7 @@ async function deliver(
       bodyBytes,
     }
     const clientStallMs = config.timeouts.response
+    const sentAtMs = clock.nowMs()
     const outcome = await runAttempt({
       backend,
       upstream,
@@ -161,7 +162,7 @@ async function deliver(
       ...(onAnswer ? { heldBytes: largestAnswerBytes, extraHeaders: cacheMiss } : {}),
     })
     if (outcome.kind === 'answer') onAnswer?.(outcome.answer)
-    const record = await conclude(context, call, lease, life, outcome)
+    const record = await conclude(context, call, lease, life, sentAtMs, outcome)
     if (!record) return
     records.push(record)
     avoid.set(backend.id, life)
@@ -178,10 +179,12 @@ async function conclude(
   call: Call,
   lease: Lease,
   life: number,
+  sentAtMs: number,
   outcome: Outcome,
 ): Promise<AttemptRecord | undefined> {
-  const { metrics } = context
+  const { metrics, clock } = context
   const { backend } = lease
+  const seconds = call.light ? undefined : (clock.nowMs() - sentAtMs) / 1_000
   switch (outcome.kind) {
     case 'answer': {
       const declined = declineCode(outcome.answer)
@@ -192,13 +195,13 @@ async function conclude(
         return { kind: 'declined', instanceGone: false, sharedBy: 1, reused: false }
       }
       lease.release()
-      metrics.instanceAnswered(backend.id, outcome.answer.status)
+      metrics.instanceAnswered(backend.id, outcome.answer.status, seconds)
       sendAnswer(call.response, outcome.answer)
       return undefined
     }
     case 'streamed':
       lease.release()
-      metrics.instanceAnswered(backend.id, outcome.status)
+      metrics.instanceAnswered(backend.id, outcome.status, seconds)
       return undefined
     case 'client-gone':
       lease.release()

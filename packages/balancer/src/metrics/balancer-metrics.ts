@@ -57,6 +57,12 @@ export class BalancerMetrics {
     'Answers that an instance gave.',
     ['instance', 'code'],
   )
+  readonly #instanceDuration = new HistogramSeries(
+    'asr_instance_request_duration_seconds',
+    'From when an instance got a request to the end of its answer.',
+    durationBuckets,
+    'instance',
+  )
   readonly #cacheHits = new CounterSeries(
     'asr_cache_hits_total',
     'Requests answered with the answer to an earlier one, or to one that was on its way.',
@@ -77,8 +83,10 @@ export class BalancerMetrics {
     this.#duration.observe(seconds, route)
   }
 
-  instanceAnswered(instance: string, code: number): void {
+  /** `seconds` from when the instance got the request; not for probes and other light work. */
+  instanceAnswered(instance: string, code: number, seconds?: number): void {
     this.#instanceRequests.increase(instance, String(code))
+    if (seconds !== undefined) this.#instanceDuration.observe(seconds, instance)
   }
 
   waited(seconds: number): void {
@@ -112,6 +120,7 @@ export class BalancerMetrics {
       this.#retries.toJson(),
       this.#ejections.toJson(),
       this.#instanceRequests.toJson(),
+      this.#instanceDuration.toJson(),
       this.#cacheHits.toJson(),
       this.#cacheMisses.toJson(),
       gauge('asr_queue_depth', 'Requests that wait for a slot.', [{ value: queueDepth, labels: {} }]),
