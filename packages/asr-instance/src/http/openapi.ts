@@ -48,14 +48,14 @@ export function openApiDocument(): Json {
       '/v1/models': {
         get: operation('The models served', {
           200: json('Models', z.object({ object: z.literal('list'), data: z.array(modelSchema) })),
-          ...errors([503], 'OpenAiError'),
+          ...errors([401, 503], 'OpenAiError'),
         }),
       },
       '/v1/models/{model}': {
         get: {
           ...operation('One model', {
             200: json('Model', modelSchema),
-            ...errors([404, 503], 'OpenAiError'),
+            ...errors([401, 404, 503], 'OpenAiError'),
           }),
           parameters: [{ name: 'model', in: 'path', required: true, schema: { type: 'string' } }],
         },
@@ -64,7 +64,7 @@ export function openApiDocument(): Json {
         get: {
           ...operation('Realtime transcription over a WebSocket (events of OpenAI, see docs/api.md)', {
             101: { description: 'Switching to WebSocket' },
-            ...errors([400, 404, 429, 503], 'OpenAiError'),
+            ...errors([400, 401, 404, 429, 503], 'OpenAiError'),
           }),
           parameters: [{ name: 'intent', in: 'query', schema: { const: 'transcription' } }],
         },
@@ -83,7 +83,12 @@ export function openApiDocument(): Json {
       },
       '/openapi.json': { get: operation('This document', { 200: json('OpenAPI 3.1', z.looseObject({})) }) },
     },
-    components: { schemas: { Error: schemaOf(flatError), OpenAiError: schemaOf(openAiError) } },
+    // Keys are wanted only where they are configured.
+    security: [{}, { apiKey: [] }],
+    components: {
+      securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
+      schemas: { Error: schemaOf(flatError), OpenAiError: schemaOf(openAiError) },
+    },
   }
 }
 

@@ -1,0 +1,99 @@
+/**
+ * What a realtime session costs as it goes on: one utterance of five minutes, sent as fast as it is worked on, in steps of
+ * 2 s. For each step: how long until its text arrives, and the seconds of inference that it took.
+ *
+ *   node bench/api/realtime.mjs [--minutes 5] [--model DIR]
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { WebSocket } from 'ws'
+import { metric, printTable, quantile, recording, startCluster } from './lib/cluster.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    model: { type: 'string', default: 'models/demo' },
+  },
+})
+const stepBytes = 2 * 32_000
+const cluster = await startCluster({ groups: [{ instances: 1, model: options.model }] })
+const steps = []
+let final
+try {
+  await session(60, () => {})
+  final = await session(Number(options.minutes) * 60, (step) => steps.push(step))
+} finally {
+  await cluster.stop()
+}
+const perMinute = Array.from({ length: Number(options.minutes) }, (_, minute) =>
+  mean(steps.slice(minute * 30, minute * 30 + 30).map(({ inferenceMs }) => inferenceMs)),
+)
+const latencies = steps.flatMap(({ deltaMs }) => (deltaMs === null ? [] : [deltaMs]))
+printTable({
+  steps: steps.length,
+  'steps with text': latencies.length,
+  'step sent → its text, median ms': quantile(latencies, 0.5),
+  'step sent → its text, 99 % ms': quantile(latencies, 0.99),
+  'step sent → its text, worst ms': Math.max(...latencies),
+  ...Object.fromEntries(
+    perMinute.map((ms, minute) => [`inference per step in minute ${minute + 1}, mean ms`, ms]),
+  ),
+  'last minute / first minute': perMinute.at(-1) / perMinute[0],
+  'commit → final text, ms': final.finalMs,
+  'characters of the final text': final.text.length,
+})
+process.exitCode = quantile(latencies, 0.99) < 1000 ? 0 : 1
+
+async function session(seconds, onStep) {
+  const socket = new WebSocket(`${cluster.url.replace('http', 'ws')}/v1/realtime?intent=transcription`)
+  let onDelta = () => {}
+  let onCompleted
+  const completed = new Promise((resolve) => (onCompleted = resolve))
+  socket.on('message', (data) => {
+    const event = JSON.parse(data)
+    if (event.type === 'error') throw new Error(JSON.stringify(event))
+    if (event.type === 'conversation.item.input_audio_transcription.delta') onDelta()
+    if (event.type === 'conversation.item.input_audio_transcription.completed') onCompleted(event)
+  })
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
+  const send = (event) => socket.send(JSON.stringify(event))
+  const input = { format: { type: 'audio/pcm', rate: 16_000 }, turn_detection: null }
+  send({ type: 'session.update', session: { type: 'transcription', audio: { input } } })
+  const sound = recording(seconds)
+  for (let at = 0; at < sound.length; at += stepBytes) {
+    const before = await inference()
+    let deltaMs = null
+    const startedAt = performance.now()
+    onDelta = () => (deltaMs ??= performance.now() - startedAt)
+    send({ type: 'input_audio_buffer.append', audio: sound.subarray(at, at + stepBytes).toString('base64') })
+    const after = await settled(before)
+    onStep({ deltaMs, inferenceMs: (after.seconds - before.seconds) * 1000 })
+  }
+  const committedAt = performance.now()
+  send({ type: 'input_audio_buffer.commit' })
+  const { transcript } = await completed
+  socket.close()
+  return { text: transcript, finalMs: performance.now() - committedAt }
+}
+
+/** Waits until the step is through: the instance has counted its sound, and counts no more. */
+async function settled(before) {
+  let last = before
+  for (;;) {
+    await sleep(25)
+    const now = await inference()
+    if (now.audio > before.audio && now.seconds === last.seconds) return now
+    last = now
+  }
+}
+
+async function inference() {
+  return {
+    seconds: await metric(cluster.url, 'asr_inference_seconds_total'),
+    audio: await metric(cluster.url, 'asr_audio_seconds_total'),
+  }
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
