@@ -2,7 +2,10 @@ import type { LiveStatus } from '@asr-cluster/protocol'
 import { expect, test } from 'vitest'
 import { instanceViews } from './instances.js'
 
-const member = {
+type Members = LiveStatus['balancer']['members']
+type Instances = NonNullable<LiveStatus['cluster']>['instances']
+
+const member: Members[number] = {
   id: 'a',
   inFlight: 2,
   state: 'up',
@@ -10,8 +13,8 @@ const member = {
   models: ['demo'],
   weight: 1,
   slots: 4,
-} as const
-const instance = {
+}
+const instance: Instances[number] = {
   id: 'a',
   group: 'default',
   model: '/models/demo',
@@ -25,9 +28,9 @@ const instance = {
   restarts: 3,
   uptimeSeconds: 9,
   lastExit: null,
-} as const
+}
 
-function status(members: LiveStatus['balancer']['members'], instances?: (typeof instance)[]): LiveStatus {
+function status(members: Members, instances?: Instances): LiveStatus {
   const figures = { policy: 'p', queueDepth: 0, inFlight: 0 }
   return {
     balancer: { ...figures, pid: 1, queueMax: 9, draining: false, members },
@@ -55,7 +58,7 @@ test('an instance that the balancer removed is not shown as ready', () => {
 })
 
 test('a dead instance is no member and still shown', () => {
-  const dead = { ...instance, state: 'backoff', pid: null } as unknown as typeof instance
+  const dead: Instances[number] = { ...instance, state: 'backoff', pid: null }
   expect(instanceViews(status([], [dead]))).toMatchObject([
     { id: 'a', state: 'backoff', mood: 'bad', inFlight: 0 },
   ])
