@@ -108,6 +108,7 @@ export class Balancer {
           connectTimeoutMs: config.timeouts.connect,
           responseTimeoutMs: config.timeouts.response,
         }),
+      keepsSlots: (id) => deps.takesSlotsFromHealth?.(id) ?? false,
       onAdded: (backend) => this.#monitor.watch(backend),
       onRemoved: (backend) => {
         this.#monitor.unwatch(backend)

@@ -1,4 +1,7 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   balancerMessageSchema,
   environment,
@@ -60,7 +63,30 @@ describe('asr-balancer on its own', () => {
     await waitFor(() => program.output().includes('"slots":7'))
   })
 
+  it('reads a configuration file, and its upstreams again on SIGHUP', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'balancer-cli-test-'))
+    onTestFinished(() => rm(dir, { recursive: true, force: true }))
+    const path = join(dir, 'balancer.yaml')
+    const other = await new Upstream('b').listen()
+    onTestFinished(() => other.close())
+    await writeFile(
+      path,
+      `balancer: { port: 0, queue: { max: 3 } }\nupstreams:\n  - ${upstream.url};id=one\n`,
+    )
+    const program = startProgram(['--config', path])
+    const port = await portOf(program)
+    expect(await post(port)).toEqual({ status: 200, text: '{"text":"a"}' })
+    await writeFile(path, 'upstreams: 5')
+    program.child.kill('SIGHUP')
+    await waitFor(() => program.output().includes('configuration not read again'))
+    await writeFile(path, `upstreams: ["${other.url};id=two"]`)
+    program.child.kill('SIGHUP')
+    await waitFor(() => program.output().includes('"instance":"two","slots":4,"msg":"instance up"'))
+    expect(await post(port)).toEqual({ status: 200, text: '{"text":"b"}' })
+  })
+
   it.each([
+    [['--config', '/nowhere.yaml'], 78, '/nowhere.yaml'],
     [['--nope'], 2, 'nope'],
     [[], 2, '--upstream'],
     [['--upstream', 'x'], 2, 'http://HOST:PORT'],

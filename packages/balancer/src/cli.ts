@@ -10,17 +10,18 @@ import {
 import { pino, type Logger } from 'pino'
 import yargs from 'yargs'
 import { Balancer } from './balancer.js'
-import {
-  ConfigurationError,
-  configFlags,
-  parseUpstreams,
-  resolveConfig,
-  UsageError,
-  type Upstream,
-} from './options.js'
+import { systemClock } from './clock.js'
+import { ConfigurationError, UsageError } from './option-errors.js'
+import { configFlags, resolveConfig } from './options.js'
+import { readConfigFile } from './read-config-file.js'
 import { connectSupervisor, type ParentChannel, type SupervisorLink } from './supervisor-link.js'
+import { Discovery } from './upstreams/discovery.js'
+import { parseUpstreams, type Upstream } from './upstreams/parse-upstream.js'
+import { systemResolver } from './upstreams/system-resolver.js'
 
 const usageExitCode = 2
+/** Between two looks at the names of `dns+` and `srv+` upstreams. */
+const resolveIntervalMs = 10_000
 
 /** Runs the program; `argv` without node and script. Ends the process itself. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -39,7 +40,9 @@ interface Arguments {
   insecure: boolean
   cacheMaxBytes: number | undefined
   flags: Record<string, unknown>
-  upstreams: Upstream[]
+  /** Of the command line. */
+  upstreams: string[]
+  configFile: string | undefined
   configJson: unknown
   listenFd: number | undefined
   logLevel: string
@@ -52,6 +55,7 @@ interface Parsed extends Record<string, unknown> {
   cacheMaxBytes?: string
   help?: boolean
   upstream: string[]
+  config?: string
   configJson?: string
   listenFd?: number
   logLevel: string
@@ -66,7 +70,12 @@ function parse(argv: readonly string[]): Arguments {
       type: 'string',
       array: true,
       default: [] as string[],
-      describe: 'URL[;weight=N][;slots=N][;id=ID][;group=G][;models=A,B][;health=/PATH][;native=true]',
+      describe:
+        '[dns+|srv+]URL[;weight=N][;slots=N][;id=ID][;group=G][;models=A,B][;health=/PATH][;native=true]',
+    })
+    .option('config', {
+      type: 'string',
+      describe: 'YAML or JSON file with `balancer:` and `upstreams:`; SIGHUP reads the upstreams again',
     })
     .option('config-json', { type: 'string', describe: 'The `balancer:` section as JSON; flags win over it' })
     .option('listen-fd', {
@@ -103,7 +112,8 @@ function parse(argv: readonly string[]): Arguments {
   if (parsed.help) process.exit(0)
   return {
     flags: parsed,
-    upstreams: parseUpstreams(parsed.upstream),
+    upstreams: parsed.upstream,
+    configFile: parsed.config,
     configJson: parsed.configJson === undefined ? undefined : parseJson(parsed.configJson),
     listenFd: parsed.listenFd,
     apiKeysFile: parsed.apiKeysFile,
@@ -132,7 +142,9 @@ function parseJson(text: string): unknown {
 }
 
 async function run(args: Arguments): Promise<void> {
-  const config = resolveConfig(args.configJson, args.flags)
+  const file = args.configFile === undefined ? undefined : readConfigFile(args.configFile)
+  const config = resolveConfig(args.configJson ?? file?.balancer, args.flags)
+  const upstreams = upstreamsOf(args)
   const apiKeyHashes = readApiKeys(args.apiKeysFile)
   if (
     args.listenFd === undefined &&
@@ -145,20 +157,24 @@ async function run(args: Arguments): Promise<void> {
     )
   }
   const parent: ParentChannel | undefined = process.send ? (process as unknown as ParentChannel) : undefined
-  if (!parent && args.upstreams.length === 0) throw new UsageError('at least one --upstream is needed')
+  if (!parent && upstreams.length === 0) throw new UsageError('at least one --upstream is needed')
   // Lines are few, so they are written at once: the last words before a death are the ones that matter.
   const log = pino({ name: 'asr-balancer', level: args.logLevel }, pino.destination({ dest: 1, sync: true }))
   let link: SupervisorLink | undefined
-  const autoSlots = new Set(
-    args.upstreams.filter((each) => each.slotsFromHealth).map((each) => each.member.id),
-  )
   const balancer = new Balancer(config, {
     log,
     apiKeyHashes,
     cacheMaxBytes: args.cacheMaxBytes,
     onUrgentStats: () => link?.sendStatsSoon(),
-    takesSlotsFromHealth: (id) => autoSlots.has(id),
+    takesSlotsFromHealth: (id) => discovery.takesSlotsFromHealth(id),
     ...(args.accessLog ? { onAccess: (entry) => log.info(entry, 'access') } : {}),
+  })
+  const discovery = new Discovery({
+    resolver: systemResolver,
+    clock: systemClock,
+    intervalMs: resolveIntervalMs,
+    onMembers: (members) => balancer.setMembers(members),
+    onFailure: ({ member }, error) => log.warn({ upstream: member.url, reason: error.message }, 'name not resolved'),
   })
   const stop = once(async (handOver: boolean) => {
     await balancer.drain({ handOver })
@@ -172,10 +188,28 @@ async function run(args: Arguments): Promise<void> {
     if (parent && signal === 'SIGINT') process.on(signal, () => undefined)
     else process.on(signal, () => void stop(false).then(() => exitClean(balancer, log)))
   }
-  if (args.upstreams.length > 0) balancer.setMembers(args.upstreams.map((upstream) => upstream.member))
+  if (upstreams.length > 0) await discovery.setUpstreams(upstreams)
+  if (file) process.on('SIGHUP', () => reload(args, discovery, log))
   const port = await balancer.listen(args.listenFd === undefined ? config : { fd: args.listenFd })
   log.info({ host: config.host, port, policy: config.policy }, 'listening')
   link?.send({ type: 'listening', port })
+}
+
+/** Of the command line and of the configuration file as it is now. */
+function upstreamsOf(args: Arguments): Upstream[] {
+  const file = args.configFile === undefined ? undefined : readConfigFile(args.configFile)
+  return parseUpstreams([...args.upstreams, ...(file?.upstreams ?? [])])
+}
+
+/** A file that cannot be used leaves everything as it is. */
+function reload(args: Arguments, discovery: Discovery, log: Logger): void {
+  try {
+    const upstreams = upstreamsOf(args)
+    log.info({ upstreams: upstreams.length }, 'configuration read again')
+    void discovery.setUpstreams(upstreams)
+  } catch (error) {
+    log.error({ reason: (error as Error).message }, 'configuration not read again')
+  }
 }
 
 /** Of the file, and of the environment, where a supervisor puts them. */

@@ -1,53 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ConfigurationError, parseUpstreams, resolveConfig, UsageError } from './options.js'
-
-describe('parseUpstreams', () => {
-  it('reads everything that can be said of an upstream', () => {
-    const text =
-      'http://127.0.0.1:7861;weight=3;slots=4;id=a;group=g;models=m1,m2;health=/ok;identity=s=1;native=true'
-    expect(parseUpstreams([text])).toEqual([
-      {
-        slotsFromHealth: false,
-        member: {
-          id: 'a',
-          group: 'g',
-          models: ['m1', 'm2'],
-          url: 'http://127.0.0.1:7861',
-          weight: 3,
-          slots: 4,
-          draining: false,
-          native: true,
-          identity: 's=1',
-          healthPath: '/ok',
-        },
-      },
-    ])
-  })
-
-  it('needs only a URL, and takes a short weight', () => {
-    const [plain, weighted] = parseUpstreams(['http://a:1', 'http://b:2=5'])
-    expect(plain).toMatchObject({
-      slotsFromHealth: true,
-      member: { id: 'upstream-0', weight: 1, url: 'http://a:1' },
-    })
-    expect(weighted?.member).toMatchObject({ id: 'upstream-1', weight: 5, url: 'http://b:2' })
-  })
-
-  it.each([
-    'nonsense',
-    'ftp://a',
-    'http://a;wieght=3',
-    'http://a;weight=0',
-    'http://a;weight=x',
-    'http://a;slots=1.5',
-  ])('refuses %s', (text) => {
-    expect(() => parseUpstreams([text])).toThrow(UsageError)
-  })
-
-  it('refuses two of one id', () => {
-    expect(() => parseUpstreams(['http://a;id=x', 'http://b;id=x'])).toThrow('given twice')
-  })
-})
+import { ConfigurationError } from './option-errors.js'
+import { resolveConfig } from './options.js'
 
 describe('resolveConfig', () => {
   it('lays flags over the JSON over the defaults', () => {

@@ -7,6 +7,8 @@ export interface MembersOptions {
   connect: (member: Member) => Connections
   onAdded: (backend: Backend) => void
   onRemoved: (backend: Backend) => void
+  /** Whether the slots of a member are learned from it and not what the set says. */
+  keepsSlots: (id: string) => boolean
   /** The set or a property changed. */
   onChanged: () => void
 }
@@ -49,7 +51,8 @@ export class Members {
       const present = before.get(member.id)
       if (present && sameProcess(present.member, member)) {
         before.delete(member.id)
-        present.member = { ...member, native: member.native || present.member.native }
+        const slots = this.#options.keepsSlots(member.id) ? present.member.slots : member.slots
+        present.member = { ...member, slots, native: member.native || present.member.native }
         return present
       }
       const backend = new Backend({ ...member }, this.#options.connect(member))
