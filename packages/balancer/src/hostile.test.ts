@@ -176,15 +176,20 @@ describe('hostile clients', () => {
   let upstream: Upstream
   let program: Program
   let port = 0
+  // A hook registered inside a hook would never run.
+  let endProgram = async (): Promise<void> => {}
 
   beforeAll(async () => {
     upstream = await new Upstream('a').listen()
     const args = ['--port', '0', '--upstream', `${upstream.url};slots=8`, '--body-timeout', '400ms']
-    program = startProgram(args, { lifetimeMs: 60_000, endsWith: afterAll })
+    program = startProgram(args, { lifetimeMs: 60_000, endsWith: (end) => (endProgram = end) })
     await waitFor(() => program.output().includes('instance up'))
     port = Number(/"port":(\d+)/.exec(program.output())?.[1])
   })
-  afterAll(() => upstream.close())
+  afterAll(async () => {
+    await endProgram()
+    await upstream.close()
+  })
 
   async function expectAlive(): Promise<void> {
     const [answer] = parseAnswers(

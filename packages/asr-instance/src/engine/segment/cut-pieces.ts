@@ -10,7 +10,7 @@ export interface Piece {
   end: number
 }
 
-const keptSilenceSeconds = 0.3
+const keptSilenceSeconds = 0.25
 
 /**
  * Cuts a recording of any length into pieces with nothing lost or doubled between them; holds about one piece at a
