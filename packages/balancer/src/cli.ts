@@ -174,7 +174,8 @@ async function run(args: Arguments): Promise<void> {
     clock: systemClock,
     intervalMs: resolveIntervalMs,
     onMembers: (members) => balancer.setMembers(members),
-    onFailure: ({ member }, error) => log.warn({ upstream: member.url, reason: error.message }, 'name not resolved'),
+    onFailure: ({ member }, error) =>
+      log.warn({ upstream: member.url, reason: error.message }, 'name not resolved'),
   })
   const stop = once(async (handOver: boolean) => {
     await balancer.drain({ handOver })
