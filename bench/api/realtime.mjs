@@ -25,9 +25,10 @@ try {
 } finally {
   await cluster.stop()
 }
-const perMinute = Array.from({ length: Number(options.minutes) }, (_, minute) =>
-  mean(steps.slice(minute * 30, minute * 30 + 30).map(({ inferenceMs }) => inferenceMs)),
-)
+const perMinute = (what) =>
+  Array.from({ length: Number(options.minutes) }, (_, minute) =>
+    mean(steps.slice(minute * 30, minute * 30 + 30).map((step) => step[what])),
+  )
 const latencies = steps.flatMap(({ deltaMs }) => (deltaMs === null ? [] : [deltaMs]))
 printTable({
   steps: steps.length,
@@ -35,10 +36,9 @@ printTable({
   'step sent → its text, median ms': quantile(latencies, 0.5),
   'step sent → its text, 99 % ms': quantile(latencies, 0.99),
   'step sent → its text, worst ms': Math.max(...latencies),
-  ...Object.fromEntries(
-    perMinute.map((ms, minute) => [`inference per step in minute ${minute + 1}, mean ms`, ms]),
-  ),
-  'last minute / first minute': perMinute.at(-1) / perMinute[0],
+  ...minutes('seconds of sound decoded per step', perMinute('audioSeconds')),
+  ...minutes('tokens written per step', perMinute('tokens')),
+  ...minutes('inference per step, ms', perMinute('inferenceMs')),
   'commit → final text, ms': final.finalMs,
   'characters of the final text': final.text.length,
 })
@@ -67,7 +67,12 @@ async function session(seconds, onStep) {
     onDelta = () => (deltaMs ??= performance.now() - startedAt)
     send({ type: 'input_audio_buffer.append', audio: sound.subarray(at, at + stepBytes).toString('base64') })
     const after = await settled(before)
-    onStep({ deltaMs, inferenceMs: (after.seconds - before.seconds) * 1000 })
+    onStep({
+      deltaMs,
+      inferenceMs: (after.seconds - before.seconds) * 1000,
+      audioSeconds: after.audio - before.audio,
+      tokens: after.tokens - before.tokens,
+    })
   }
   const committedAt = performance.now()
   send({ type: 'input_audio_buffer.commit' })
@@ -91,7 +96,13 @@ async function inference() {
   return {
     seconds: await metric(cluster.url, 'asr_inference_seconds_total'),
     audio: await metric(cluster.url, 'asr_audio_seconds_total'),
+    tokens: await metric(cluster.url, 'asr_tokens_total'),
   }
+}
+
+/** Time depends on what else the machine does; sound and tokens do not. */
+function minutes(what, values) {
+  return Object.fromEntries(values.map((value, minute) => [`${what}, minute ${minute + 1}`, value]))
 }
 
 function mean(values) {

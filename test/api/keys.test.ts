@@ -30,5 +30,6 @@ test('keys come from a file, are replaced by a reload, and are not to be seen an
   writeFileSync(keys, 'second-secret-key\n')
   expect(await cluster.cli('reload')).toMatchObject({ code: 0 })
   await waitFor(async () => (await status('second-secret-key')) === 200, { what: 'the new key to count' })
-  expect(await status('first-secret-key')).toBe(401)
+  // A connection to the balancer that retires may get one last answer there.
+  await waitFor(async () => (await status('first-secret-key')) === 401, { what: 'the old key to be refused' })
 })
