@@ -1,5 +1,6 @@
 import { openAsBlob } from 'node:fs'
 import { inspect } from 'node:util'
+import { Agent, fetch, FormData } from 'undici'
 
 export interface LoadResult {
   answered: number
@@ -24,9 +25,16 @@ export interface LoadOptions {
   text?: string
 }
 
+/**
+ * Any server may close a connection that is idle, and a request that is just then on its way is lost on it. Clients that
+ * let go first do not see that.
+ */
+const keepAliveMs = 500
+
 /** Clients that each send one request after the other until they are stopped. */
 export async function startLoad(url: string, { clients, audio, text }: LoadOptions): Promise<Load> {
   const blob = await openAsBlob(audio)
+  const dispatcher = new Agent({ keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs })
   const result: LoadResult = { answered: 0, failures: [], perInstance: new Map() }
   let isOver = false
 
@@ -35,7 +43,7 @@ export async function startLoad(url: string, { clients, audio, text }: LoadOptio
       const form = new FormData()
       form.set('audio', blob, 'audio.wav')
       try {
-        const response = await fetch(`${url}/asr`, { method: 'POST', body: form })
+        const response = await fetch(`${url}/asr`, { method: 'POST', body: form, dispatcher })
         const body = (await response.json()) as { text?: string }
         if (response.status !== 200 || (text !== undefined && body.text !== text)) {
           result.failures.push(`${response.status} ${JSON.stringify(body)}`)
@@ -54,6 +62,7 @@ export async function startLoad(url: string, { clients, audio, text }: LoadOptio
   const stop = async (): Promise<LoadResult> => {
     isOver = true
     await running
+    if (!dispatcher.closed) await dispatcher.close()
     return result
   }
   return {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import {
   expectNoneLeft,
   findMarked,
+  fixtures,
   isAlive,
   kill,
   repositoryRoot,
@@ -61,6 +62,23 @@ describe('a cluster from up to down', () => {
     expect(statuses).toEqual(Array.from({ length: 40 }, () => 200))
     expect(await cluster.program.exited).toEqual({ code: 0, signal: null })
     expect(findMarked(cluster.program.mark)).toEqual([])
+  })
+})
+
+describe('Ctrl-C', () => {
+  it('says what it waits for, and at the second time waits no more', async () => {
+    const command = [process.execPath, `${fixtures}wrapped-server.js`, '{port}']
+    await using cluster = await startCluster({
+      config: { groups: [{ name: 'slow', instances: 1, command, env: { FAKE_WORK_MS: 600_000 } }] },
+    })
+    const lost = transcribe(cluster.url).catch((error: unknown) => error)
+    await cluster.statusWhen('a request in flight', ({ balancer }) => balancer.inFlight === 1)
+    cluster.program.signal('SIGINT')
+    await cluster.program.printed(/still waiting for 1 request \(1 on slow-0\)/)
+    cluster.program.signal('SIGINT')
+    expect(await cluster.program.exited).toEqual({ code: 1, signal: null })
+    expect(findMarked(cluster.program.mark)).toEqual([])
+    await lost
   })
 })
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -162,6 +163,41 @@ describe('a wrapper', () => {
       await using second = await startFakeCluster({ balancer: { port: first.port } })
       await second.program.printed(new RegExp(`killed sleep \\(pid ${orphan}\\), left over`))
       expect(isAlive(orphan)).toBe(false)
+    },
+  )
+})
+
+/** Needs root, and a repository that everybody may read. */
+function canRunAsNobody(): boolean {
+  const args = [
+    '--reuid',
+    'nobody',
+    '--clear-groups',
+    process.execPath,
+    '--check',
+    `${fixtures}fake-instance.js`,
+  ]
+  return process.getuid?.() === 0 && spawnSync('setpriv', args).status === 0
+}
+
+describe('another user', () => {
+  it.runIf(canRunAsNobody()).concurrent(
+    'runs the programs, which die with the supervisor all the same',
+    async () => {
+      await using cluster = await startFakeCluster({
+        groups: [{ instances: 1 }],
+        supervisor: { ...quick, user: 'nobody' },
+      })
+      const { balancer, instances } = await cluster.statusWhen(
+        'ready',
+        (status) => status.instances[0]?.state === 'ready',
+      )
+      const uidOf = (pid: number | null | undefined): string | undefined =>
+        /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+      const nobody = /^nobody:[^:]*:(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1]
+      expect([balancer.pid, instances[0]?.pid].map(uidOf)).toEqual([nobody, nobody])
+      kill(cluster.program.pid, 'SIGKILL')
+      await expectNoneLeft(cluster.program.mark)
     },
   )
 })

@@ -60,6 +60,12 @@ describe('the decision', () => {
     expect(pause.last).toBe(5)
   })
 
+  it('knows nothing of a time in which it did not look', () => {
+    const busy = watch(400, { instances: 6, inFlight: 18 })
+    // An hour later one quiet look must not be taken for a quiet hour.
+    expect(watch(250, { instances: 6, inFlight: 0 }, busy.state, 4_000).last).toBe(6)
+  })
+
   it('goes down as far as the load was low all the time', () => {
     const busy = watch(400, { instances: 6, inFlight: 18 })
     expect(busy.last).toBe(6)

@@ -46,6 +46,8 @@ export interface Decision {
 
 export const initialAutoscaleState: AutoscaleState = { wishes: [] }
 
+/** After a longer time without a look nothing is known of the window, and it begins anew. */
+export const longestGapMs = 5_000
 /** A ratio of use to target this near to 1 asks for no change. */
 const tolerance = 0.1
 
@@ -60,8 +62,10 @@ export function decide(state: AutoscaleState, seen: Observation, settings: Autos
   const wish = { at: seen.at, instances: wishFor(seen, settings) }
   const oldest = seen.at - Math.max(settings.upAfterMs, settings.downAfterMs)
   // One wish from before the window stays, to know that the window is covered.
-  const firstInside = state.wishes.findIndex(({ at }) => at >= oldest)
-  const kept = firstInside < 0 ? state.wishes.slice(-1) : state.wishes.slice(Math.max(0, firstInside - 1))
+  const last = state.wishes.at(-1)
+  const known = last && seen.at - last.at <= longestGapMs ? state.wishes : []
+  const firstInside = known.findIndex(({ at }) => at >= oldest)
+  const kept = firstInside < 0 ? known.slice(-1) : known.slice(Math.max(0, firstInside - 1))
   const wishes = [...kept, wish]
   const up = Math.min(...within(wishes, seen.at, settings.upAfterMs))
   const down = Math.max(...within(wishes, seen.at, settings.downAfterMs))

@@ -41,7 +41,7 @@ export async function runForeground(
     parent.finish(code)
     return code
   }
-  const unhandle = handleSignals(supervisor, say)
+  const signals = handleSignals(supervisor, say)
   const onReady = (status: string): void => {
     service.ready(status)
     parent?.finish(cliExit.ok)
@@ -52,9 +52,10 @@ export async function runForeground(
     code = await serve(supervisor, config, say, parent !== null, onReady)
     await supervisor.finished
   } finally {
-    unhandle()
+    signals.release()
     service.close()
   }
+  if (signals.wasKilled()) code = cliExit.failed
   say('stopped')
   parent?.finish(code)
   return code
@@ -126,7 +127,14 @@ function exampleAudio(): string {
   return fromHere.startsWith('..') ? path : fromHere
 }
 
-function handleSignals(supervisor: Supervisor, say: (line: string) => void): () => void {
+interface SignalHandling {
+  /** True if somebody did not wait for the drain. */
+  wasKilled: () => boolean
+  release: () => void
+}
+
+function handleSignals(supervisor: Supervisor, say: (line: string) => void): SignalHandling {
+  let isKilled = false
   const requests = createShutdownRequests(systemClock, {
     drain() {
       say('draining; press Ctrl-C again to kill')
@@ -134,6 +142,7 @@ function handleSignals(supervisor: Supervisor, say: (line: string) => void): () 
     },
     kill() {
       say('killing')
+      isKilled = true
       supervisor.kill()
       void supervisor.shutDown()
     },
@@ -143,9 +152,19 @@ function handleSignals(supervisor: Supervisor, say: (line: string) => void): () 
   // From a terminal it means that the terminal is gone; a daemon is told to read its configuration again.
   const onHangUp = process.stdin.isTTY ? requests.signal : () => void reload(supervisor)
   process.on('SIGHUP', onHangUp)
-  return () => {
-    for (const name of names) process.off(name, requests.signal)
-    process.off('SIGHUP', onHangUp)
+  // What goes wrong in one corner must not take the whole cluster down; it is said, and the machine goes on.
+  const onRejection = (reason: unknown): void => {
+    const text = `unexpected: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`
+    supervisor.cluster.bus.emit({ type: 'notice', level: 'error', id: null, text })
+  }
+  process.on('unhandledRejection', onRejection)
+  return {
+    wasKilled: () => isKilled,
+    release() {
+      for (const name of names) process.off(name, requests.signal)
+      process.off('SIGHUP', onHangUp)
+      process.off('unhandledRejection', onRejection)
+    },
   }
 }
 

@@ -1,7 +1,6 @@
 import { decide, initialAutoscaleState } from '../autoscale/decide.js'
 import type { AutoscaleSettings, AutoscaleState, Observation } from '../autoscale/decide.js'
 import type { ManagedInstance } from '../cluster/managed-instance.js'
-import { OperationError } from '../cluster/operations/operation.js'
 import { scaleGroup } from '../cluster/operations/scale.js'
 import type { ClusterConfig } from '../config/schema.js'
 import type { Gpu } from '../gpu/gpu.js'
@@ -60,10 +59,9 @@ export function watchLoad(
     }
   }
 
-  async function look(): Promise<void> {
+  function look(): void {
     const config = cluster.config()
-    // A rollout or a scaling under way would be mistaken for the load's doing.
-    if (!config.autoscale.enabled || context.isShuttingDown() || !context.queue.isIdle()) return
+    if (!config.autoscale.enabled || context.isShuttingDown()) return
     const cpuSeconds = readCpuSeconds()
     for (const { name } of config.groups) {
       const seen = observe(name, cpuSeconds)
@@ -71,8 +69,10 @@ export function watchLoad(
       const decision = decide(states.get(name) ?? initialAutoscaleState, seen, settingsOf(config))
       states.set(name, decision.state)
       cluster.metrics.recordDesired(name, decision.target)
-      if (decision.target !== seen.instances)
-        await apply(name, seen.instances, decision.target, decision.reason)
+      // While a scaling or a rollout is under way the load is watched, but nothing is done about it.
+      if (decision.target !== seen.instances && context.queue.isIdle()) {
+        void apply(name, seen.instances, decision.target, decision.reason)
+      }
     }
     const pids = new Set(cluster.instances().map(({ process }) => process.pid()))
     for (const pid of samples.keys()) if (!pids.has(pid)) samples.delete(pid)
@@ -85,10 +85,9 @@ export function watchLoad(
     try {
       await context.queue.run(() => scaleGroup(context, group, to))
     } catch (error) {
-      if (!(error instanceof OperationError)) throw error
       // The wishes so far asked for what cannot be had; they have to add up again before the next try.
       states.delete(group)
-      if (!context.isShuttingDown()) say('warn', error.message)
+      if (!context.isShuttingDown()) say('warn', (error as Error).message)
     }
   }
 

@@ -19,10 +19,15 @@ export async function replaceBalancer(context: OperationContext, settings: Balan
     cluster.balancers.forget(next)
     throw new OperationError(`the new balancer does not come up: ${reason}`)
   }
-  const retiring = cluster.balancers.promote()
-  // It ends by itself once it is through; the stop only covers one that does not.
-  await untilOrShutdown(context, () => cluster.balancers.hasRetired(retiring) || state(retiring) !== 'ready')
+  // The new one serves; how long clients keep connections to the old one open is no concern of the operation.
+  void retire(context, cluster.balancers.promote())
+}
+
+/** Lets a balancer finish what it has. It ends by itself then; the stop only covers one that does not. */
+async function retire({ cluster }: OperationContext, retiring: ManagedProcess): Promise<void> {
+  const state = (): string => retiring.state().state
+  await cluster.until(() => cluster.balancers.hasRetired(retiring) || state() !== 'ready')
   retiring.dispatch({ type: 'stop', drain: false, reason: 'replaced' })
-  await untilOrShutdown(context, () => state(retiring) === 'stopped')
+  await cluster.until(() => state() === 'stopped')
   cluster.balancers.forget(retiring)
 }
