@@ -2,6 +2,7 @@ import { benchCommand } from './commands/bench.js'
 import { doctorCommand } from './commands/doctor.js'
 import { evalCommand } from './commands/eval.js'
 import { modelsCommand } from './commands/models.js'
+import { monitorCommand } from './commands/monitor.js'
 import { pullCommand } from './commands/pull.js'
 import { transcribeCommand } from './commands/transcribe.js'
 import { verifyCommand } from './commands/verify.js'
@@ -16,4 +17,5 @@ export function addToolCommands(add: <Args>(command: Command<Args>) => void): vo
   add(verifyCommand)
   add(evalCommand)
   add(benchCommand)
+  add(monitorCommand)
 }

@@ -31,7 +31,7 @@ const marks: Readonly<Record<FindingStatus, [string, 'green' | 'yellow' | 'red']
 export function formatDiagnosis({ findings }: Diagnosis, hasColours: boolean): string[] {
   const lines = findings.flatMap(({ name, status, detail, fix }) => {
     const [mark, colour] = marks[status]
-    const shown = hasColours ? styleText(colour, mark) : mark
+    const shown = hasColours ? styleText(colour, mark, { validateStream: false }) : mark
     return [`${shown} ${name}: ${detail}`, ...(fix === null ? [] : [`    ${fix}`])]
   })
   const count = (wanted: FindingStatus): number => findings.filter(({ status }) => status === wanted).length

@@ -1,16 +1,14 @@
 import { resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import type { CheckResult } from '@asr-cluster/tools/verify'
-import type { ControlClient } from '../../control/control-client.js'
 import { installationRoot } from '../../config/load-config.js'
-import { NotRunningError } from '../../control/find-cluster.js'
-import { connectToCluster } from '../client-options.js'
 import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
 import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
 import { styled } from '../output.js'
 import { runTool } from '../run-tool.js'
+import { supervisorOf } from '../supervisor-of.js'
 
 interface VerifyArgs extends UrlArgs {
   audio: string | undefined
@@ -71,17 +69,6 @@ async function runVerify(args: ArgumentsCamelCase<VerifyArgs>, context: CliConte
 
 function show({ name, ok, detail }: CheckResult, { output }: CliContext): void {
   output.print(`${ok ? styled(output, 'green', '✓') : styled(output, 'red', '✗')} ${name}: ${detail}`)
-}
-
-/** Null where the balancer is asked for by its address: it may run alone, or on another machine. */
-async function supervisorOf(args: UrlArgs, context: CliContext): Promise<ControlClient | null> {
-  if (args.url !== undefined) return null
-  try {
-    return await connectToCluster(args, context)
-  } catch (error) {
-    if (error instanceof NotRunningError && args.port !== undefined) return null
-    throw error
-  }
 }
 
 function isAlive(pid: number): boolean {
