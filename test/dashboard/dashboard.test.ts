@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -92,6 +93,24 @@ test.skipIf(skip)(
     await page.getByRole('alert').filter({ hasText: 'Send WAV' }).waitFor()
   },
 )
+
+test.skipIf(skip)('a cluster with keys asks for one, and takes no other', async () => {
+  const key = randomBytes(24).toString('base64url')
+  await using cluster = await startCluster({
+    config: { groups: [{ instances: 1 }], auth: { apiKeys: [key] } },
+  })
+  await using browser = await openPage(cluster.url)
+  const { page } = browser
+  await page.getByLabel('API key').fill('a key of somebody else, long enough')
+  await page.keyboard.press('Enter')
+  await page.getByText('This is not one of its keys.').waitFor()
+  await page.getByLabel('API key').fill(key)
+  await page.keyboard.press('Enter')
+  await page.getByText('1 of 1 instances ready').waitFor()
+  await page.setInputFiles('input[type=file]', clip)
+  await page.locator('output', { hasText: 'Welcome to the cluster.' }).waitFor()
+  expect(await page.locator('body').innerText()).not.toContain(key)
+})
 
 test('a balancer alone serves the page, small, with nothing inline, and says what it knows', async () => {
   await using balancer = await startBalancer({ args: ['--upstream', 'http://127.0.0.1:9;id=nobody;slots=2'] })

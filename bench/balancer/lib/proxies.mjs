@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { nodeArguments } from '../../../packages/balancer/dist/index.js'
 import { balancerBin, freePort, pathOf, start, untilListening } from './processes.mjs'
 
 const dir = mkdtempSync(join(tmpdir(), 'asr-balancer-bench-'))
@@ -70,6 +71,7 @@ function ours(port, members, options = {}) {
   ])
   const extra = Object.entries(options).flatMap(([flag, value]) => [`--${flag}`, value])
   return start(process.execPath, [
+    ...nodeArguments,
     balancerBin,
     '--port',
     port,
