@@ -1,10 +1,12 @@
-import { availableParallelism, homedir } from 'node:os'
+import { availableParallelism, cpus, homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
+import { environment } from '@asr-cluster/protocol'
 import type { EngineMetrics } from '../metrics.js'
 import { readModelConfig } from './checkpoint/model-config.js'
 import { compileModel, type Quantization } from './compile/compile.js'
 import type { Engine, TranscribeOptions } from './engine.js'
 import { EngineWorker } from './runtime/engine-worker.js'
+import { maySpin } from './runtime/spinning.js'
 import { readCutRule } from './segment/cut-rule.js'
 import { TextTokenizer } from './text/tokenizer.js'
 import { transcribe } from './transcriber.js'
@@ -48,6 +50,11 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
     decoderPath: compiled.decoderPath,
     slots,
     threads,
+    spin: maySpin({
+      available: availableParallelism(),
+      total: cpus().length,
+      supervised: process.env[environment.supervisorPid] !== undefined,
+    }),
     metrics,
     onLoading: (ratio, detail) => onProgress('load', ratio, detail),
     onFatal: options.onFatal,

@@ -7,6 +7,8 @@ export interface WorkerOptions {
   decoderPath: string
   slots: number
   threads: number
+  /** Waiting threads may spin; see spinning.ts. */
+  spin: boolean
 }
 
 export interface PieceRequest {

@@ -46,8 +46,7 @@ async function load() {
     executionProviders: ['cpu'],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
-    // Several instances share the cores: a thread that spins while it waits takes them from the others.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: { session: { intra_op: { allow_spinning: options.spin ? '1' : '0' } } },
   } as const
   const opened = await Checkpoint.open(options.modelDir)
   const tokenizer = await TextTokenizer.load(options.modelDir)
