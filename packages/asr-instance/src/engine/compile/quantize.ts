@@ -39,12 +39,7 @@ function quantizeBlock8(
   target: Uint8Array,
   at: number,
 ): number {
-  let peak = 0
-  for (let i = from; i < to; i++) {
-    const magnitude = Math.abs(source[i] as number)
-    if (magnitude > peak) peak = magnitude
-  }
-  const scale = Math.fround(peak / 127)
+  const scale = Math.fround(Math.abs(largestValue(source, from, to)) / 127)
   const inverse = scale === 0 ? 0 : 1 / scale
   target.fill(128, at, at + blockLength)
   for (let i = from; i < to; i++) {
@@ -61,12 +56,7 @@ function quantizeBlock4(
   target: Uint8Array,
   at: number,
 ): number {
-  let peak = 0
-  for (let i = from; i < to; i++) {
-    const value = source[i] as number
-    if (Math.abs(value) > Math.abs(peak)) peak = value
-  }
-  const scale = Math.fround(peak / -8)
+  const scale = Math.fround(largestValue(source, from, to) / -8)
   const inverse = scale === 0 ? 0 : 1 / scale
   target.fill(0x88, at, at + blockLength / 2)
   for (let i = from; i < to; i++) {
@@ -76,4 +66,14 @@ function quantizeBlock4(
     target[byte] = (i - from) & 1 ? (previous & 0x0f) | (quantized << 4) : (previous & 0xf0) | quantized
   }
   return scale
+}
+
+/** The value of largest magnitude, with its sign. */
+function largestValue(source: Float32Array, from: number, to: number): number {
+  let largest = 0
+  for (let i = from; i < to; i++) {
+    const value = source[i] as number
+    if (Math.abs(value) > Math.abs(largest)) largest = value
+  }
+  return largest
 }
