@@ -15,7 +15,11 @@ const eos = 0
 function countdownModel(onDecode: (rows: number) => void = () => {}): PreparationModel {
   return {
     mel: new LogMelExtractor(),
-    encoder: { windowCount: () => 0, encode: () => Promise.reject(new Error('no audio here')) },
+    encoder: {
+      windowCount: () => 0,
+      settledFrames: () => undefined,
+      encode: () => Promise.reject(new Error('no audio here')),
+    },
     decoder: {
       step: async (cache: KvCache, embeds: Float32Array, tokens: number): Promise<DecoderOutput> => {
         const rows = cache.rows

@@ -3,6 +3,7 @@ import type { DecoderOutput } from './decoder-runner.js'
 import { KvCache } from './kv-cache.js'
 import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
 import { sampleToken } from './sample.js'
+import { StreamMemory } from './stream-memory.js'
 import type { FinishReason, FromWorker, PieceRequest, Stage } from './worker-messages.js'
 
 interface Row {
@@ -35,6 +36,7 @@ export class BatchScheduler {
   readonly #waiting: PieceRequest[] = []
   #preparing: { request: PieceRequest; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
   #canceled = new Set<number>()
+  readonly #streams = new Map<number, StreamMemory>()
 
   constructor(options: SchedulerOptions) {
     this.#options = options
@@ -56,6 +58,11 @@ export class BatchScheduler {
     else if (this.#preparing?.request.id === id || this.#rows.some((row) => row.request.id === id)) {
       this.#canceled.add(id)
     }
+  }
+
+  /** Drops what is remembered of a growing recording. */
+  forget(stream: number): void {
+    this.#streams.delete(stream)
   }
 
   /** One preparation step and one decode step, where there is work for them. */
@@ -80,7 +87,10 @@ export class BatchScheduler {
       const request = this.#waiting.shift()
       if (!request) return
       const alone = () => this.#rows.length === 0
-      this.#preparing = { request, steps: prepareRow(this.#options.model, request, alone) }
+      this.#preparing = {
+        request,
+        steps: prepareRow(this.#options.model, request, alone, this.#memoryOf(request)),
+      }
     }
     const { request, steps } = this.#preparing
     const started = this.#options.now()
@@ -98,6 +108,13 @@ export class BatchScheduler {
       this.#preparing = undefined
       this.#options.post({ type: 'failed', id: request.id, message: String(error) })
     }
+  }
+
+  #memoryOf({ stream }: PieceRequest): StreamMemory | undefined {
+    if (stream === undefined) return undefined
+    const memory = this.#streams.get(stream) ?? new StreamMemory()
+    this.#streams.set(stream, memory)
+    return memory
   }
 
   #join(request: PieceRequest, { cache, first, promptTokens }: PreparedRow): void {

@@ -22,6 +22,17 @@ export class EncoderRunner {
     return Math.ceil(audioTokens(mel.frames) / this.#windowTokens)
   }
 
+  /**
+   * Frames of a whole window, `[chunks, 128, 100]`, that no further sound changes but by the floor; undefined while there
+   * are none. The last frame before the end has reflected sound in it.
+   */
+  settledFrames(mel: LogMel, window: number): Float32Array | undefined {
+    const chunks = this.#windowTokens / chunkTokens
+    return mel.frames > (window + 1) * chunks * chunkFrames
+      ? cutChunks(mel, window * chunks, chunks)
+      : undefined
+  }
+
   /** Audio features `[tokens, hidden]` of the windows `[first, first + count)`. */
   async encode(mel: LogMel, first: number, count: number): Promise<Float32Array> {
     const tokensBefore = first * this.#windowTokens

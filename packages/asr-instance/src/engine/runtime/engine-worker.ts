@@ -31,6 +31,7 @@ export class EngineWorker {
   readonly #metrics: EngineMetrics
   readonly #pending = new Map<number, Pending>()
   #nextId = 0
+  #nextStream = 0
   #closing = false
   progress = 0
 
@@ -92,6 +93,15 @@ export class EngineWorker {
       })
       this.#send({ type: 'piece', id, ...request }, [request.samples.buffer as ArrayBuffer])
     })
+  }
+
+  /** A growing recording begins; its parts are decoded with this number as `stream`. */
+  openStream(): number {
+    return this.#nextStream++
+  }
+
+  closeStream(stream: number): void {
+    this.#send({ type: 'forget', stream })
   }
 
   async close(): Promise<void> {

@@ -76,6 +76,11 @@ export class KvCache {
     for (let row = 0; row < rows; row++) this.#lengths[row]! += tokens
   }
 
+  /** Forgets all but the first tokens of the only row. */
+  truncate(length: number): void {
+    this.#lengths[0] = Math.min(length, this.#lengths[0]!)
+  }
+
   /** Adds the only row of another cache as the last row of this one. */
   adopt(other: KvCache): number {
     this.#reserve(this.rows + 1, other.length(0))

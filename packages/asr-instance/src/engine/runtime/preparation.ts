@@ -3,6 +3,7 @@ import type { DecoderOutput, DecoderRunner } from './decoder-runner.js'
 import type { EmbeddingTable } from './embedding-table.js'
 import type { EncoderRunner } from './encoder-runner.js'
 import { KvCache, type CacheShape } from './kv-cache.js'
+import type { StreamMemory } from './stream-memory.js'
 import type { PieceRequest, Stage } from './worker-messages.js'
 
 /** Prompt tokens fed in one step while other rows wait for their next token. */
@@ -16,7 +17,7 @@ export interface PreparedRow {
 
 export interface PreparationModel {
   mel: LogMelExtractor
-  encoder: Pick<EncoderRunner, 'windowCount' | 'encode'>
+  encoder: Pick<EncoderRunner, 'windowCount' | 'settledFrames' | 'encode'>
   decoder: Pick<DecoderRunner, 'step'>
   embeddings: Pick<EmbeddingTable, 'rows'>
   cacheShape: CacheShape
@@ -25,37 +26,55 @@ export interface PreparationModel {
 
 /**
  * Takes one piece from samples to its first token, in steps (a yield after each), so that the rows already running get
- * their turn in between. `alone` tells whether nobody waits; then the steps are large.
+ * their turn in between. `alone` tells whether nobody waits; then the steps are large. `memory` is that of the growing
+ * recording that the piece belongs to, if any.
  */
 export async function* prepareRow(
   model: PreparationModel,
   request: PieceRequest,
   alone: () => boolean,
+  memory?: StreamMemory,
 ): AsyncGenerator<Stage, PreparedRow> {
   const mel = model.mel.extract(request.samples)
   yield 'features'
   const parts: Float32Array[] = [await model.embeddings.rows(request.before)]
   const windows = model.encoder.windowCount(mel)
   for (let window = 0; window < windows;) {
-    const count = windowsOfStep(windows - window, alone())
-    parts.push(await model.encoder.encode(mel, window, count))
+    const frames = memory && model.encoder.settledFrames(mel, window)
+    const known = frames && memory.features(window, frames)
+    if (known) {
+      parts.push(known)
+      window++
+      continue
+    }
+    // What is to be remembered is encoded by itself.
+    const count = memory ? 1 : windowsOfStep(windows - window, alone())
+    const features = await model.encoder.encode(mel, window, count)
+    if (frames) memory.keepFeatures(window, frames, features)
+    parts.push(features)
     window += count
     yield 'encoder'
   }
   parts.push(await model.embeddings.rows(request.after))
   const embeds = concatenate(parts)
   const promptTokens = embeds.length / model.hidden
-  const cache = new KvCache(model.cacheShape)
-  cache.addRow()
+  const cache = memory?.takePrompt(embeds, model.hidden) ?? emptyRow(model.cacheShape)
   let first: DecoderOutput | undefined
-  for (let token = 0; token < promptTokens;) {
+  for (let token = cache.length(0); token < promptTokens;) {
     const count = alone() ? promptTokens - token : Math.min(interleavedPrefillTokens, promptTokens - token)
     const slice = embeds.subarray(token * model.hidden, (token + count) * model.hidden)
     first = await model.decoder.step(cache, slice, count, request.temperature > 0)
     token += count
     yield 'prefill'
   }
+  memory?.keepPrompt(embeds, cache)
   return { cache, first: first as DecoderOutput, promptTokens }
+}
+
+function emptyRow(shape: CacheShape): KvCache {
+  const cache = new KvCache(shape)
+  cache.addRow()
+  return cache
 }
 
 // Full windows share a run; the short last one would be padded to their length, so it runs by itself.

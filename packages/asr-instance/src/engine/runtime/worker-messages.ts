@@ -19,9 +19,16 @@ export interface PieceRequest {
   after: number[]
   maxNewTokens: number
   temperature: number
+  /** The growing recording that this is a part of: what it has in common with the last part is not computed again. */
+  stream?: number
 }
 
-export type ToWorker = ({ type: 'piece' } & PieceRequest) | { type: 'cancel'; id: number } | { type: 'close' }
+export type ToWorker =
+  | ({ type: 'piece' } & PieceRequest)
+  | { type: 'cancel'; id: number }
+  /** The recording is over; nothing of it is waiting any more. */
+  | { type: 'forget'; stream: number }
+  | { type: 'close' }
 
 export type Stage = 'features' | 'encoder' | 'prefill' | 'decode'
 export type FinishReason = 'stop' | 'length' | 'loop'

@@ -21,6 +21,7 @@ let running = false
 port.on('message', (message: ToWorker) => {
   if (message.type === 'piece') scheduler.add(message)
   else if (message.type === 'cancel') scheduler.cancel(message.id)
+  else if (message.type === 'forget') scheduler.forget(message.stream)
   else void close()
   if (!running && !scheduler.idle) void run()
 })
