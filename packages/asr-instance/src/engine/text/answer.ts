@@ -1,8 +1,6 @@
 import { collapseRepetitions } from './repetition.js'
 import type { TextTokenizer } from './tokenizer.js'
 
-const replacement = '\uFFFD'
-
 /**
  * Reads the model's answer as it grows: `language X<asr_text>text`, or only text when the language was forced. Text is
  * given out once its last character is whole.
@@ -11,9 +9,11 @@ export class AnswerReader {
   readonly #tokenizer: TextTokenizer
   readonly #separator: number
   readonly #forced: string | null
-  readonly #textTokens: number[] = []
+  /** Holds the bytes of a character that is not whole yet. */
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   #headTokens: number[] | null
-  #given = ''
+  #language: string | undefined
+  #text = ''
 
   constructor(tokenizer: TextTokenizer, forcedLanguage: string | null) {
     this.#tokenizer = tokenizer
@@ -24,22 +24,14 @@ export class AnswerReader {
 
   /** Adds tokens; answers the text that became certain, which may be ''. */
   push(tokens: readonly number[]): string {
+    let added = ''
     for (const token of tokens) {
-      if (this.#headTokens === null) this.#textTokens.push(token)
+      if (this.#headTokens === null) added += this.#read(token)
       else if (token === this.#separator) this.#headTokens = this.#takeHead(this.#headTokens)
       else this.#headTokens.push(token)
     }
-    if (this.language === '') return ''
-    return this.#give(this.#tokenizer.decode(this.#textTokens), false)
-  }
-
-  #language: string | undefined
-
-  #takeHead(head: readonly number[]): null {
-    const match = /^\s*language\s+(.+?)\s*$/i.exec(this.#tokenizer.decode(head))
-    const name = match?.[1] ?? ''
-    this.#language = name.toLowerCase() === 'none' ? '' : name.charAt(0).toUpperCase() + name.slice(1)
-    return null
+    this.#text += added
+    return this.language === '' ? '' : added
   }
 
   /** Language named by the model or forced; '' for none, undefined while it is not known. */
@@ -51,16 +43,19 @@ export class AnswerReader {
   finish(): { rest: string; text: string } {
     if (this.language === '') return { rest: '', text: '' }
     // Without the separator everything is text, as the official parser has it.
-    const tokens = this.#headTokens ?? this.#textTokens
-    const text = this.#tokenizer.decode(tokens)
-    return { rest: this.#give(text, true), text: collapseRepetitions(text).trim() }
+    const head = this.#headTokens ?? []
+    const rest = head.map((token) => this.#read(token)).join('') + this.#decoder.decode()
+    return { rest, text: collapseRepetitions(this.#text + rest).trim() }
   }
 
-  #give(text: string, whole: boolean): string {
-    const certain = whole ? text : text.endsWith(replacement) ? text.slice(0, -1).trimEnd() : text
-    if (certain.length <= this.#given.length) return ''
-    const delta = certain.slice(this.#given.length)
-    this.#given = certain
-    return delta
+  #read(token: number): string {
+    return this.#decoder.decode(this.#tokenizer.bytes(token), { stream: true })
+  }
+
+  #takeHead(head: readonly number[]): null {
+    const match = /^\s*language\s+(.+?)\s*$/i.exec(this.#tokenizer.decode(head))
+    const name = match?.[1] ?? ''
+    this.#language = name.toLowerCase() === 'none' ? '' : name.charAt(0).toUpperCase() + name.slice(1)
+    return null
   }
 }

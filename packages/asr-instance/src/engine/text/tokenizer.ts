@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { CheckpointError } from '../checkpoint/checkpoint-error.js'
+import { byteOfCharacter } from './byte-alphabet.js'
 
 /** Qwen2's pre-tokenizer, which the checkpoint folder does not spell out. */
 const splitPattern =
@@ -16,10 +17,17 @@ interface AddedToken {
 export class TextTokenizer {
   readonly #tokenizer: Tokenizer
   readonly #added: ReadonlyMap<string, number>
+  readonly #contents: ReadonlyMap<number, string>
+  readonly #bytes = new Map<number, Buffer>()
 
-  private constructor(tokenizer: Tokenizer, added: ReadonlyMap<string, number>) {
+  private constructor(
+    tokenizer: Tokenizer,
+    added: ReadonlyMap<string, number>,
+    contents: ReadonlyMap<number, string>,
+  ) {
     this.#tokenizer = tokenizer
     this.#added = added
+    this.#contents = contents
   }
 
   static async load(modelDir: string): Promise<TextTokenizer> {
@@ -55,7 +63,8 @@ export class TextTokenizer {
       model: { type: 'BPE', vocab, merges: merges.map((line) => line.split(' ')), ignore_merges: false },
     }
     const byContent = new Map(added.map((token) => [token.content, token.id]))
-    return new TextTokenizer(new Tokenizer(description, config), byContent)
+    const contents = new Map(Object.entries(vocab).map(([content, id]) => [id, content]))
+    return new TextTokenizer(new Tokenizer(description, config), byContent, contents)
   }
 
   encode(text: string): number[] {
@@ -66,6 +75,20 @@ export class TextTokenizer {
     return ids.length === 0
       ? ''
       : this.#tokenizer.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false })
+  }
+
+  /** What a token adds to a text; characters may be cut between tokens. Nothing for an id without a token. */
+  bytes(id: number): Buffer {
+    let bytes = this.#bytes.get(id)
+    if (!bytes) {
+      const content = this.#contents.get(id)
+      bytes =
+        content === undefined
+          ? Buffer.from(this.decode([id]))
+          : Buffer.from(Array.from(content, (character) => byteOfCharacter.get(character) ?? 0x3f))
+      this.#bytes.set(id, bytes)
+    }
+    return bytes
   }
 
   /** Id of a control token such as `<|im_end|>`. */
