@@ -1,0 +1,2 @@
+export { migrate } from './migrate.js'
+export type { Migration } from './migrate.js'

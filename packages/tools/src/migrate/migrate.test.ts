@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest'
+import { migrate } from './migrate.js'
+
+const supervisor = Array.from({ length: 4 }, (_, index) => {
+  const n = index + 1
+  return `[program:asr-server-${n}]
+command=/opt/asr/venv/bin/python /opt/asr/server.py --model /models/Qwen3-ASR-1.7B --port ${8000 + n} ; one of four
+directory=/opt/asr
+environment=CUDA_VISIBLE_DEVICES="${index % 2}",PYTHONUNBUFFERED="1",
+    OMP_NUM_THREADS="4"
+autostart=true
+autorestart=true
+startsecs=10
+startretries=5
+stopwaitsecs=20
+stopasgroup=true
+killasgroup=true
+user=asr
+stdout_logfile=/var/log/asr/server-${n}.log
+stdout_logfile_maxbytes=50MB
+stdout_logfile_backups=10
+redirect_stderr=true
+`
+}).join('\n')
+
+const nginx = `upstream asr_backend { # the four
+  server 127.0.0.1:8001 weight=3 max_fails=3 fail_timeout=30s;
+  server 127.0.0.1:8002 weight=3;
+  server 127.0.0.1:8003 weight=2;
+  server 127.0.0.1:8004 weight=2;
+  keepalive 32;
+}
+server {
+  listen 80;
+  server_name _;
+  client_max_body_size 100M;
+  location / {
+    proxy_pass http://asr_backend;
+    proxy_set_header Host "$host";
+    proxy_connect_timeout 5s;
+    proxy_read_timeout 300;
+    proxy_next_upstream_tries 2;
+  }
+  location ~ \\.php$ { deny all; }
+}
+`
+
+const input = {
+  supervisor: { text: supervisor, file: 'asr.conf' },
+  nginx: { text: nginx, file: 'nginx.conf' },
+  keepCommands: false,
+  findModel: (model: string) => (model.startsWith('/models/') ? model : null),
+}
+
+describe('migrate', () => {
+  it('makes one group of four programs, with the weights of nginx', () => {
+    const { config } = migrate(input)
+    expect(config).toEqual({
+      balancer: {
+        health: { fall: 3 },
+        port: 80,
+        maxBodySize: '100MiB',
+        timeouts: { connect: '5s', response: '300s' },
+        retry: { attempts: 2 },
+      },
+      groups: [
+        {
+          name: 'asr-server',
+          model: '/models/Qwen3-ASR-1.7B',
+          instances: 4,
+          basePort: 8001,
+          weights: [3, 3, 2, 2],
+          gpus: [0, 1],
+          env: { OMP_NUM_THREADS: '4' },
+        },
+      ],
+      supervisor: {
+        stopTimeout: '20s',
+        startRetries: 5,
+        user: 'asr',
+        logs: { dir: '/var/log/asr', maxBytes: '50MiB', backups: 10 },
+      },
+    })
+  })
+
+  it('says with its place what could not be mapped', () => {
+    const { unmapped, hints } = migrate(input)
+    const texts = unmapped.map(({ file, line, setting }) => `${file}:${line} ${setting}`)
+    expect(texts).toContain('nginx:2 server 127.0.0.1:8001 fail_timeout=30s')
+    expect(texts).toContain('nginx:10 server_name _')
+    expect(texts).toContain('nginx:19 location ~ \\.php$')
+    expect(texts).toContain('nginx:19 deny all')
+    expect(texts).toContain('supervisor:8 [program:asr-server-1] startsecs=10')
+    expect(texts.some((text) => text.includes('proxy_set_header'))).toBe(false)
+    expect(hints.join('\n')).toContain('Port 80 needs root')
+  })
+
+  it('keeps a server whose model is not one of ours, in its folder and on its port', () => {
+    const { config } = migrate({ ...input, keepCommands: true })
+    expect((config['groups'] as { command: string[] }[])[0]?.command).toEqual([
+      'env',
+      '--chdir=/opt/asr',
+      '/opt/asr/venv/bin/python',
+      '/opt/asr/server.py',
+      '--model',
+      '/models/Qwen3-ASR-1.7B',
+      '--port',
+      '{port}',
+    ])
+  })
+
+  it('understands numprocs, a bound address and a port in the environment', () => {
+    const text = `[program:web]
+command=gunicorn --bind 127.0.0.1:90%(process_num)02d 'my app:app' ; x
+numprocs=3
+[program:other]
+command=python app.py
+environment=PORT="7000",KEY='a,b'
+autorestart=false
+[program:cron]
+command=cron -f
+[eventlistener:x]
+command=y
+`
+    const { config, unmapped } = migrate({ ...input, supervisor: { text, file: 's' }, nginx: undefined })
+    expect(config['groups']).toEqual([
+      {
+        name: 'other',
+        command: ['env', 'PORT={port}', 'python', 'app.py'],
+        instances: 1,
+        basePort: 7000,
+        env: { KEY: 'a,b' },
+      },
+      {
+        name: 'web-2',
+        command: ['gunicorn', '--bind', '127.0.0.1:{port}', 'my app:app'],
+        instances: 3,
+        basePort: 9000,
+      },
+    ])
+    expect(unmapped.map(({ setting }) => setting)).toEqual([
+      '[program:cron]',
+      '[program:other] autorestart=false',
+      '[eventlistener:x]',
+    ])
+  })
+
+  it('names the place of what cannot be read', () => {
+    const broken =
+      (text: string, nginxText = '') =>
+      () =>
+        migrate({
+          ...input,
+          supervisor: { text, file: 's.conf' },
+          nginx: { text: nginxText, file: 'n.conf' },
+        })
+    expect(broken('command=x')).toThrow('s.conf:1: expected [section] or key=value')
+    expect(broken('[supervisord]\n')).toThrow('has no program with a port')
+    expect(broken(supervisor, 'server {\n listen 80\n}')).toThrow('n.conf:2: `listen` has no `;`')
+    expect(broken(supervisor, 'server {\n')).toThrow('n.conf:1: a `}` is missing')
+    expect(broken(supervisor, '}\n')).toThrow('n.conf:1: a `}` too many')
+  })
+})

@@ -1,0 +1,26 @@
+/** What `import` did with a line of theirs. */
+export interface Note {
+  file: 'supervisor' | 'nginx'
+  line: number
+  setting: string
+  message: string
+}
+
+/** Collects what could not be mapped, and what has to be looked at. */
+export interface Notes {
+  readonly unmappedNotes: readonly Note[]
+  readonly hints: readonly string[]
+  unmapped(file: Note['file'], line: number, setting: string, message: string): void
+  hint(text: string): void
+}
+
+export function createNotes(): Notes {
+  const unmappedNotes: Note[] = []
+  const hints: string[] = []
+  return {
+    unmappedNotes,
+    hints,
+    unmapped: (file, line, setting, message) => void unmappedNotes.push({ file, line, setting, message }),
+    hint: (text) => void hints.push(text),
+  }
+}

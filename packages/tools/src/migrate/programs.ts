@@ -1,0 +1,79 @@
+import { parseEnvironment, splitCommand, type IniSection } from './parse-supervisor.js'
+import type { Notes } from './notes.js'
+
+/** One process that supervisord runs. */
+export interface TheirProgram {
+  name: string
+  line: number
+  command: string[]
+  /** Where the port stands in the command; null when it comes by the environment or not at all. */
+  portAt: { index: number; prefix: string } | null
+  portVariable: string | null
+  port: number | null
+  directory: string | null
+  environment: Record<string, string>
+  section: IniSection
+}
+
+const portFlag = /^(--?(?:port|p|http-port|server-port|listen|bind|b))(=.*)?$/
+const portInText = /(^|[^\d.]|:)(\d{2,5})$/
+const portVariables = ['PORT', 'ASR_PORT', 'FLASK_RUN_PORT', 'SERVER_PORT', 'HTTP_PORT']
+
+/** The processes of every `[program:…]`, one for each of its `numprocs`. */
+export function programsOf(sections: readonly IniSection[], notes: Notes): TheirProgram[] {
+  return sections.flatMap((section) => {
+    if (!section.name.startsWith('program:')) return []
+    const name = section.name.slice('program:'.length)
+    const count = Number(section.entries.get('numprocs')?.value ?? 1)
+    const start = Number(section.entries.get('numprocs_start')?.value ?? 0)
+    if (!section.entries.has('command') || !Number.isInteger(count)) {
+      notes.unmapped('supervisor', section.line, `[${section.name}]`, 'it has no command that can be read')
+      return []
+    }
+    return Array.from({ length: count }, (_, index) => oneProgram(section, name, start + index))
+  })
+}
+
+function oneProgram(section: IniSection, name: string, number: number): TheirProgram {
+  const value = (key: string): string =>
+    expand(section.entries.get(key)?.value ?? '', { program_name: name, process_num: number })
+  const command = splitCommand(value('command'))
+  const environment = parseEnvironment(value('environment'))
+  const found = findPort(command)
+  const portVariable = found ? null : (portVariables.find((key) => key in environment) ?? null)
+  return {
+    name: section.entries.has('numprocs') ? `${name}-${number}` : name,
+    line: section.line,
+    command,
+    portAt: found && { index: found.index, prefix: found.prefix },
+    portVariable,
+    port: found?.port ?? (portVariable === null ? null : Number(environment[portVariable])),
+    directory: value('directory') || null,
+    environment,
+    section,
+  }
+}
+
+/** `%(program_name)s`, `%(process_num)02d`, `%(ENV_X)s` stays as it is. */
+function expand(text: string, values: Record<string, string | number>): string {
+  return text.replaceAll(/%\((\w+)\)(0\d+)?([sd])/g, (whole, key: string, width?: string) => {
+    const found = values[key]
+    return found === undefined ? whole : String(found).padStart(Number(width ?? 0), '0')
+  })
+}
+
+/** The port that a command listens on: after `--port`, in `--bind 127.0.0.1:8001`, or in `--port=8001`. */
+function findPort(command: readonly string[]): { index: number; prefix: string; port: number } | null {
+  for (const [index, argument] of command.entries()) {
+    const flag = portFlag.exec(argument)
+    if (!flag) continue
+    const at = flag[2] === undefined ? index + 1 : index
+    const text = command[at] ?? ''
+    const match = portInText.exec(text)
+    if (match) {
+      const digits = match[2] as string
+      return { index: at, prefix: text.slice(0, -digits.length), port: Number(digits) }
+    }
+  }
+  return null
+}

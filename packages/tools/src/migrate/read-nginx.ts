@@ -1,0 +1,196 @@
+import type { Notes } from './notes.js'
+import { findAll, parseNginx, type Directive } from './parse-nginx.js'
+import { nginxDuration, nginxSize } from './units.js'
+
+/** What an nginx file says about balancing. */
+export interface TheirBalancer {
+  /** The `balancer:` section of our configuration. */
+  settings: Record<string, unknown>
+  /** By port of a server on this machine. */
+  weights: ReadonlyMap<number, number>
+  slots: ReadonlyMap<number, number>
+}
+
+/** What a proxy has to be told and this balancer does by itself. */
+const alwaysSo = new Set([
+  'upstream',
+  'server',
+  'location',
+  'http',
+  'events',
+  'listen',
+  'proxy_pass',
+  'proxy_set_header',
+  'proxy_http_version',
+  'proxy_buffering',
+  'proxy_request_buffering',
+  'proxy_next_upstream',
+  'proxy_next_upstream_tries',
+  'proxy_connect_timeout',
+  'proxy_read_timeout',
+  'proxy_send_timeout',
+  'client_max_body_size',
+  'client_body_timeout',
+  'client_body_buffer_size',
+  'keepalive',
+  'keepalive_timeout',
+  'keepalive_requests',
+  'least_conn',
+  'random',
+  'worker_processes',
+  'worker_connections',
+  'pid',
+  'user',
+  'sendfile',
+  'tcp_nopush',
+  'tcp_nodelay',
+  'zone',
+  'include',
+  'default_type',
+  'types',
+])
+
+const reasons: Record<string, string> = {
+  ip_hash: 'a request goes to an instance that is free, not to one that its client had before',
+  hash: 'a request goes to an instance that is free, not to one that its client had before',
+  ssl_certificate: 'there is no TLS here; keep a TLS proxy in front',
+  ssl_certificate_key: 'there is no TLS here; keep a TLS proxy in front',
+  server_name: 'every name is answered',
+  access_log: 'requests are counted in /metrics; `asr-balancer --access-log` writes lines',
+  error_log: 'the log of the balancer is logs/balancer.log',
+  auth_basic: 'use auth.apiKeys',
+  limit_req: 'use balancer.queue.max; the queue is fair between clients',
+  limit_conn: 'use balancer.queue.max; the queue is fair between clients',
+}
+
+export function readNginx(text: string, file: string, notes: Notes): TheirBalancer {
+  const directives = parseNginx(text, file)
+  const upstreams = findAll(directives, 'upstream')
+  const weights = new Map<number, number>()
+  const slots = new Map<number, number>()
+  const settings: Record<string, unknown> = {}
+  for (const upstream of upstreams) readUpstream(upstream, { weights, slots, settings }, notes)
+  const servers = findAll(directives, 'server').filter(({ block }) => block !== null)
+  const used = servers.filter((server) => findAll(server.block ?? [], 'proxy_pass').length > 0)
+  Object.assign(settings, listenOf(used, notes), limitsOf(directives, notes))
+  checkDirectives(directives, notes)
+  return { settings, weights, slots }
+}
+
+interface Target {
+  weights: Map<number, number>
+  slots: Map<number, number>
+  settings: Record<string, unknown>
+}
+
+function readUpstream({ block }: Directive, { weights, slots, settings }: Target, notes: Notes): void {
+  for (const { name, args, line } of block ?? []) {
+    if (name === 'least_conn') settings['policy'] = 'least-outstanding'
+    if (name === 'random') settings['policy'] = 'power-of-two'
+    if (name !== 'server') continue
+    const [address = '', ...parameters] = args
+    const local = /^(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d+)$/.exec(address)
+    if (!local) {
+      const message = 'not on this machine: `asr-balancer --upstream URL` serves upstreams of other machines'
+      notes.unmapped('nginx', line, `server ${address}`, message)
+      continue
+    }
+    const port = Number(local[1])
+    weights.set(port, 1)
+    for (const parameter of parameters) {
+      const [key = '', value = ''] = parameter.split('=')
+      if (key === 'weight') weights.set(port, Number(value))
+      else if (key === 'max_conns') slots.set(port, Number(value))
+      else if (key === 'max_fails' && Number(value) > 0) settings['health'] = { fall: Number(value) }
+      else {
+        const reason = {
+          fail_timeout: 'probes, not a time, bring an instance back',
+          backup: 'every instance gets work; take it out of the group if it must not',
+          down: 'every instance gets work; `asr-cluster stop ID` takes one out',
+        }[key]
+        notes.unmapped('nginx', line, `server ${address} ${parameter}`, reason ?? 'nothing like it here')
+      }
+    }
+  }
+}
+
+/** Where clients come. Without keys only loopback may be bound, so that is what is written. */
+function listenOf(servers: readonly Directive[], notes: Notes): Record<string, unknown> {
+  const listens = servers.flatMap((server) => findAll(server.block ?? [], 'listen'))
+  const plain = listens.filter(({ args }) => !args.includes('ssl') && !args.includes('quic'))
+  for (const { args, line } of listens.filter((each) => !plain.includes(each))) {
+    notes.unmapped(
+      'nginx',
+      line,
+      `listen ${args.join(' ')}`,
+      'there is no TLS here; keep a TLS proxy in front',
+    )
+  }
+  for (const { args, line } of plain.slice(1)) {
+    const [address = ''] = args
+    const isSamePort = portOf(address) === portOf(plain[0]?.args[0] ?? '')
+    if (!isSamePort)
+      notes.unmapped('nginx', line, `listen ${address}`, 'there is one port; the first is used')
+  }
+  const address = plain[0]?.args[0]
+  const port = address === undefined ? undefined : portOf(address)
+  if (address === undefined || port === undefined) return {}
+  const host = /^(.*):\d+$/.exec(address)?.[1]?.replaceAll(/[[\]]/g, '')
+  if (host !== '127.0.0.1' && host !== '::1' && host !== 'localhost') {
+    notes.hint(
+      `nginx listened on every address (listen ${address}). Written is 127.0.0.1: for others set auth.apiKeys ` +
+        'and balancer.host: 0.0.0.0, or start with --insecure.',
+    )
+  }
+  if (port < 1024) {
+    notes.hint(
+      `Port ${port} needs root or CAP_NET_BIND_SERVICE (deploy/systemd has it); any port from 1024 does not.`,
+    )
+  }
+  return { port }
+}
+
+function portOf(address: string): number | undefined {
+  const match = /^(?:.*:)?(\d+)$/.exec(address)
+  return match ? Number(match[1]) : /^[\d.]+$|^\[/.test(address) ? 80 : undefined
+}
+
+function limitsOf(directives: readonly Directive[], notes: Notes): Record<string, unknown> {
+  const result: Record<string, unknown> = {}
+  const last = (name: string): Directive | undefined => findAll(directives, name).at(-1)
+  const convert = (name: string, to: (text: string) => string | null): string | undefined => {
+    const directive = last(name)
+    if (!directive) return undefined
+    const text = directive.args[0] ?? ''
+    const value = /^0\w*$/.test(text) ? null : to(text)
+    if (value !== null) return value
+    const reason = text.startsWith('0') ? 'a limit is needed here; the default is used' : 'not understood'
+    notes.unmapped('nginx', directive.line, `${name} ${text}`, reason)
+    return undefined
+  }
+  const body = convert('client_max_body_size', nginxSize)
+  if (body) result['maxBodySize'] = body
+  const timeouts = {
+    connect: convert('proxy_connect_timeout', nginxDuration),
+    response: convert('proxy_read_timeout', nginxDuration),
+    body: convert('client_body_timeout', nginxDuration),
+  }
+  const given = Object.fromEntries(Object.entries(timeouts).filter(([, value]) => value !== undefined))
+  if (Object.keys(given).length > 0) result['timeouts'] = given
+  const tries = Number(last('proxy_next_upstream_tries')?.args[0] ?? 0)
+  if (tries >= 1 && tries <= 10) result['retry'] = { attempts: tries }
+  return result
+}
+
+function checkDirectives(directives: readonly Directive[], notes: Notes): void {
+  for (const { name, args, line, block } of directives) {
+    if (!alwaysSo.has(name)) {
+      notes.unmapped('nginx', line, [name, ...args].join(' '), reasons[name] ?? 'nothing like it here')
+      continue
+    }
+    if (name === 'location' && !['/', '/asr', '/health'].includes(args.at(-1) ?? '')) {
+      notes.unmapped('nginx', line, `location ${args.join(' ')}`, 'the routes are fixed: see docs/api.md')
+    }
+    if (block && name !== 'types') checkDirectives(block, notes)
+  }
+}

@@ -1,0 +1,108 @@
+import type { Notes } from './notes.js'
+import { programsOf, type TheirProgram } from './programs.js'
+import { parseSupervisor, type IniSection } from './parse-supervisor.js'
+import { supervisorSize } from './units.js'
+
+/** What a supervisord file says about the processes as a whole. */
+export interface TheirProcesses {
+  /** By port. */
+  programs: TheirProgram[]
+  /** The `supervisor:` section of our configuration. */
+  settings: Record<string, unknown>
+}
+
+/** What supervisord has a switch for and this cluster always does, or has no need of. */
+const alwaysSo = new Set([
+  'command',
+  'directory',
+  'environment',
+  'numprocs',
+  'numprocs_start',
+  'process_name',
+  'stopasgroup',
+  'killasgroup',
+  'redirect_stderr',
+  'stderr_logfile',
+  'stderr_logfile_maxbytes',
+  'stderr_logfile_backups',
+  'stdout_logfile',
+  'stdout_logfile_maxbytes',
+  'stdout_logfile_backups',
+  'startretries',
+  'stopwaitsecs',
+  'user',
+])
+
+const reasons: Record<string, string> = {
+  startsecs: 'an instance counts as ready when a probe of it succeeds, not after a time',
+  priority: 'instances start side by side, on one GPU one after the other',
+  exitcodes: 'any end that nobody asked for is followed by a restart',
+  umask: 'set it where asr-cluster is started, for example UMask= of the systemd unit',
+}
+
+export function readSupervisor(text: string, file: string, notes: Notes): TheirProcesses {
+  const sections = parseSupervisor(text, file)
+  const withPort: TheirProgram[] = []
+  for (const program of programsOf(sections, notes)) {
+    if (program.port === null || !Number.isInteger(program.port)) {
+      const what = program.command.join(' ').slice(0, 80)
+      notes.unmapped('supervisor', program.line, `[program:${program.name}]`, `no port found in \`${what}\``)
+    } else withPort.push(program)
+  }
+  for (const section of new Set(withPort.map((program) => program.section))) checkKeys(section, notes)
+  for (const section of sections) {
+    if (/^(unix_http_server|inet_http_server|rpcinterface|supervisorctl|group)/.test(section.name)) continue
+    if (section.name.startsWith('program:') || section.name === 'supervisord') continue
+    notes.unmapped('supervisor', section.line, `[${section.name}]`, 'there is nothing like it here')
+  }
+  return {
+    programs: withPort.toSorted((a, b) => (a.port as number) - (b.port as number)),
+    settings: settingsOf(withPort, notes),
+  }
+}
+
+function checkKeys({ name, entries }: IniSection, notes: Notes): void {
+  for (const [key, { value, line }] of entries) {
+    if (alwaysSo.has(key)) continue
+    if (key === 'autostart' && value === 'true') continue
+    if (key === 'autorestart' && value !== 'false') continue
+    if (key === 'stopsignal' && /^(SIG)?TERM$/i.test(value)) continue
+    const reason =
+      key === 'stopsignal' || key === 'autostart' || key === 'autorestart'
+        ? 'instances are started, restarted after any death, and stopped with SIGTERM'
+        : (reasons[key] ?? 'there is nothing like it here')
+    notes.unmapped('supervisor', line, `[${name}] ${key}=${value}`, reason)
+  }
+}
+
+function settingsOf(programs: readonly TheirProgram[], notes: Notes): Record<string, unknown> {
+  const settings: Record<string, unknown> = {}
+  const value = (key: string): string | undefined => {
+    const found = programs.flatMap((program) => program.section.entries.get(key) ?? [])
+    const values = [...new Set(found.map((entry) => entry.value))]
+    if (values.length > 1 && key !== 'stdout_logfile') {
+      notes.unmapped('supervisor', found[1]?.line ?? 1, key, `programs differ; ${values[0]} is used for all`)
+    }
+    return values[0]
+  }
+  const stopWait = value('stopwaitsecs')
+  if (stopWait) settings['stopTimeout'] = `${stopWait}s`
+  const retries = value('startretries')
+  if (retries) settings['startRetries'] = Number(retries)
+  const user = value('user')
+  if (user) {
+    settings['user'] = user
+    notes.hint(`supervisor.user: ${user} works only when root starts asr-cluster; else take the line out.`)
+  }
+  const logs: Record<string, unknown> = {}
+  const logfile = value('stdout_logfile')
+  if (logfile?.startsWith('/') && !logfile.startsWith('/dev/')) {
+    logs['dir'] = logfile.slice(0, logfile.lastIndexOf('/')) || '/'
+  }
+  const maxBytes = supervisorSize(value('stdout_logfile_maxbytes') ?? '')
+  if (maxBytes !== null && maxBytes !== '0B') logs['maxBytes'] = maxBytes
+  const backups = value('stdout_logfile_backups')
+  if (backups) logs['backups'] = Number(backups)
+  if (Object.keys(logs).length > 0) settings['logs'] = logs
+  return settings
+}
