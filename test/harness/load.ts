@@ -25,16 +25,10 @@ export interface LoadOptions {
   text?: string
 }
 
-/**
- * Any server may close a connection that is idle, and a request that is just then on its way is lost on it. Clients that
- * let go first do not see that.
- */
-const keepAliveMs = 500
-
 /** Clients that each send one request after the other until they are stopped. */
 export async function startLoad(url: string, { clients, audio, text }: LoadOptions): Promise<Load> {
   const blob = await openAsBlob(audio)
-  const dispatcher = new Agent({ keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs })
+  const dispatcher = new Agent()
   const result: LoadResult = { answered: 0, failures: [], perInstance: new Map() }
   let isOver = false
 

@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { Agent, request } from 'undici'
 import { describe, expect, it } from 'vitest'
-import { repositoryRoot, startCluster, startLoad, waitFor } from '../harness/index.js'
+import { findMarked, repositoryRoot, startCluster, startLoad, waitFor } from '../harness/index.js'
 import type { Load, TestCluster } from '../harness/index.js'
 
 const audio = join(repositoryRoot, 'examples/hello.wav')
@@ -69,6 +71,39 @@ describe('under load, without a failed request', () => {
       await succeed(cluster, 'restart', 'balancer')
     })
     expect(await cluster.pidOf('balancer')).not.toBe(before)
+  })
+
+  it('keeps the connections of balancers before, of no more than three of them', async () => {
+    await using cluster = await startCluster({ config: { groups: [{ instances: 1 }] } })
+    const oldClients = Array.from({ length: 2 }, () => new Agent({ connections: 1 }))
+    const ask = async (dispatcher: Agent): Promise<unknown> => {
+      const { statusCode, headers, body } = await request(`${cluster.url}/v1/models`, { dispatcher })
+      await body.dump()
+      return [statusCode, headers['connection']]
+    }
+    for (const client of oldClients) expect(await ask(client)).toEqual([200, 'keep-alive'])
+    const closed = once(oldClients[1] as Agent, 'disconnect')
+    const balancers = (): number =>
+      findMarked(cluster.program.mark).filter(({ command }) => command.includes('asr-balancer')).length
+    for (let count = 2; count <= 4; count += 1) {
+      // A client that stays, for each of them.
+      await succeed(cluster, 'restart', 'balancer')
+      expect(balancers()).toBe(count)
+      const client = new Agent({ connections: 1 })
+      expect(await ask(client)).toEqual([200, 'keep-alive'])
+      oldClients.push(client)
+    }
+    // The first balancer of all still answers, once for each connection.
+    expect(await ask(oldClients[0] as Agent)).toEqual([200, 'close'])
+    await succeed(cluster, 'restart', 'balancer')
+    await closed
+    await waitFor(() => balancers() === 4, { what: 'the oldest to end' })
+    for (const client of oldClients.slice(2, 4)) expect(await ask(client)).toEqual([200, 'close'])
+    await waitFor(() => balancers() === 2, { what: 'those without connections to end' })
+    const { code } = await cluster.cli('down')
+    expect(code).toBe(0)
+    expect(findMarked(cluster.program.mark)).toEqual([])
+    await Promise.all(oldClients.map((client) => client.destroy()))
   })
 
   it('reloads weights, the balancer, a model, and groups that come and go', async () => {

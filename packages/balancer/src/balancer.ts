@@ -41,30 +41,27 @@ export interface BalancerDeps {
   onAccess?: (entry: AccessEntry) => void
 }
 
-/** An idle connection gets so long to send its next request to a process that hands over, before it is closed. */
-const handOverLingerMs = 1_000
-
 /** The whole balancer without its process: `listen`, `setMembers`, `drain`, `close`. */
 export class Balancer {
   readonly config: BalancerConfig
   readonly members: Members
   readonly liveStatus: LiveStatusBoard
   readonly #log: Logger
-  readonly #clock: Clock
   readonly #scheduler: Scheduler
   readonly #monitor: HealthMonitor
   readonly #server: Server
   readonly #exchanges = new Exchanges()
   readonly #upgrades: Upgrades
+  readonly #keys: KeyRing
   readonly #onUrgentStats: () => void
   #supervisorMetrics: readonly unknown[] = []
   #draining = false
+  #handedOver = false
 
   constructor(config: BalancerConfig, deps: BalancerDeps) {
     const { log, clock = systemClock, random = Math.random, probe = probeHttp, spoolDir = tmpdir() } = deps
     this.config = config
     this.#log = log
-    this.#clock = clock
     this.#onUrgentStats = deps.onUrgentStats ?? (() => undefined)
     const metrics = new BalancerMetrics(() => ({
       queueDepth: this.#scheduler.queueDepth,
@@ -125,6 +122,7 @@ export class Balancer {
       },
       clock,
     )
+    this.#keys = new KeyRing(deps.apiKeyHashes ?? [])
     const context: HandlerContext = {
       config,
       clock,
@@ -147,7 +145,7 @@ export class Balancer {
               maxBytes: deps.cacheMaxBytes,
               modelsOf: (group) => this.members.modelsOf(group),
             }),
-      keys: new KeyRing(deps.apiKeyHashes ?? []),
+      keys: this.#keys,
       startedAtSeconds: Math.floor(Date.now() / 1_000),
       exchanges: this.#exchanges,
       onAccess: deps.onAccess,
@@ -179,6 +177,12 @@ export class Balancer {
     for (const { id, draining } of members) if (draining) this.#upgrades.closeOf(id)
   }
 
+  /** Counts for the next request of each connection at once; WebSockets that were opened with another key are closed. */
+  setApiKeys(hashes: readonly string[]): void {
+    this.#keys.replace(hashes)
+    this.#upgrades.closeUnauthorized()
+  }
+
   setSupervisorMetrics(metrics: readonly unknown[]): void {
     this.#supervisorMetrics = metrics
   }
@@ -199,23 +203,32 @@ export class Balancer {
   }
 
   /**
-   * Finishes what is in flight and queued. `handOver`: another process holds the listening socket, so this one accepts
-   * nothing more; otherwise it goes on answering, `/readyz` with 503 and new work with 503 `draining`.
+   * Another process accepts on the listening socket from now on. The connections that are here stay: nobody can tell an idle
+   * one from one on which a request is on its way. Each ends with its next answer, or after the time that any connection
+   * may be idle. Resolves when none is left.
    */
-  async drain({ handOver = false } = {}): Promise<void> {
-    this.#log.info(
-      { inFlight: this.#scheduler.inFlight, queued: this.#scheduler.queueDepth, handOver },
-      'draining',
-    )
+  async handOver(): Promise<void> {
+    this.#logDrain({ handOver: true })
+    this.#handedOver = true
     this.#exchanges.makeLast()
     const upgradesClosed = this.#upgrades.closeAll()
-    if (handOver) {
-      // Stops to accept; the HTTP server's own `close` would also end idle connections, maybe under a request on its way.
-      NetServer.prototype.close.call(this.#server)
-      await new Promise<void>((resolve) => this.#clock.after(handOverLingerMs, resolve))
-    } else {
-      this.#draining = true
-    }
+    // Stops to accept; the HTTP server's own `close` would also end idle connections.
+    const closed = new Promise<void>((resolve) =>
+      NetServer.prototype.close.call(this.#server, () => resolve()),
+    )
+    await Promise.all([closed, upgradesClosed, this.#exchanges.ended()])
+  }
+
+  /**
+   * Finishes what is in flight and queued; meanwhile it answers `/readyz` with 503 and new work with 503 `draining`. After
+   * `handOver` it closes what is idle, so that the hand-over ends.
+   */
+  async drain(): Promise<void> {
+    this.#logDrain({ handOver: false })
+    this.#draining = true
+    this.#exchanges.makeLast()
+    const upgradesClosed = this.#upgrades.closeAll()
+    if (this.#handedOver) this.#server.closeIdleConnections()
     await Promise.all([this.#exchanges.ended(), upgradesClosed])
   }
 
@@ -227,6 +240,11 @@ export class Balancer {
     this.#server.closeAllConnections()
     this.#upgrades.destroyAll()
     await closed
+  }
+
+  #logDrain(how: { handOver: boolean }): void {
+    const { inFlight, queueDepth: queued } = this.#scheduler
+    this.#log.info({ inFlight, queued, ...how }, 'draining')
   }
 
   #changed(): void {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import {
   balancerMessageSchema,
   environment,
+  hashApiKey,
   type BalancerCommand,
   type BalancerMessage,
 } from '@asr-cluster/protocol'
@@ -192,6 +193,16 @@ describe('asr-balancer under a supervisor', () => {
     go = false
     await Promise.all(clients)
     expect(statuses.filter((status) => status !== 200)).toEqual([])
+  })
+
+  it('counts the keys that it is told, and says so', async () => {
+    const program = startChild()
+    tell(program, { type: 'members', members: [member()] })
+    await waitFor(() => messagesOf(program, 'listening').length > 0)
+    expect(await post(port)).toMatchObject({ status: 200 })
+    tell(program, { type: 'api-keys', hashes: [hashApiKey('some-secret-key')], revision: 7 })
+    await waitFor(() => messagesOf(program, 'api-keys-taken').some(({ revision }) => revision === 7))
+    expect(await post(port)).toMatchObject({ status: 401 })
   })
 
   it('is replaced after kill -9 on the same socket: connections wait meanwhile', async () => {

@@ -84,7 +84,7 @@ function parse(argv: readonly string[]): Arguments {
     })
     .option('api-keys-file', {
       type: 'string',
-      describe: 'Let only these API keys in: one a line, as it is or as sha256:HEX',
+      describe: 'Let only these API keys in: one a line, as it is or as sha256:HEX; SIGHUP reads them again',
     })
     .option('cache-max-bytes', {
       type: 'string',
@@ -177,20 +177,27 @@ async function run(args: Arguments): Promise<void> {
     onFailure: ({ member }, error) =>
       log.warn({ upstream: member.url, reason: error.message }, 'name not resolved'),
   })
-  const stop = once(async (handOver: boolean) => {
-    await balancer.drain({ handOver })
-    link?.send({ type: 'drained' })
-  })
+  const sayDrained = (): void => link?.send({ type: 'drained' })
+  const handOver = once(() => balancer.handOver().then(sayDrained))
+  const drain = once(() => balancer.drain().then(sayDrained))
   // The supervisor is dead: whoever it was to serve is somebody else's now.
   if (parent) process.on('disconnect', () => process.exit(1))
-  if (parent) link = connectSupervisor(parent, balancer, log, (handOver) => void stop(handOver))
+  if (parent)
+    link = connectSupervisor(
+      parent,
+      balancer,
+      log,
+      (hasSuccessor) => void (hasSuccessor ? handOver() : drain()),
+    )
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     // Ctrl-C reaches the whole foreground group; under a supervisor its word counts, not the terminal's.
     if (parent && signal === 'SIGINT') process.on(signal, () => undefined)
-    else process.on(signal, () => void stop(false).then(() => exitClean(balancer, log)))
+    else process.on(signal, () => void drain().then(() => exitClean(balancer, log)))
   }
   if (upstreams.length > 0) await discovery.setUpstreams(upstreams)
-  if (file) process.on('SIGHUP', () => reload(args, discovery, log))
+  if (file || args.apiKeysFile !== undefined) {
+    process.on('SIGHUP', () => reload(args, balancer, discovery, log))
+  }
   const port = await balancer.listen(args.listenFd === undefined ? config : { fd: args.listenFd })
   log.info({ host: config.host, port, policy: config.policy }, 'listening')
   link?.send({ type: 'listening', port })
@@ -203,10 +210,12 @@ function upstreamsOf(args: Arguments): Upstream[] {
 }
 
 /** A file that cannot be used leaves everything as it is. */
-function reload(args: Arguments, discovery: Discovery, log: Logger): void {
+function reload(args: Arguments, balancer: Balancer, discovery: Discovery, log: Logger): void {
   try {
     const upstreams = upstreamsOf(args)
-    log.info({ upstreams: upstreams.length }, 'configuration read again')
+    const apiKeyHashes = readApiKeys(args.apiKeysFile)
+    log.info({ upstreams: upstreams.length, apiKeys: apiKeyHashes.length }, 'configuration read again')
+    balancer.setApiKeys(apiKeyHashes)
     void discovery.setUpstreams(upstreams)
   } catch (error) {
     log.error({ reason: (error as Error).message }, 'configuration not read again')
@@ -231,10 +240,10 @@ async function exitClean(balancer: Balancer, log: Logger): Promise<void> {
   process.exit(0)
 }
 
-function once<A, R>(run: (argument: A) => R): (argument: A) => R {
+function once<R>(run: () => R): () => R {
   let result: { value: R } | undefined
-  return (argument) => {
-    result ??= { value: run(argument) }
+  return () => {
+    result ??= { value: run() }
     return result.value
   }
 }

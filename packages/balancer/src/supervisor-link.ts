@@ -48,6 +48,10 @@ export function connectSupervisor(
       case 'status':
         balancer.liveStatus.setCluster(parsed.data.status)
         break
+      case 'api-keys':
+        balancer.setApiKeys(parsed.data.hashes)
+        send({ type: 'api-keys-taken', revision: parsed.data.revision })
+        break
       case 'shutdown':
         onShutdown(parsed.data.handOver ?? false)
         break

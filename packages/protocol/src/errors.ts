@@ -25,6 +25,10 @@ export const errorCatalogue = {
     status: 401,
     help: 'Send `Authorization: Bearer KEY` with one of the configured API keys.',
   },
+  admin_disabled: {
+    status: 403,
+    help: 'Set auth.adminKeys or auth.adminKeysFile in the configuration, then `asr-cluster reload`.',
+  },
   not_found: { status: 404, help: 'See docs/api.md for the routes.' },
   model_not_found: { status: 404, help: 'GET /v1/models lists the models served.' },
   method_not_allowed: { status: 405, help: 'The `Allow` header names the methods of this route.' },

@@ -72,12 +72,16 @@ export const balancerCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('metrics'), metrics: z.array(z.unknown()) }),
   /** For `GET /api/status`: sent soon after a change and at least once a second. */
   z.object({ type: z.literal('status'), status: clusterStatusSchema }),
+  /** From now on these keys are let in and no others, on open connections too; answered with `api-keys-taken`. */
+  z.object({ type: z.literal('api-keys'), hashes: z.array(z.string()), revision: z.int() }),
   /** Stop accepting work: `/readyz` turns 503 at once; answers `drained` once nothing is in flight or queued. */
   z.object({
     type: z.literal('shutdown'),
     /**
-     * Another balancer listens on the same socket already: stop accepting at once, finish what is here. Without it the
-     * balancer goes on accepting, to answer `/readyz` with 503 and new work with 503 `draining`.
+     * Another balancer listens on the same socket already: stop accepting at once, and go on with the open connections,
+     * each of which ends with its next answer or its keep-alive timeout; `drained` once there is none. Without it the
+     * balancer goes on accepting, to answer `/readyz` with 503 and new work with 503 `draining`; after a hand-over it
+     * closes the idle connections.
      */
     handOver: z.boolean().optional(),
   }),
@@ -103,6 +107,8 @@ export const balancerMessageSchema = z.discriminatedUnion('type', [
     members: z.array(memberStatsSchema),
   }),
   z.object({ type: z.literal('drained') }),
+  /** The keys of this revision are the ones that count. */
+  z.object({ type: z.literal('api-keys-taken'), revision: z.int() }),
 ])
 export type BalancerMessage = z.infer<typeof balancerMessageSchema>
 export type BalancerStats = Extract<BalancerMessage, { type: 'stats' }>

@@ -3,6 +3,7 @@ import { AsrError, toAsrError, type LiveStatus, type Member } from '@asr-cluster
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
+import type { AdminDesk } from './admin-desk.js'
 import type { Exchanges } from './exchanges.js'
 import { checkFraming } from './framing.js'
 import { clientAddress, clientKey, requestIdOf } from './headers.js'
@@ -22,6 +23,7 @@ export interface HandlerContext extends ProxyContext {
   /** The group that the request names; throws AsrError model_not_found. */
   groupOf: (request: IncomingMessage) => string | undefined
   keys: KeyRing
+  admin: AdminDesk
   startedAtSeconds: number
   exchanges: Exchanges
   /** Called at the end of each answer, when somebody wants to know. */
@@ -37,8 +39,11 @@ export interface AccessEntry extends Trace {
   address: string
 }
 
-/** Whoever watches the process needs no key. Nor does the page, which asks for the key that its requests need. */
-const openRoutes = new Set<Route['kind']>(['healthz', 'readyz', 'dashboard'])
+/**
+ * Whoever watches the process needs no key. Nor does the page, which asks for the key that its requests need. The admin
+ * routes want another key than these.
+ */
+const openRoutes = new Set<Route['kind']>(['healthz', 'readyz', 'dashboard', 'admin'])
 
 /** The request listener of the server; never rejects. */
 export function createHandler(context: HandlerContext) {
@@ -70,6 +75,10 @@ async function handle(
     if (!target || !route) throw new AsrError('not_found', 'There is no such route.')
     if (!route.methods.includes(request.method ?? '')) {
       refuseMethod(request, response, route, pathname, requestId)
+      return
+    }
+    if (route.kind === 'admin') {
+      await context.admin.handle(request, response, target.path, requestId)
       return
     }
     if (route.kind !== 'proxy' && route.kind !== 'light-proxy') {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { probeHeader } from '@asr-cluster/protocol'
+import { adminKeyHeader, probeHeader } from '@asr-cluster/protocol'
 
 /** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
 const hopByHop = new Set([
@@ -25,6 +25,7 @@ const replacedInRequest = new Set([
   'x-real-ip',
   'x-request-id',
   probeHeader,
+  adminKeyHeader,
 ])
 const replacedInResponse = new Set(['x-request-id', 'x-asr-instance'])
 

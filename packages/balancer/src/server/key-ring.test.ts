@@ -40,6 +40,13 @@ describe('KeyRing', () => {
     expect(outcome({}, new KeyRing([]))).toBe('in')
   })
 
+  it('lets no former key in once the keys are replaced', () => {
+    const keys = new KeyRing([hashApiKey('first-key')])
+    keys.replace([hashApiKey('second-key')])
+    expect(outcome({ authorization: 'Bearer first-key' }, keys)).toBe('unauthorized')
+    expect(outcome({ authorization: 'Bearer second-key' }, keys)).toBe('in')
+  })
+
   it('never says the key in an error', () => {
     expect(() => ring.check({ headers: { authorization: 'Bearer my-secret' } } as IncomingMessage)).toThrow(
       expect.not.objectContaining({ message: expect.stringContaining('my-secret') as string }),

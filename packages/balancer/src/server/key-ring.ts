@@ -7,10 +7,15 @@ const protocolPrefix = 'openai-insecure-api-key.'
 
 /** The API keys that are let in; without any everybody is. Only hashes are kept. */
 export class KeyRing {
-  readonly #hashes: readonly Buffer[]
+  #hashes: readonly Buffer[] = []
 
   /** `hashes` as `hashApiKey` writes them. */
   constructor(hashes: readonly string[]) {
+    this.replace(hashes)
+  }
+
+  /** The keys before are let in no more. */
+  replace(hashes: readonly string[]): void {
     this.#hashes = hashes.map((hash) => Buffer.from(hash))
   }
 
@@ -20,13 +25,22 @@ export class KeyRing {
 
   /** Throws AsrError unauthorized. */
   check(request: IncomingMessage): void {
-    if (this.isOpen) return
+    if (this.lets(request)) return
+    const given = keyOf(request) !== undefined
+    throw new AsrError(
+      'unauthorized',
+      given ? 'The API key is not one of this server.' : 'The request has no API key.',
+    )
+  }
+
+  /** Whether the key of the request, if it needs one, is let in. */
+  lets(request: IncomingMessage): boolean {
+    if (this.isOpen) return true
     const key = keyOf(request)
-    if (key === undefined) throw new AsrError('unauthorized', 'The request has no API key.')
+    if (key === undefined) return false
     const given = Buffer.from(hashApiKey(key))
     // All are compared, each in constant time: the time tells neither which one it was nor how much of it was right.
-    const matches = this.#hashes.filter((hash) => timingSafeEqual(hash, given))
-    if (matches.length === 0) throw new AsrError('unauthorized', 'The API key is not one of this server.')
+    return this.#hashes.filter((hash) => timingSafeEqual(hash, given)).length > 0
   }
 }
 

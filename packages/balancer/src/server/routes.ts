@@ -11,6 +11,7 @@ export type RouteLabel =
   | '/metrics'
   | '/openapi.json'
   | '/api/status'
+  | '/api/admin'
   | '/'
   | 'other'
 
@@ -29,6 +30,7 @@ export interface Route {
     | 'readyz'
     | 'metrics'
     | 'status'
+    | 'admin'
     | 'dashboard'
 }
 
@@ -46,6 +48,11 @@ const routes: Record<string, Route> = {
   '/readyz': { label: '/readyz', methods: read, kind: 'readyz' },
   '/metrics': { label: '/metrics', methods: read, kind: 'metrics' },
   '/api/status': { label: '/api/status', methods: read, kind: 'status' },
+  '/api/admin/scale': { label: '/api/admin', methods: ['POST'], kind: 'admin' },
+  '/api/admin/start': { label: '/api/admin', methods: ['POST'], kind: 'admin' },
+  '/api/admin/stop': { label: '/api/admin', methods: ['POST'], kind: 'admin' },
+  '/api/admin/restart': { label: '/api/admin', methods: ['POST'], kind: 'admin' },
+  '/api/admin/logs': { label: '/api/admin', methods: ['GET'], kind: 'admin' },
   '/': { label: '/', methods: read, kind: 'dashboard' },
 }
 

@@ -20,7 +20,7 @@ const path = '/v1/realtime'
 /** All open WebSockets, each with the slot that it holds. */
 export class Upgrades {
   readonly #context: HandlerContext
-  readonly #open = new Map<Tunnel, Lease>()
+  readonly #open = new Map<Tunnel, { lease: Lease; request: IncomingMessage }>()
   /** Also those that wait for a slot or for their instance. */
   readonly #sockets = new Set<Socket>()
   #closing = false
@@ -48,8 +48,16 @@ export class Upgrades {
 
   /** Ends the WebSockets of one instance, so that their clients connect again elsewhere. */
   closeOf(instance: string): void {
-    for (const [tunnel, lease] of this.#open) {
+    for (const [tunnel, { lease }] of this.#open) {
       if (lease.backend.id === instance) tunnel.close(closeCodes.serviceRestart, 'restart')
+    }
+  }
+
+  /** Ends those that were opened with a key that is not let in any more. */
+  closeUnauthorized(): void {
+    for (const [tunnel, { request }] of this.#open) {
+      if (!this.#context.keys.lets(request))
+        tunnel.close(closeCodes.policyViolation, 'the API key was revoked')
     }
   }
 
@@ -166,8 +174,10 @@ export class Upgrades {
     metrics.instanceAnswered(backend.id, 101)
     const { tunnel } = opening
     const running = { stalled: () => tunnel.close(closeCodes.internalError, 'the instance hangs') }
-    this.#open.set(tunnel, lease)
+    this.#open.set(tunnel, { lease, request })
     if (this.#closing) tunnel.close(closeCodes.serviceRestart, 'restart')
+    // The keys may have changed while it was opened.
+    this.closeUnauthorized()
     backend.running.add(running)
     await closed(opening.instance)
     backend.running.delete(running)

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { hashApiKey } from '@asr-cluster/protocol'
 import { request, WebSocket } from 'undici'
 import { describe, expect, it } from 'vitest'
 import { startCluster, waitFor, type ClusterOptions, type TestCluster } from '../fixtures/cluster.js'
@@ -24,8 +25,12 @@ interface Client {
   closed: Promise<{ code: number; reason: string }>
 }
 
-function open(cluster: TestCluster, query = '?intent=transcription'): Promise<Client> {
-  const socket = new WebSocket(`ws://127.0.0.1:${cluster.port}/v1/realtime${query}`)
+function open(
+  cluster: TestCluster,
+  { query = '?intent=transcription', key }: { query?: string; key?: string } = {},
+): Promise<Client> {
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const socket = new WebSocket(`ws://127.0.0.1:${cluster.port}/v1/realtime${query}`, { headers })
   const messages: string[] = []
   socket.addEventListener('message', (event) => messages.push(String(event.data)))
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {
@@ -92,6 +97,20 @@ describe('WebSocket', () => {
     second.socket.send('still here')
     await waitFor(() => second.messages.length === 1)
     expect(slotsTaken(cluster)).toEqual([0, 1])
+  })
+
+  it('is closed with 1008 when its key is revoked, and no other', async () => {
+    const keys = ['first-key', 'second-key']
+    const { cluster } = await startEcho(2, { deps: { apiKeyHashes: keys.map(hashApiKey) } })
+    const [first, second] = [
+      await open(cluster, { key: 'first-key' }),
+      await open(cluster, { key: 'second-key' }),
+    ]
+    cluster.balancer.setApiKeys([hashApiKey('second-key')])
+    expect(await first.closed).toEqual({ code: 1008, reason: 'the API key was revoked' })
+    second.socket.send('still here')
+    await waitFor(() => second.messages.length === 1)
+    await waitFor(() => slotsTaken(cluster)[0] === 0)
   })
 
   it('is closed with 1011 when its instance dies', async () => {

@@ -25,9 +25,22 @@ export interface BalancerSetOptions {
   onNews: () => void
   /** A balancer needs to be told the members. */
   onNeedsMembers: () => void
+  /** Resolves when the condition holds; looked at after each `onNews` and `onChange`. */
+  until: (condition: () => boolean) => Promise<void>
+  /** Nothing more will be said of this id. */
+  onForgotten: (id: string) => void
 }
 
-/** The balancer, and for the time of a hand-over also the one before it. */
+/**
+ * After a hand-over the old balancer lives until its clients' connections are gone. So many may; with one more the oldest
+ * closes those that are idle.
+ */
+const mostRetiring = 3
+
+/** How long a balancer may take to count new API keys. */
+const keysDeadlineMs = 5_000
+
+/** The balancer, and beside it those before it that still have connections, and the next one while it starts. */
 export interface BalancerSet {
   current(): ManagedProcess
   all(): ManagedProcess[]
@@ -38,20 +51,26 @@ export interface BalancerSet {
   tellAll(command: BalancerCommand): void
   /** Asks the current one for a sign of life. */
   check(timeoutMs: number, signal: AbortSignal): Promise<void>
-  /** True once the current one has said that nothing is left after `shutdown`. */
-  hasDrained(): boolean
   setSupervisorConfig(config: SupervisorConfig): void
   /** Starts a second balancer on the same socket. */
   startNext(settings: BalancerSettings): ManagedProcess
-  /** Makes the second one the current one; the other is told to finish. Returns the one that retires. */
-  promote(): ManagedProcess
-  /** True once a retiring one has nothing left. */
-  hasRetired(process: ManagedProcess): boolean
-  /** Forgets a balancer that is stopped. */
-  forget(process: ManagedProcess): void
+  /** Makes the second one the current one. The other finishes by itself, at the latest after drainTimeout. */
+  promote(): void
+  /** Takes back a second one that did not come up and is stopped. */
+  abandonNext(): void
+  /**
+   * These are let in from now on, on open connections too. Resolves once they count in every balancer; one that does
+   * not take them is killed.
+   */
+  setApiKeys(settings: BalancerSettings): Promise<void>
+  /** Resolves once no balancer that was told to shut down has anything left. */
+  isDrained(): boolean
 }
 
 interface Member {
+  settings: BalancerSettings
+  /** Of the API keys that it counts. */
+  keysRevision: number
   check: (timeoutMs: number, signal: AbortSignal) => Promise<void>
   process: ManagedProcess
   stats: BalancerStats | null
@@ -60,22 +79,32 @@ interface Member {
 
 export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
   let supervisor = options.supervisor
+  let keysRevision = 0
   let current = create(options.settings)
-  let others: Member[] = []
+  let next: Member | null = null
+  /** The oldest first. */
+  let retiring: Member[] = []
 
   function create(settings: BalancerSettings): Member {
     const program = balancerProgram({
       command: options.command,
-      settings: () => settings,
+      settings: () => member.settings,
       listenFd: options.socket.fd,
       port: options.socket.port,
       clusterId: options.clusterId,
       user: options.user,
       onMessage: (message) => onMessage(member, message),
-      // Before it listens: one without members would refuse the connections that waited for it.
-      onSpawned: () => queueMicrotask(options.onNeedsMembers),
+      onSpawned() {
+        // They may have changed since its environment was made.
+        member.keysRevision = -1
+        sendKeys(member)
+        // Before it listens: one without members would refuse the connections that waited for it.
+        queueMicrotask(options.onNeedsMembers)
+      },
     })
     const member: Member = {
+      settings,
+      keysRevision: -1,
       stats: null,
       hasDrained: false,
       check: (timeoutMs, signal) => program.check(timeoutMs, signal),
@@ -86,23 +115,41 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
         clock: options.clock,
         random: options.random,
         log: options.logs.get('balancer'),
-        onChange(change) {
-          if (change.to !== 'ready') member.stats = null
-          if (change.to === 'starting') member.hasDrained = false
-          options.onChange(change)
-        },
+        onChange: (change) => onChange(member, change),
       }),
     }
     return member
   }
 
+  function onChange(member: Member, change: StateChange): void {
+    if (change.to !== 'ready' && change.to !== 'draining') member.stats = null
+    if (change.to === 'starting') member.hasDrained = false
+    // Without names of their own the end of a former balancer would look like the end of the present one.
+    const id = member === current ? change.id : `${change.id}-${member === next ? 'next' : 'previous'}`
+    options.onChange({ ...change, id })
+    if (change.to !== 'stopped' || !retiring.includes(member)) return
+    retiring = retiring.filter((other) => other !== member)
+    if (retiring.length === 0) options.onForgotten(id)
+  }
+
   function onMessage(member: Member, message: BalancerMessage): void {
     if (message.type === 'stats') member.stats = message
-    if (message.type === 'drained') member.hasDrained = true
+    if (message.type === 'api-keys-taken') member.keysRevision = message.revision
+    if (message.type === 'drained') {
+      member.hasDrained = true
+      // Moves only one that retires.
+      member.process.dispatch({ type: 'drained' })
+    }
     options.onNews()
   }
 
-  const members = (): Member[] => [current, ...others]
+  function sendKeys(member: Member): void {
+    const hashes = member.settings.auth.apiKeys
+    member.process.send({ type: 'api-keys', hashes, revision: keysRevision })
+  }
+
+  const members = (): Member[] => [current, ...(next ? [next] : []), ...retiring]
+  const lives = ({ process }: Member): boolean => ['ready', 'draining'].includes(process.state().state)
 
   return {
     current: () => current.process,
@@ -123,29 +170,64 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
       for (const { process } of members()) process.send(command)
     },
     check: (timeoutMs, signal) => current.check(timeoutMs, signal),
-    hasDrained: () => current.hasDrained,
+    isDrained: () => members().every((member) => member.hasDrained || !lives(member)),
     setSupervisorConfig(config) {
       supervisor = config
       for (const { process } of members()) process.setSettings(machineSettings(config, 'message'))
     },
     startNext(settings) {
-      const next = create(settings)
-      others.push(next)
+      next = create(settings)
       next.process.dispatch({ type: 'start' })
       return next.process
     },
     promote() {
-      const next = others.at(-1)
       if (!next) throw new Error('no balancer was started to take over')
-      const retiring = current
-      others = [...others.filter((other) => other !== next), retiring]
+      const old = current
+      const { state: from } = old.process.state()
       current = next
-      retiring.process.send({ type: 'shutdown', handOver: true })
-      return retiring.process
+      next = null
+      options.onForgotten(`${old.process.id}-next`)
+      retiring.push(old)
+      // A stop by the machine's rules: a death is not followed by another life, and drainTimeout bounds it.
+      old.process.dispatch({ type: 'stop', drain: true, reason: 'replaced' })
+      old.process.send({ type: 'shutdown', handOver: true })
+      if (old.process.state().state === 'stopped') retiring = retiring.filter((other) => other !== old)
+      if (from !== 'ready') {
+        const { id } = current.process
+        const pid = current.process.pid()
+        options.onChange({ id, from, to: 'ready', reason: 'took over', pid, restart: null })
+      }
+      for (const member of retiring.slice(0, -mostRetiring)) member.process.send({ type: 'shutdown' })
     },
-    hasRetired: (process) => others.find((other) => other.process === process)?.hasDrained ?? true,
-    forget(process) {
-      others = others.filter((other) => other.process !== process)
+    abandonNext() {
+      if (next) options.onForgotten(`${next.process.id}-next`)
+      next = null
+    },
+    async setApiKeys({ auth }) {
+      keysRevision += 1
+      const told = members()
+      for (const member of told) {
+        member.settings = { ...member.settings, auth }
+        sendKeys(member)
+      }
+      const behind = (): Member[] => told.filter((each) => lives(each) && each.keysRevision < keysRevision)
+      await new Promise<void>((resolve) => {
+        const cancel = options.clock.after(keysDeadlineMs, () => {
+          for (const { process } of behind()) {
+            process.dispatch({ type: 'unresponsive', message: 'does not take the API keys' })
+            if (process.state().state === 'draining') {
+              process.dispatch({ type: 'kill', reason: 'does not take the API keys' })
+            }
+          }
+          resolve()
+        })
+        void options
+          .until(() => behind().length === 0)
+          .then(() => {
+            cancel()
+            resolve()
+          })
+      })
     },
   }
 }

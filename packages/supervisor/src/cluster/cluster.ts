@@ -43,7 +43,7 @@ export interface Cluster {
   start(): void
   /** After a change that no process made, such as one of weights. */
   sendMembers(): void
-  /** Asks the balancer to refuse new work; resolves once it has none left, or is gone. */
+  /** Asks the balancers to refuse new work; resolves once none has any left, or all are gone. */
   drainBalancer(): Promise<void>
   /** Resolves as soon as `condition` holds; it is looked at after every change. */
   until(condition: () => boolean): Promise<void>
@@ -84,6 +84,8 @@ export function createCluster(options: ClusterOptions): Cluster {
     logs,
     user,
     onNeedsMembers: sendMembers,
+    until,
+    onForgotten: (id) => metrics.forget(id),
     onNews() {
       statusSender.changed()
       settleDrains()
@@ -226,10 +228,8 @@ export function createCluster(options: ClusterOptions): Cluster {
     },
     sendMembers,
     async drainBalancer() {
-      const balancer = balancers.current()
-      if (balancer.state().state !== 'ready') return
       balancers.tellAll({ type: 'shutdown' })
-      await until(() => balancers.hasDrained() || balancer.state().state !== 'ready')
+      await until(() => balancers.isDrained())
     },
     until,
     wake,

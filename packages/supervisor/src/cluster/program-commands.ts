@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url'
+import { nodeArguments } from '@asr-cluster/balancer'
 import type { ProgramCommands } from './cluster-options.js'
 
 /** Our two programs where npm installed them, run by the node that runs us: no shell and no npm in between. */
 export function installedCommands(): ProgramCommands {
   return {
     instance: [process.execPath, binOf('@asr-cluster/asr-instance', 'asr-instance')],
-    balancer: [process.execPath, binOf('@asr-cluster/balancer', 'asr-balancer')],
+    balancer: [process.execPath, ...nodeArguments, binOf('@asr-cluster/balancer', 'asr-balancer')],
   }
 }
 

@@ -17,8 +17,9 @@ export interface ConfigDiff {
   supervisor: string[]
   /** Keys of `autoscale` that differ; they count at once. */
   autoscale: string[]
-  /** Keys of `cache` and `auth` that differ; they too take a new balancer. */
+  /** Keys of `cache` that differ; they too take a new balancer. */
   cache: string[]
+  /** Keys of `auth` that differ; the balancers are told. */
   auth: string[]
   /** Keys that only a new `up` can change. */
   refused: string[]

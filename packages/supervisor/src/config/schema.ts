@@ -153,6 +153,13 @@ export const authConfigSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('More keys, one a line, from a file that is read again on `reload`.'),
+  adminKeys: z
+    .array(apiKeySchema)
+    .default([])
+    .describe(
+      'Keys that may scale, start, stop and restart instances and read the logs in the dashboard; none for nobody.',
+    ),
+  adminKeysFile: z.string().min(1).optional().describe('More admin keys, one a line; read again on `reload`.'),
 })
 
 export const clusterConfigSchema = z.strictObject({

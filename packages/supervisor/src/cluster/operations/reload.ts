@@ -39,7 +39,8 @@ export async function reloadOperation(
     newcomers.push(...addNewcomers(cluster, next, diff))
     for (const { process } of newcomers) process.dispatch({ type: 'start' })
     await waitUntilReady(context, newcomers)
-    if (diff.balancer.length + diff.cache.length + diff.auth.length > 0) await replaceBalancer(context, next)
+    if (diff.balancer.length + diff.cache.length > 0) await replaceBalancer(context, next)
+    if (diff.auth.length > 0) await cluster.balancers.setApiKeys(next)
   } catch (error) {
     if (!context.isShuttingDown()) {
       await retireInstances(context, newcomers, 'the new configuration is not taken')

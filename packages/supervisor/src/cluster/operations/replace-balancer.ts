@@ -16,18 +16,9 @@ export async function replaceBalancer(context: OperationContext, settings: Balan
     const { reason } = next.state()
     next.dispatch({ type: 'kill', reason })
     await untilOrShutdown(context, () => ['stopped', 'failed'].includes(state(next)))
-    cluster.balancers.forget(next)
+    cluster.balancers.abandonNext()
     throw new OperationError(`the new balancer does not come up: ${reason}`)
   }
   // The new one serves; how long clients keep connections to the old one open is no concern of the operation.
-  void retire(context, cluster.balancers.promote())
-}
-
-/** Lets a balancer finish what it has. It ends by itself then; the stop only covers one that does not. */
-async function retire({ cluster }: OperationContext, retiring: ManagedProcess): Promise<void> {
-  const state = (): string => retiring.state().state
-  await cluster.until(() => cluster.balancers.hasRetired(retiring) || state() !== 'ready')
-  retiring.dispatch({ type: 'stop', drain: false, reason: 'replaced' })
-  await cluster.until(() => state() === 'stopped')
-  cluster.balancers.forget(retiring)
+  cluster.balancers.promote()
 }

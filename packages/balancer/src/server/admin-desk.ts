@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  adminKeyHeader,
+  adminPathPrefix,
+  adminRequestSchema,
+  AsrError,
+  hashApiKey,
+  type AdminAnswer,
+  type AdminAsk,
+  type AdminGone,
+  type AdminRequest,
+} from '@asr-cluster/protocol'
+
+/** So many are answered at once: each followed log is one. */
+const mostExchanges = 32
+const largestBodyBytes = 16 * 1024
+/** A reader that is so far behind is cut off: the supervisor would go on sending lines. */
+const mostUnsentBytes = 2 * 1024 * 1024
+
+interface Exchange {
+  response: ServerResponse
+  requestId: string
+  /** Settles with the end of the answer. */
+  resolve: () => void
+  reject: (error: AsrError) => void
+}
+
+/** Passes what administrators ask on to the supervisor, which judges their key, and its answers back. */
+export class AdminDesk {
+  readonly #open = new Map<string, Exchange>()
+  #send: ((message: AdminAsk | AdminGone) => void) | undefined
+  #isClosed = false
+
+  /** A balancer that runs alone has nobody to ask. */
+  connect(send: (message: AdminAsk | AdminGone) => void): void {
+    this.#send = send
+  }
+
+  /** Answers with JSON lines. Throws AsrError as long as nothing was answered. */
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    requestId: string,
+  ): Promise<void> {
+    const send = this.#send
+    if (!send) throw new AsrError('not_implemented', 'No supervisor runs this balancer.')
+    const key = request.headers[adminKeyHeader]
+    if (typeof key !== 'string') {
+      throw new AsrError('unauthorized', `The request has no admin key in the header ${adminKeyHeader}.`)
+    }
+    if (this.#isClosed) throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 1 })
+    if (this.#open.size >= mostExchanges) {
+      const message = `${mostExchanges} administrators are being served already.`
+      throw new AsrError('queue_full', message, { retryAfterSeconds: 1 })
+    }
+    const asked = await readRequest(request, path)
+    if (response.destroyed) return
+    const exchange = randomUUID()
+    await new Promise<void>((resolve, reject) => {
+      this.#open.set(exchange, { response, requestId, resolve, reject })
+      response.once('close', () => {
+        if (this.#open.delete(exchange)) send({ type: 'admin-gone', exchange })
+        resolve()
+      })
+      send({ type: 'admin', exchange, keyHash: hashApiKey(key), request: asked })
+    })
+  }
+
+  onAnswer({ exchange, verdict, lines, end }: AdminAnswer): void {
+    const open = this.#open.get(exchange)
+    if (!open) return
+    if (verdict !== 'accepted') {
+      this.#open.delete(exchange)
+      open.reject(refusal(verdict))
+      return
+    }
+    const { response, requestId } = open
+    if (!response.headersSent) {
+      response.writeHead(200, {
+        'content-type': 'application/x-ndjson',
+        'cache-control': 'no-store',
+        'x-request-id': requestId,
+      })
+      response.flushHeaders()
+    }
+    for (const line of lines) response.write(`${JSON.stringify(line)}\n`)
+    if (end) this.#finish(exchange, open)
+    else if (response.writableLength > mostUnsentBytes) response.destroy()
+  }
+
+  /** Ends every answer: a followed log would keep a draining balancer for ever. */
+  close(): void {
+    this.#isClosed = true
+    for (const [exchange, open] of this.#open) {
+      this.#send?.({ type: 'admin-gone', exchange })
+      if (open.response.headersSent) this.#finish(exchange, open)
+      else {
+        this.#open.delete(exchange)
+        open.reject(new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 1 }))
+      }
+    }
+  }
+
+  #finish(exchange: string, { response, resolve }: Exchange): void {
+    this.#open.delete(exchange)
+    response.end()
+    resolve()
+  }
+}
+
+function refusal(verdict: 'wrong-key' | 'disabled'): AsrError {
+  return verdict === 'disabled'
+    ? new AsrError('admin_disabled', 'No admin key is configured.')
+    : new AsrError('unauthorized', 'This is not an admin key of this cluster.')
+}
+
+async function readRequest(request: IncomingMessage, path: string): Promise<AdminRequest> {
+  const { pathname, searchParams } = new URL(path, 'http://balancer')
+  const operation = pathname.slice(adminPathPrefix.length)
+  const body = request.method === 'POST' ? await readJson(request) : queryOf(searchParams)
+  const parsed = adminRequestSchema.safeParse({ ...body, operation })
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new AsrError('invalid_request', `\`${issue?.path.join('.') ?? ''}\`: ${issue?.message}.`)
+}
+
+function queryOf(query: URLSearchParams): object {
+  const [id, lines] = [query.get('id'), query.get('lines')]
+  return { ...(id === null ? {} : { id }), ...(lines === null ? {} : { lines: Number(lines) }) }
+}
+
+async function readJson(request: IncomingMessage): Promise<object> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > largestBodyBytes) throw new AsrError('file_too_large', 'The request is too large.')
+    chunks.push(chunk)
+  }
+  try {
+    const body: unknown = JSON.parse(Buffer.concat(chunks).toString() || '{}')
+    if (typeof body === 'object' && body !== null) return body
+  } catch {
+    // Said below.
+  }
+  throw new AsrError('invalid_request', 'The body is not a JSON object.')
+}
