@@ -4,7 +4,8 @@ import { environment } from '@asr-cluster/protocol'
 import type { EngineMetrics } from '../metrics.js'
 import { readModelConfig } from './checkpoint/model-config.js'
 import { compileModel, type Quantization } from './compile/compile.js'
-import type { Engine, TranscribeOptions } from './engine.js'
+import type { Engine, LiveOptions, TranscribeOptions } from './engine.js'
+import { listen } from './live/listen.js'
 import { EngineWorker } from './runtime/engine-worker.js'
 import { maySpin } from './runtime/spinning.js'
 import { readCutRule } from './segment/cut-rule.js'
@@ -90,6 +91,17 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
       const result = await transcribe(context, audio, transcribeOptions)
       metrics.audioSeconds(result.durationSeconds)
       return result
+    },
+    listen(liveOptions: LiveOptions) {
+      const live = listen(context, liveOptions)
+      return {
+        ...live,
+        async finish() {
+          const result = await live.finish()
+          metrics.audioSeconds(result.durationSeconds)
+          return result
+        },
+      }
     },
     close: () => worker.close(),
   }

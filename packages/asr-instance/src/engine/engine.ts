@@ -10,6 +10,8 @@ export interface Engine {
    * stand in memory. Throws AsrError; rejects with `client_closed` soon after `signal` aborts.
    */
   transcribe(audio: AsyncIterable<Float32Array>, options: TranscribeOptions): Promise<Transcription>
+  /** Begins to transcribe a recording while it is spoken. */
+  listen(options: LiveOptions): LiveTranscription
   close(): Promise<void>
 }
 
@@ -58,4 +60,25 @@ export interface Transcription {
   outputTokens: number
   /** Geometric mean of the chosen tokens' probabilities, 0 to 1; null for empty text. */
   confidence: number | null
+}
+
+export interface LiveOptions extends Pick<TranscribeOptions, 'language' | 'prompt'> {
+  /** Seconds of sound between two guesses. */
+  stepSeconds: number
+  /**
+   * A guess at the text behind what is decided. Its first `certain` characters stay as they are in the guesses that
+   * follow, until the next text is decided.
+   */
+  onGuess: (text: string, certain: number) => void
+  /** The text of a piece of the recording, finally, in order. The next guess is about what follows. */
+  onDecided: (text: string) => void
+}
+
+export interface LiveTranscription {
+  /** Takes sound as it comes. */
+  push(samples: Float32Array): void
+  /** No more comes. Answers what `transcribe` does for the same sound, and rejects as it does. */
+  finish(): Promise<Transcription>
+  /** Ends all work on it; a `finish` rejects with `client_closed`. */
+  cancel(): void
 }

@@ -10,7 +10,7 @@ import { buildPrompt } from './text/prompt.js'
 import type { TextTokenizer } from './text/tokenizer.js'
 
 export interface TranscriberContext {
-  worker: Pick<EngineWorker, 'decode'>
+  worker: Pick<EngineWorker, 'decode' | 'openStream' | 'closeStream'>
   tokenizer: TextTokenizer
   cutRule: CutRule
   maxNewTokens: number
@@ -29,21 +29,41 @@ export async function transcribe(
   audio: AsyncIterable<Float32Array>,
   options: TranscribeOptions,
 ): Promise<Transcription> {
+  let samples = 0
+  const pieces = cutPieces(audio, context.cutRule, (count) => (samples += count))
+  return transcribePieces(context, pieces, options, () => samples / sampleRate)
+}
+
+export interface PiecesOptions extends TranscribeOptions {
+  /** The pieces are parts of a growing recording; see EngineWorker.openStream. */
+  stream?: number
+  /** Hears of each piece in the order of the recording, as soon as all before it are decoded. */
+  onPiece?: (text: string) => void
+}
+
+/** The same for pieces that are cut already. `durationSeconds` is asked for in the end. */
+export async function transcribePieces(
+  context: TranscriberContext,
+  pieces: AsyncIterable<Piece>,
+  options: PiecesOptions,
+  durationSeconds: () => number,
+): Promise<Transcription> {
   const deltas = new OrderedDeltas(options.onDelta ?? (() => {}))
   // One failed piece, or the client's leaving, ends the work on all the others.
   const abort = new AbortController()
   const signal = AbortSignal.any([abort.signal, options.signal])
   const running = new Set<Promise<void>>()
   const decoded: DecodedSegment[] = []
-  let samples = 0
   let failure: unknown
   let index = 0
+  let told = 0
   try {
-    for await (const piece of cutPieces(audio, context.cutRule, (count) => (samples += count))) {
+    for await (const piece of pieces) {
       const id = index++
       const task = decodePiece(context, piece, id, { ...options, signal }, deltas)
         .then((segment) => {
           decoded[id] = segment
+          for (let next = decoded[told]; next; next = decoded[++told]) options.onPiece?.(next.text)
         })
         .catch((error: unknown) => {
           failure ??= error
@@ -60,14 +80,14 @@ export async function transcribe(
   }
   await Promise.all(running)
   if (failure !== undefined) throw failure
-  return joinSegments(decoded, samples / sampleRate, options.language)
+  return joinSegments(decoded, durationSeconds(), options.language)
 }
 
 async function decodePiece(
   { worker, tokenizer, maxNewTokens }: TranscriberContext,
   piece: Piece,
   id: number,
-  options: TranscribeOptions,
+  options: PiecesOptions,
   deltas: OrderedDeltas,
 ): Promise<DecodedSegment> {
   const reader = new AnswerReader(tokenizer, options.language)
@@ -76,6 +96,7 @@ async function decodePiece(
     ...buildPrompt(tokenizer, options.prompt, options.language),
     maxNewTokens: options.maxNewTokens ?? maxNewTokens,
     temperature: options.temperature,
+    ...(options.stream === undefined ? {} : { stream: options.stream }),
   }
   const { tokens, logprobs, promptTokens } = await worker.decode(request, options.signal, (newTokens) =>
     deltas.push(id, reader.push(newTokens)),

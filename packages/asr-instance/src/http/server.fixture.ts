@@ -2,14 +2,14 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
-import type { Engine, Transcription } from '../engine/engine.js'
+import type { Engine, LiveOptions, LiveTranscription, Transcription } from '../engine/engine.js'
 import { createMetrics } from '../metrics.js'
 import { startServer, type InstanceServer } from './server.js'
 import { Service, type ServiceOptions } from './service.js'
 
 /** Hears nothing: tells how much sound it got. `onTranscribe` replaces what it answers. */
 export function fakeEngine(overrides: Partial<Engine> = {}): Engine {
-  return {
+  const engine: Engine = {
     model: { name: 'models/fake', quantization: 'none', languages: [], executionProvider: 'cpu' },
     slots: 2,
     progress: 7,
@@ -24,8 +24,34 @@ export function fakeEngine(overrides: Partial<Engine> = {}): Engine {
         durationSeconds: samples / 16_000,
       })
     },
+    listen: (options) => listenToTheEnd(engine, options),
     async close() {},
     ...overrides,
+  }
+  return engine
+}
+
+/** Guesses nothing: transcribes all at the end. */
+function listenToTheEnd(engine: Engine, options: LiveOptions): LiveTranscription {
+  const { language, prompt, onDecided } = options
+  const canceled = new AbortController()
+  const pieces: Float32Array[] = []
+  async function* sound() {
+    yield* pieces
+  }
+  return {
+    push: (samples) => void pieces.push(samples),
+    async finish() {
+      const result = await engine.transcribe(sound(), {
+        language,
+        prompt,
+        temperature: 0,
+        signal: canceled.signal,
+      })
+      onDecided(result.text)
+      return result
+    },
+    cancel: () => canceled.abort(),
   }
 }
 

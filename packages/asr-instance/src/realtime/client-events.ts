@@ -4,6 +4,7 @@ const transcription = z.looseObject({
   model: z.string().optional(),
   language: z.string().optional(),
   prompt: z.string().max(65_536).optional(),
+  step_seconds: z.number().min(0.5).max(30).optional(),
 })
 
 const turnDetection = z.looseObject({

@@ -19,11 +19,4 @@ describe('GrowingAudio', () => {
     audio.append(Float32Array.of(5))
     expect(audio.slice(0)).toEqual(Float32Array.of(2, 3, 4, 5))
   })
-
-  it('finds the quietest point', () => {
-    const audio = new GrowingAudio()
-    audio.append(Float32Array.from({ length: 1000 }, (_, i) => (i >= 600 && i < 700 ? 0 : 1)))
-    expect(audio.quietestPoint(100, 1000, 80)).toBe(640)
-    expect(audio.quietestPoint(0, 500, 80)).toBe(40)
-  })
 })

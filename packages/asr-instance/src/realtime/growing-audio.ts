@@ -31,22 +31,6 @@ export class GrowingAudio {
     }
     return drop
   }
-
-  /** The middle of the quietest `windowSamples` between `from` and `to`. */
-  quietestPoint(from: number, to: number, windowSamples: number): number {
-    let best = from
-    let bestPower = Number.POSITIVE_INFINITY
-    const step = Math.max(1, Math.floor(windowSamples / 4))
-    for (let at = from; at + windowSamples <= to; at += step) {
-      let power = 0
-      for (let i = at; i < at + windowSamples; i++) power += (this.#data[i] as number) ** 2
-      if (power < bestPower) {
-        bestPower = power
-        best = at
-      }
-    }
-    return best + Math.floor(windowSamples / 2)
-  }
 }
 
 /** Re-cuts sound into frames of one length, however it arrives. */

@@ -10,6 +10,8 @@ export interface SessionConfig {
   model: string
   language: string
   prompt: string
+  /** Seconds of sound between two guesses at what is said. */
+  stepSeconds: number
   /** null: the client commits. */
   turnDetection: TurnDetection | null
 }
@@ -19,6 +21,7 @@ export const defaultSessionConfig: SessionConfig = {
   model: '',
   language: '',
   prompt: '',
+  stepSeconds: 2,
   turnDetection: { type: 'server_vad', threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500 },
 }
 
@@ -38,6 +41,7 @@ export function updateConfig(config: SessionConfig, update: SessionUpdate): Sess
     model: transcription?.model ?? config.model,
     language: transcription?.language ?? config.language,
     prompt: transcription?.prompt ?? config.prompt,
+    stepSeconds: transcription?.step_seconds ?? config.stepSeconds,
     turnDetection: turnDetection === undefined ? config.turnDetection : turnDetection,
   }
 }
@@ -73,11 +77,12 @@ function inputFormat(format: GaFormat): InputFormat {
 
 /** The session as the server describes it. */
 export function describeSession(id: string, config: SessionConfig, dialect: Dialect): object {
-  const { format, model, language, prompt, turnDetection } = config
+  const { format, model, language, prompt, stepSeconds, turnDetection } = config
   const transcription = {
     model,
     ...(language === '' ? {} : { language }),
     ...(prompt === '' ? {} : { prompt }),
+    step_seconds: stepSeconds,
   }
   if (dialect === 'beta') {
     const names = { s16: 'pcm16', mulaw: 'g711_ulaw', alaw: 'g711_alaw' }

@@ -1,7 +1,7 @@
 import { AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { fakeEngine, gate, transcription } from '../http/server.fixture.js'
-import type { Engine } from '../engine/engine.js'
+import type { Engine, LiveOptions } from '../engine/engine.js'
 import type { Dialect } from './session-config.js'
 import { RealtimeSession } from './session.js'
 
@@ -250,52 +250,43 @@ describe('manual commit', () => {
 })
 
 describe('partial text', () => {
-  /** Says one word for each half second of sound. */
-  function countingEngine(lengths: number[]): Engine {
-    return fakeEngine({
-      async transcribe(audio, { onDelta }) {
+  it('is what is certain as a delta, what is not beside it, and is completed by the rest', async () => {
+    const heard: LiveOptions[] = []
+    const engine = fakeEngine({
+      listen(options) {
+        heard.push(options)
         let samples = 0
-        for await (const piece of audio) samples += piece.length
-        lengths.push(samples / 16_000)
-        const text = Array.from({ length: Math.floor(samples / 8000) }, (_, i) => `w${i}`).join(' ')
-        onDelta?.(text)
-        return transcription({ text })
+        return {
+          push(chunk) {
+            samples += chunk.length
+            if (samples === 32_000) options.onGuess('Well come to', 0)
+            if (samples === 64_000) options.onGuess('Welcome to the cluster of', 'Welcome to the'.length)
+          },
+          async finish() {
+            options.onDecided('Welcome to the cluster.')
+            return transcription({ text: 'Welcome to the cluster.' })
+          },
+          cancel() {},
+        }
       },
     })
-  }
-
-  it('comes every two seconds, without the last words, and is completed by the rest', async () => {
-    const { say, append, next, events } = start(countingEngine([]))
+    const { say, append, next, events } = start(engine)
     say(manual)
-    for (const expected of ['w0', ' w1 w2 w3 w4']) {
-      const partial = next(delta)
-      append(pcm(2))
-      expect((await partial)['delta']).toBe(expected)
-    }
+    say({
+      type: 'session.update',
+      session: { audio: { input: { transcription: { step_seconds: 1, language: 'en', prompt: 'names' } } } },
+    })
+    for (let second = 0; second < 4; second++) append(pcm(1))
     const done = next(completed)
     say({ type: 'input_audio_buffer.commit' })
-    const { transcript } = await done
-    const deltas = events.filter(({ type }) => type === delta).map((event) => event['delta'])
-    expect(deltas.join('')).toBe(transcript)
-    expect(transcript).toBe('w0 w1 w2 w3 w4 w5 w6 w7')
-  })
-
-  it('costs the same after minutes, and the final text is still of all sound', async () => {
-    const lengths: number[] = []
-    const { say, append, next, session } = start(countingEngine(lengths))
-    say(manual)
-    for (let second = 0; second < 120; second += 2) {
-      append(pcm(2))
-      // Lets the step that this began come to its end.
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    expect(Math.max(...lengths)).toBeLessThanOrEqual(22)
-    expect(lengths.length).toBeGreaterThan(50)
-    const done = next(completed)
-    say({ type: 'input_audio_buffer.commit' })
-    await done
-    expect(lengths.at(-1)).toBe(120)
-    session.cancel()
+    expect((await done)['transcript']).toBe('Welcome to the cluster.')
+    expect(heard).toMatchObject([{ language: 'English', prompt: 'names', stepSeconds: 1 }])
+    const deltas = events.filter(({ type }) => type === delta)
+    expect(deltas.map((event) => [event['delta'], event['tentative']])).toEqual([
+      ['', 'Well come to'],
+      ['Welcome to', 'the cluster of'],
+      [' the cluster.', ''],
+    ])
   })
 })
 

@@ -5,7 +5,7 @@ import { parseLanguage } from '../languages.js'
 import { AudioInput } from './audio-input.js'
 import { clientEvent, type ClientEvent, type SessionUpdate } from './client-events.js'
 import { FrameCutter, GrowingAudio } from './growing-audio.js'
-import { LiveItem, type TranscribeSamples } from './live-item.js'
+import { LiveItem } from './live-item.js'
 import {
   defaultSessionConfig,
   describeSession,
@@ -35,7 +35,6 @@ const longestItemSamples = 600 * sampleRate
 export class RealtimeSession {
   readonly #options: SessionOptions
   readonly #id: string
-  readonly #abort = new AbortController()
   #config: SessionConfig = defaultSessionConfig
   #language: string | null = null
   #input = new AudioInput(defaultSessionConfig.format)
@@ -48,7 +47,9 @@ export class RealtimeSession {
   #item: LiveItem | null = null
   #lastItemId: string | null = null
   #finals: Promise<void> = Promise.resolve()
-  #pendingFinals = 0
+  /** Utterances whose text is not there yet. */
+  readonly #items = new Set<LiveItem>()
+  #isCanceled = false
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -72,14 +73,14 @@ export class RealtimeSession {
 
   /** Commits what was said, and resolves when every text has been sent. */
   async finish(): Promise<void> {
-    if (this.#item !== null && this.#item.audio.length >= shortestItemSamples) this.#commit()
+    if (this.#item !== null && this.#item.length >= shortestItemSamples) this.#commit()
     await this.#finals
   }
 
   /** The client is gone: stops all work. */
   cancel(): void {
-    this.#abort.abort()
-    this.#item?.cancel()
+    this.#isCanceled = true
+    for (const item of this.#items) item.cancel()
   }
 
   #handle(event: ClientEvent): void {
@@ -123,7 +124,7 @@ export class RealtimeSession {
       this.#heard += samples.length
       this.#item ??= this.#newItem()
       this.#item.append(samples)
-      if (this.#item.audio.length >= longestItemSamples) this.#commit()
+      if (this.#item.length >= longestItemSamples) this.#commit()
       return
     }
     // In frames, so that an utterance ends where it ends, however much the client sends at once.
@@ -139,7 +140,7 @@ export class RealtimeSession {
       else this.#stopSpeech()
     }
     if (this.#item === null) this.#before.keepLast(this.#paddingSamples)
-    else if (this.#item.audio.length >= longestItemSamples) this.#commit()
+    else if (this.#item.length >= longestItemSamples) this.#commit()
   }
 
   #startSpeech(): void {
@@ -163,7 +164,7 @@ export class RealtimeSession {
   #commitByClient(): void {
     for (const samples of this.#input.end()) this.#hear(samples)
     this.#item?.append(this.#frames.takeRest())
-    const length = this.#item?.audio.length ?? 0
+    const length = this.#item?.length ?? 0
     if (length < shortestItemSamples) {
       throw new AsrError(
         'invalid_request',
@@ -193,15 +194,17 @@ export class RealtimeSession {
         content: [{ type: 'input_audio', transcript: null }],
       },
     })
-    this.#pendingFinals++
-    this.#finals = this.#finals.then(() => this.#finalize(item))
+    // Its work begins now, but texts come in the order of their utterances.
+    const result = item.finish()
+    result.catch(() => {})
+    this.#finals = this.#finals.then(() => this.#complete(item, result))
   }
 
-  /** Texts come in the order of their utterances. Never rejects. */
-  async #finalize(item: LiveItem): Promise<void> {
+  /** Never rejects. */
+  async #complete(item: LiveItem, finished: Promise<Transcription>): Promise<void> {
     const position = { item_id: item.id, content_index: 0 }
     try {
-      const result = await item.finish(this.#abort.signal)
+      const result = await finished
       this.#send('conversation.item.input_audio_transcription.completed', {
         ...position,
         transcript: result.text,
@@ -210,20 +213,22 @@ export class RealtimeSession {
         duration: result.durationSeconds,
       })
     } catch (error) {
-      if (this.#abort.signal.aborted) return
+      if (this.#isCanceled) return
       this.#send('conversation.item.input_audio_transcription.failed', {
         ...position,
         ...errorBody(toAsrError(error), '/v1/realtime'),
       })
     } finally {
-      this.#pendingFinals--
-      this.#item?.considerStep()
+      this.#items.delete(item)
     }
   }
 
   #clear(): void {
-    this.#item?.cancel()
-    this.#item = null
+    if (this.#item) {
+      this.#item.cancel()
+      this.#items.delete(this.#item)
+      this.#item = null
+    }
     this.#input = new AudioInput(this.#config.format)
     this.#resetDetection()
     this.#send('input_audio_buffer.cleared', {})
@@ -231,27 +236,22 @@ export class RealtimeSession {
 
   #newItem(): LiveItem {
     const id = this.#options.newId('item')
-    return new LiveItem({
+    const { prompt, stepSeconds } = this.#config
+    const language = this.#language
+    const item = new LiveItem({
       id,
-      transcribe: this.#transcribe,
-      onDelta: (delta) =>
+      listen: (callbacks) => this.#options.engine.listen({ language, prompt, stepSeconds, ...callbacks }),
+      onDelta: (delta, tentative) =>
         this.#send('conversation.item.input_audio_transcription.delta', {
           item_id: id,
           content_index: 0,
           delta,
+          tentative,
         }),
-      mayStep: () => this.#pendingFinals === 0,
     })
+    this.#items.add(item)
+    return item
   }
-
-  readonly #transcribe: TranscribeSamples = (samples, { signal, onDelta }): Promise<Transcription> =>
-    this.#options.engine.transcribe(once(samples), {
-      language: this.#language,
-      prompt: this.#config.prompt,
-      temperature: 0,
-      signal: AbortSignal.any([signal, this.#abort.signal]),
-      ...(onDelta === undefined ? {} : { onDelta }),
-    })
 
   get #paddingSamples(): number {
     // The detector is sure at the third frame of speech: two of them are among what is kept.
@@ -297,8 +297,4 @@ function parseEvent(parsed: unknown): ClientEvent {
   const [issue] = result.error.issues
   const param = issue?.path.join('.') ?? ''
   throw new AsrError('invalid_request', `The event cannot be used: ${param} ${issue?.message}.`, { param })
-}
-
-async function* once(samples: Float32Array): AsyncGenerator<Float32Array> {
-  yield samples
 }

@@ -22,28 +22,57 @@ export async function* cutPieces(
   rule: CutRule,
   onSamples: (count: number) => void,
 ): AsyncGenerator<Piece> {
-  const buffer = new SampleQueue()
-  let offset = 0
-  let wasCut = false
+  const cutter = new PieceCutter(rule)
   for await (const chunk of audio) {
     onSamples(chunk.length)
-    buffer.push(chunk)
+    yield* cutter.push(chunk)
+  }
+  yield* cutter.end()
+}
+
+/** The same for sound that comes bit by bit; where it is cut does not depend on how it comes. */
+export class PieceCutter {
+  readonly #rule: CutRule
+  readonly #buffer = new SampleQueue()
+  #offset = 0
+  #wasCut = false
+
+  constructor(rule: CutRule) {
+    this.#rule = rule
+  }
+
+  /** Takes sound, and gives the pieces that are finished by it. */
+  *push(chunk: Float32Array): Generator<Piece> {
+    this.#buffer.push(chunk)
     // One sample more than fits: a recording of exactly the longest length stays whole.
-    while (buffer.length > rule.maxPieceSeconds * sampleRate) {
-      const cut = findCut(buffer.peek(), rule, false)
+    while (this.#buffer.length > this.#rule.maxPieceSeconds * sampleRate) {
+      const cut = findCut(this.#buffer.peek(), this.#rule, false)
       if (cut === undefined) break
-      wasCut = true
-      yield* soundOf(buffer.take(cut), offset, true)
-      offset += cut
+      this.#wasCut = true
+      yield* this.#take(cut)
     }
   }
-  while (wasCut) {
-    const cut = findCut(buffer.peek(), rule, true)
-    if (cut === undefined) break
-    yield* soundOf(buffer.take(cut), offset, true)
-    offset += cut
+
+  /** The pieces of what is left. */
+  *end(): Generator<Piece> {
+    while (this.#wasCut) {
+      const cut = findCut(this.#buffer.peek(), this.#rule, true)
+      if (cut === undefined) break
+      yield* this.#take(cut)
+    }
+    yield* this.#take(this.#buffer.length)
   }
-  yield* soundOf(buffer.take(buffer.length), offset, wasCut)
+
+  /** The sound behind the last finished piece as one more, undefined while it is silent. Changes nothing. */
+  open(): Piece | undefined {
+    return soundOf(this.#buffer.peek(), this.#offset, this.#wasCut).next().value ?? undefined
+  }
+
+  *#take(count: number): Generator<Piece> {
+    const offset = this.#offset
+    this.#offset += count
+    yield* soundOf(this.#buffer.take(count), offset, this.#wasCut)
+  }
 }
 
 /** The piece, shortened if `trim`; nothing if it is silent. */

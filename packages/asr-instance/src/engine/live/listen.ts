@@ -1,0 +1,130 @@
+import { PassThrough } from 'node:stream'
+import type { LiveOptions, LiveTranscription } from '../engine.js'
+import { sampleRate } from '../features/log-mel.js'
+import { PieceCutter } from '../segment/cut-pieces.js'
+import { buildPrompt } from '../text/prompt.js'
+import { transcribePieces, type TranscriberContext } from '../transcriber.js'
+import { RollingGuess } from './rolling-guess.js'
+
+/** More than anybody says in a second, so that a guess that runs away costs little. */
+const tokensPerSecond = 24
+const spareTokens = 16
+
+/**
+ * Transcribes sound while it comes. It is cut as a whole recording is, and a finished piece is decoded as there, so the
+ * text in the end is that of an upload. Between the cuts the open piece is guessed at, step by step, by the official
+ * streaming rule; it is never longer than a piece may be, so a step costs the same after an hour.
+ */
+export function listen(context: TranscriberContext, options: LiveOptions): LiveTranscription {
+  const { worker, tokenizer } = context
+  const { language } = options
+  const stream = worker.openStream()
+  const canceled = new AbortController()
+  const cutter = new PieceCutter(context.cutRule)
+  const prompt = buildPrompt(tokenizer, options.prompt, language)
+  const stepSamples = options.stepSeconds * sampleRate
+  let heard = 0
+  let nextStepAt = stepSamples
+  /** Finished pieces whose text is not decided: they come before any guess. */
+  let undecided = 0
+  let finished = false
+  let guess = new RollingGuess(tokenizer, language)
+  let guessedUntil = 0
+  let step = new AbortController()
+  let isStepping = false
+
+  // Failures and the end of the work are told by `result`; the stream may be left before its end.
+  const pieces = new PassThrough({ objectMode: true }).on('error', () => {})
+  const result = transcribePieces(
+    context,
+    pieces,
+    {
+      language,
+      prompt: options.prompt,
+      temperature: 0,
+      stream,
+      signal: canceled.signal,
+      onPiece(text) {
+        undecided--
+        options.onDecided(text)
+        considerStep()
+      },
+    },
+    () => heard / sampleRate,
+  ).finally(() => {
+    finished = true
+    endGuess()
+    worker.closeStream(stream)
+  })
+  result.catch(() => {})
+
+  function considerStep(): void {
+    if (isStepping || finished || undecided > 0 || heard < nextStepAt) return
+    nextStepAt = heard + stepSamples
+    isStepping = true
+    guessOnce()
+      // A guess that fails is one that is not shown; the text in the end will tell.
+      .catch(() => {})
+      .finally(() => {
+        isStepping = false
+        considerStep()
+      })
+  }
+
+  async function guessOnce(): Promise<void> {
+    const piece = cutter.open()
+    if (!piece) return
+    const { signal } = step
+    const { kept } = guess
+    const newSeconds = piece.end - (kept.length === 0 ? piece.start : guessedUntil)
+    const answer = await worker.decode(
+      {
+        samples: piece.samples,
+        before: prompt.before,
+        after: [...prompt.after, ...kept],
+        maxNewTokens: Math.min(context.maxNewTokens, Math.ceil(newSeconds * tokensPerSecond) + spareTokens),
+        temperature: 0,
+        stream,
+      },
+      signal,
+      () => {},
+    )
+    // A loop must not become the beginning of the next guess.
+    if (signal.aborted || answer.reason === 'loop') return
+    guessedUntil = piece.end
+    const { text, certain } = guess.push(answer.tokens)
+    options.onGuess(text, certain)
+  }
+
+  /** What is guessed at is over. */
+  function endGuess(): void {
+    step.abort()
+    step = new AbortController()
+    guess = new RollingGuess(tokenizer, language)
+  }
+
+  return {
+    push(samples) {
+      heard += samples.length
+      for (const piece of cutter.push(samples)) {
+        endGuess()
+        undecided++
+        pieces.write(piece)
+      }
+      considerStep()
+    },
+    finish() {
+      finished = true
+      endGuess()
+      for (const piece of cutter.end()) pieces.write(piece)
+      pieces.end()
+      return result
+    },
+    cancel() {
+      finished = true
+      endGuess()
+      canceled.abort()
+      pieces.destroy()
+    },
+  }
+}
