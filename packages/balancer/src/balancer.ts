@@ -1,7 +1,7 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server } from 'node:http'
 import { Server as NetServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { AsrError, type BalancerConfig, type BalancerStats, type Member } from '@asr-cluster/protocol'
+import type { BalancerConfig, BalancerStats, Member, ServedGroup } from '@asr-cluster/protocol'
 import type { Logger } from 'pino'
 import { Members } from './backend/members.js'
 import { AnswerStore } from './cache/answer-store.js'
@@ -14,6 +14,8 @@ import { BalancerMetrics } from './metrics/balancer-metrics.js'
 import { clusterMetrics } from './metrics/cluster-metrics.js'
 import { policies, type Random } from './policy/index.js'
 import { Scheduler } from './queue/scheduler.js'
+import { ModelRouter } from './routing/model-router.js'
+import { AdminDesk } from './server/admin-desk.js'
 import { createBalancerServer } from './server/create-server.js'
 import { createDashboardFiles, dashboardDir } from './server/dashboard-files.js'
 import { Exchanges } from './server/exchanges.js'
@@ -46,6 +48,7 @@ export class Balancer {
   readonly config: BalancerConfig
   readonly members: Members
   readonly liveStatus: LiveStatusBoard
+  readonly admin = new AdminDesk()
   readonly #log: Logger
   readonly #scheduler: Scheduler
   readonly #monitor: HealthMonitor
@@ -146,10 +149,11 @@ export class Balancer {
               modelsOf: (group) => this.members.modelsOf(group),
             }),
       keys: this.#keys,
+      admin: this.admin,
       startedAtSeconds: Math.floor(Date.now() / 1_000),
       exchanges: this.#exchanges,
       onAccess: deps.onAccess,
-      groupOf: (request) => groupOf(request, this.members),
+      router: new ModelRouter(this.members),
     }
     this.#upgrades = new Upgrades(context)
     this.#server = createBalancerServer({
@@ -171,9 +175,10 @@ export class Balancer {
     })
   }
 
-  setMembers(members: readonly Member[]): void {
+  /** `groups` as for `Members.apply`. */
+  setMembers(members: readonly Member[], groups?: readonly ServedGroup[]): void {
     this.#scheduler.membersKnown = true
-    this.members.apply(members)
+    this.members.apply(members, groups)
     for (const { id, draining } of members) if (draining) this.#upgrades.closeOf(id)
   }
 
@@ -211,6 +216,7 @@ export class Balancer {
     this.#logDrain({ handOver: true })
     this.#handedOver = true
     this.#exchanges.makeLast()
+    this.admin.close()
     const upgradesClosed = this.#upgrades.closeAll()
     // Stops to accept; the HTTP server's own `close` would also end idle connections.
     const closed = new Promise<void>((resolve) =>
@@ -227,6 +233,7 @@ export class Balancer {
     this.#logDrain({ handOver: false })
     this.#draining = true
     this.#exchanges.makeLast()
+    this.admin.close()
     const upgradesClosed = this.#upgrades.closeAll()
     if (this.#handedOver) this.#server.closeIdleConnections()
     await Promise.all([this.#exchanges.ended(), upgradesClosed])
@@ -251,12 +258,4 @@ export class Balancer {
     this.#scheduler.setBackends(this.members.backends)
     this.#onUrgentStats()
   }
-}
-
-/** A client may choose a group, or a model that a group serves, by a header; the body is not read for it. */
-function groupOf({ headers }: IncomingMessage, members: Members): string | undefined {
-  const name = headers['x-asr-model']
-  if (name === undefined) return undefined
-  if (typeof name === 'string' && members.hasGroup(name)) return name
-  throw new AsrError('model_not_found', 'No group serves the model that x-asr-model names.')
 }

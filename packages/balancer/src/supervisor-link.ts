@@ -31,6 +31,7 @@ export function connectSupervisor(
     pending = false
     send(balancer.stats())
   }
+  balancer.admin.connect(send)
   const timer = setInterval(sendStats, statsIntervalMs)
   channel.on('message', (raw) => {
     const parsed = balancerCommandSchema.safeParse(raw)
@@ -40,7 +41,7 @@ export function connectSupervisor(
     }
     switch (parsed.data.type) {
       case 'members':
-        balancer.setMembers(parsed.data.members)
+        balancer.setMembers(parsed.data.members, parsed.data.groups)
         break
       case 'metrics':
         balancer.setSupervisorMetrics(parsed.data.metrics)
@@ -51,6 +52,9 @@ export function connectSupervisor(
       case 'api-keys':
         balancer.setApiKeys(parsed.data.hashes)
         send({ type: 'api-keys-taken', revision: parsed.data.revision })
+        break
+      case 'admin-answer':
+        balancer.admin.onAnswer(parsed.data)
         break
       case 'shutdown':
         onShutdown(parsed.data.handOver ?? false)

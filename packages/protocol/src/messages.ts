@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { adminAnswerSchema, adminAskSchema, adminGoneSchema } from './admin.js'
 import { clusterStatusSchema } from './status.js'
 
 /** Sent with the value 1 by the balancer's and the supervisor's probes: `/health` then shows the identity. */
@@ -65,15 +66,25 @@ export const memberSchema = z.object({
 })
 export type Member = z.infer<typeof memberSchema>
 
+/** Names by which clients may ask for a group, whether it has a member at the moment or not. */
+export const servedGroupSchema = z.object({ group: z.string(), models: z.array(z.string()) })
+export type ServedGroup = z.infer<typeof servedGroupSchema>
+
 /** supervisor → balancer. The member set is whole each time: what is not in it is removed. */
 export const balancerCommandSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('members'), members: z.array(memberSchema) }),
+  z.object({
+    type: z.literal('members'),
+    members: z.array(memberSchema),
+    /** All groups there are; a request for any other is refused. Not given, none is forgotten. */
+    groups: z.array(servedGroupSchema).optional(),
+  }),
   /** Supervisor's own series for the cluster's `/metrics`, as prom-client's `getMetricsAsJSON()`. */
   z.object({ type: z.literal('metrics'), metrics: z.array(z.unknown()) }),
   /** For `GET /api/status`: sent soon after a change and at least once a second. */
   z.object({ type: z.literal('status'), status: clusterStatusSchema }),
   /** From now on these keys are let in and no others, on open connections too; answered with `api-keys-taken`. */
   z.object({ type: z.literal('api-keys'), hashes: z.array(z.string()), revision: z.int() }),
+  adminAnswerSchema,
   /** Stop accepting work: `/readyz` turns 503 at once; answers `drained` once nothing is in flight or queued. */
   z.object({
     type: z.literal('shutdown'),
@@ -106,6 +117,8 @@ export const balancerMessageSchema = z.discriminatedUnion('type', [
     inFlight: z.int(),
     members: z.array(memberStatsSchema),
   }),
+  adminAskSchema,
+  adminGoneSchema,
   z.object({ type: z.literal('drained') }),
   /** The keys of this revision are the ones that count. */
   z.object({ type: z.literal('api-keys-taken'), revision: z.int() }),

@@ -1,4 +1,4 @@
-import type { Member } from '@asr-cluster/protocol'
+import type { Member, ServedGroup } from '@asr-cluster/protocol'
 import type { Connections } from '../upstream/connections.js'
 import { serves } from './select.js'
 import { Backend } from './backend.js'
@@ -17,8 +17,11 @@ export interface MembersOptions {
 export class Members {
   readonly #options: MembersOptions
   readonly #known = new Set<string>()
-  /** Also of members that are away at the moment, whose requests can wait for them. */
-  readonly #groups = new Set<string>()
+  /** Of each group the names of its models; also of groups whose members are away, whose requests can wait for them. */
+  readonly #groups = new Map<string, Set<string>>()
+  #names: ReadonlySet<string> | undefined
+  /** Until the members are known it may. */
+  #offersChoice = true
   #backends: Backend[] = []
 
   constructor(options: MembersOptions) {
@@ -29,9 +32,14 @@ export class Members {
     return this.#backends
   }
 
-  /** Whether a member of this group, or with this model, is or was in the set. */
+  /** Whether a group has this name, or a model with this name; until the members are known one may. */
   hasGroup(name: string): boolean {
-    return this.#groups.has(name)
+    return this.#names?.has(name) ?? true
+  }
+
+  /** Whether the answer may depend on the model that a request names. */
+  get offersChoice(): boolean {
+    return this.#offersChoice
   }
 
   /** Changes with the models that may serve a request to this group, or to any. */
@@ -42,11 +50,14 @@ export class Members {
     return [...new Set(all)].sort().join()
   }
 
-  /** Makes the set equal to `members`, which must have different ids. */
-  apply(members: readonly Member[]): void {
+  /**
+   * Makes the set equal to `members`, which must have different ids. `groups` are those that there are, with or without a
+   * member at the moment; not given, a group that ever had one stays known.
+   */
+  apply(members: readonly Member[], groups?: readonly ServedGroup[]): void {
+    this.#learnNames(members, groups)
     const before = new Map(this.#backends.map((backend) => [backend.id, backend]))
     const added: Backend[] = []
-    for (const member of members) for (const name of [member.group, ...member.models]) this.#groups.add(name)
     this.#backends = members.map((member) => {
       const present = before.get(member.id)
       if (present && sameProcess(present.member, member)) {
@@ -64,6 +75,22 @@ export class Members {
     for (const backend of before.values()) this.#remove(backend)
     for (const backend of added) this.#options.onAdded(backend)
     this.#options.onChanged()
+  }
+
+  #learnNames(members: readonly Member[], groups: readonly ServedGroup[] | undefined): void {
+    const offers = [...members, ...(groups ?? [])]
+    for (const { group, models } of offers) {
+      const names = this.#groups.get(group) ?? new Set()
+      this.#groups.set(group, names)
+      for (const model of models) names.add(model)
+    }
+    if (groups) {
+      const present = new Set(offers.map(({ group }) => group))
+      for (const group of this.#groups.keys()) if (!present.has(group)) this.#groups.delete(group)
+    }
+    this.#names = new Set([...this.#groups].flatMap(([group, models]) => [group, ...models]))
+    const modelLists = new Set(members.map(({ models }) => models.join('\n')))
+    this.#offersChoice = this.#groups.size > 1 || modelLists.size > 1
   }
 
   #remove(backend: Backend): void {

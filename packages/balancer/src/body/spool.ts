@@ -47,11 +47,16 @@ export class SpoolMemory {
   }
 }
 
+export interface SpoolWatcher {
+  /** Must not keep the chunk. */
+  update(chunk: Buffer): void
+}
+
 /** A request body that can be read any number of times: its beginning in memory, the rest in a file. */
 export class Spool {
   readonly #memory: SpoolMemory
   readonly #dir: string
-  readonly #onChunk: ((chunk: Buffer) => void) | undefined
+  readonly #watchers: readonly SpoolWatcher[]
   readonly #chunks: Buffer[] = []
   #memoryBytes = 0
   #fileBytes = 0
@@ -60,11 +65,11 @@ export class Spool {
   #pending: Buffer[] = []
   #disposed = false
 
-  /** `onChunk` sees the body pass by. */
-  constructor(memory: SpoolMemory, dir: string, onChunk?: (chunk: Buffer) => void) {
+  /** `watchers` see the body pass by. */
+  constructor(memory: SpoolMemory, dir: string, watchers: readonly SpoolWatcher[] = []) {
     this.#memory = memory
     this.#dir = dir
-    this.#onChunk = onChunk
+    this.#watchers = watchers
   }
 
   get size(): number {
@@ -77,7 +82,7 @@ export class Spool {
 
   /** Keeps the chunk. A promise means: send no more until it is done; it rejects when the disk refuses. */
   write(chunk: Buffer): Promise<void> | undefined {
-    this.#onChunk?.(chunk)
+    for (const watcher of this.#watchers) watcher.update(chunk)
     if (!this.#file && this.#memory.take(this.#memoryBytes, chunk.length)) {
       this.#memoryBytes += chunk.length
       this.#chunks.push(chunk)

@@ -12,6 +12,7 @@ import type { Departure } from '../departure.js'
 import type { HealthMonitor } from '../health/monitor.js'
 import type { BalancerMetrics, RetryReason } from '../metrics/balancer-metrics.js'
 import type { Lease, Scheduler } from '../queue/scheduler.js'
+import type { ModelRouter } from '../routing/model-router.js'
 import { forwardedRequestHeaders } from '../server/headers.js'
 import { hasBody } from '../server/respond.js'
 import type { UpstreamRequest } from '../upstream/connections.js'
@@ -33,6 +34,7 @@ export interface ProxyContext {
   deaths: DeathLog
   spoolMemory: SpoolMemory
   spoolDir: string
+  router: ModelRouter
   /** Undefined when answers are not kept. */
   answers: AnswerStore | undefined
   log: Logger
@@ -46,6 +48,7 @@ export interface Call {
   path: string
   /** Unit of fairness in the queue. */
   client: string
+  /** Named by the head; else filled in when the body has named it. */
   group: string | undefined
   /** Costs the instance nothing: it takes no slot and never waits. */
   light: boolean
@@ -77,12 +80,18 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
   if (!call.light) scheduler.admit(call.group)
   if (call.expectsContinue) response.writeContinue()
   const digest = call.light || !context.answers ? undefined : new BodyDigest(request.headers['content-type'])
-  const spool = new Spool(spoolMemory, spoolDir, digest && ((chunk) => digest.update(chunk)))
+  const field = call.light || call.group !== undefined ? undefined : context.router.fieldOf(request)
+  const watchers = [digest, field].filter((watcher) => watcher !== undefined)
+  const spool = new Spool(spoolMemory, spoolDir, watchers)
   try {
     if (hasBody(request)) {
       const timeoutMs = config.timeouts.body
       await receiveBody(request, spool, { maxBytes: config.maxBodySize, timeoutMs, clock, departure })
       call.trace.requestBytes = spool.size
+    }
+    if (field?.value !== undefined) {
+      call.group = context.router.resolve(field.value)
+      scheduler.admit(call.group)
     }
     if (digest && context.answers) await deliverOnce(context, context.answers, call, spool, digest)
     else await deliver(context, call, spool)

@@ -20,8 +20,6 @@ export interface HandlerContext extends ProxyContext {
   /** The dashboard's file for a path; throws AsrError not_found. */
   dashboardFile: (pathname: string) => Reply
   members: () => readonly Backend[]
-  /** The group that the request names; throws AsrError model_not_found. */
-  groupOf: (request: IncomingMessage) => string | undefined
   keys: KeyRing
   admin: AdminDesk
   startedAtSeconds: number
@@ -92,7 +90,7 @@ async function handle(
     const { path } = target
     const client = clientKey(request)
     const call = { request, response, requestId, path, client, expectsContinue, departure, trace }
-    await proxyRequest(context, { ...call, group: context.groupOf(request), light })
+    await proxyRequest(context, { ...call, group: context.router.byHeader(request), light })
   } catch (thrown) {
     const error = toAsrError(thrown)
     if (error.code === 'client_closed') {

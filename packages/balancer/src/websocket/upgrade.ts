@@ -105,7 +105,8 @@ export class Upgrades {
     const target = parseTarget(request.url ?? '')
     if (target?.pathname !== path) throw new AsrError('not_found', 'There is no WebSocket on this path.')
     if (this.#closing) throw draining()
-    const group = this.#context.groupOf(request)
+    const { router } = this.#context
+    const group = router.byHeader(request) ?? router.byQuery(target.path)
     scheduler.admit(group)
     prepare(request, requestId, target.path)
     const departure = new Departure()

@@ -1,10 +1,12 @@
 import type { BalancerStats, ClusterStatus } from '@asr-cluster/protocol'
 import type { ClusterConfig } from '../config/schema.js'
-import { planInstances } from '../instance/plan-instances.js'
+import { planInstances, servedGroup } from '../instance/plan-instances.js'
 import type { InstanceSpec, Machine } from '../instance/plan-instances.js'
 import { createStartGate } from '../instance/start-gate.js'
 import type { StateChange } from '../process/managed-process.js'
 import { version } from '../version.js'
+import { createAdminDesk } from './admin-desk.js'
+import type { AdminDesk } from './admin-desk.js'
 import { createBalancerSet } from './balancer-set.js'
 import type { BalancerSet } from './balancer-set.js'
 import type { ClusterOptions } from './cluster-options.js'
@@ -24,6 +26,7 @@ export interface Cluster {
   readonly port: number
   readonly balancers: BalancerSet
   readonly metrics: SupervisorMetrics
+  readonly admin: AdminDesk
   config(): ClusterConfig
   /** What counts from now on; processes that run are not touched but for time limits. */
   setConfig(config: ClusterConfig): void
@@ -59,6 +62,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   let config = options.config
   const logs = createLogSet(config.supervisor.logs, clock, bus)
   const metrics = createSupervisorMetrics()
+  const admin = createAdminDesk(() => config.auth.adminKeys, clock)
   const gate = createStartGate(clock)
   const startedAt = clock.now()
   const counts = new Map<string, number>()
@@ -83,6 +87,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     random,
     logs,
     user,
+    admin,
     onNeedsMembers: sendMembers,
     until,
     onForgotten: (id) => metrics.forget(id),
@@ -148,7 +153,8 @@ export function createCluster(options: ClusterOptions): Cluster {
 
   function sendMembers(): void {
     const members = [...instances.values()].flatMap((instance) => instance.member() ?? [])
-    balancers.tellAll({ type: 'members', members })
+    const groups = [...instances.values()].map((instance) => instance.spec()).map(servedGroup)
+    balancers.tellAll({ type: 'members', members, groups })
   }
 
   /** A drain is over when every balancer, knowing of it, has nothing in flight there. */
@@ -201,6 +207,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     port: options.socket.port,
     balancers,
     metrics,
+    admin,
     config: () => config,
     setConfig(next) {
       config = next

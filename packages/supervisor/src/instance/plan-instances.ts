@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import type { ServedGroup } from '@asr-cluster/protocol'
 import type { ClusterConfig, GroupConfig } from '../config/schema.js'
 import { placeGpu } from '../gpu/place-gpu.js'
 import type { Gpu } from '../gpu/gpu.js'
@@ -128,4 +129,8 @@ export function modelNames(spec: InstanceSpec, reported: string | null): string[
   // A foreign server has its own model, and what our default is called must not name it. No folder: clients see the names.
   const own = spec.command === null ? [basename(spec.model)] : []
   return [...new Set([...(reported === null ? [] : [reported]), ...own, spec.group, ...spec.aliases])]
+}
+
+export function servedGroup(spec: InstanceSpec): ServedGroup {
+  return { group: spec.group, models: modelNames(spec, null) }
 }
