@@ -27,7 +27,7 @@ export const errorCatalogue = {
   },
   admin_disabled: {
     status: 403,
-    help: 'Set auth.adminKeys or auth.adminKeysFile in the configuration, then `asr-cluster reload`.',
+    help: 'Set auth.adminKeys in the configuration, then `asr-cluster reload`.',
   },
   not_found: { status: 404, help: 'See docs/api.md for the routes.' },
   model_not_found: { status: 404, help: 'GET /v1/models lists the models served.' },

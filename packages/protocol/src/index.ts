@@ -1,3 +1,4 @@
+export * from './admin.js'
 export * from './api-keys.js'
 export * from './balancer-config.js'
 export * from './errors.js'

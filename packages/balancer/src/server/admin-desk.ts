@@ -132,18 +132,27 @@ function queryOf(query: URLSearchParams): object {
 }
 
 async function readJson(request: IncomingMessage): Promise<object> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > largestBodyBytes) throw new AsrError('file_too_large', 'The request is too large.')
-    chunks.push(chunk)
-  }
+  const text = await readText(request)
   try {
-    const body: unknown = JSON.parse(Buffer.concat(chunks).toString() || '{}')
+    const body: unknown = JSON.parse(text || '{}')
     if (typeof body === 'object' && body !== null) return body
   } catch {
     // Said below.
   }
   throw new AsrError('invalid_request', 'The body is not a JSON object.')
+}
+
+/** Not by iteration, which destroys a request that is too large together with the connection for the answer. */
+function readText(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= largestBodyBytes) chunks.push(chunk)
+      else reject(new AsrError('file_too_large', 'The request is too large.'))
+    })
+    request.on('end', () => resolve(Buffer.concat(chunks).toString()))
+    request.on('close', () => reject(new AsrError('client_closed', 'The client closed the connection.')))
+  })
 }

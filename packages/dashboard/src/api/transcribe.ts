@@ -1,5 +1,6 @@
 import { readEvents } from '../data/event-stream.js'
 import { authorization } from './api-key.js'
+import { chunksOf } from './chunks-of.js'
 
 export interface Segment {
   start: number
@@ -64,18 +65,4 @@ export async function transcribe(
 async function refusalOf(response: Response): Promise<string> {
   const body = (await response.json().catch(() => null)) as { error?: { message?: string } } | null
   return body?.error?.message ?? `The server answers ${response.status}.`
-}
-
-/** Not every browser can iterate over a stream. */
-async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      yield value
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined)
-  }
 }

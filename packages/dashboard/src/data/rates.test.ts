@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { parseExposition } from './exposition.js'
+import { parseMetrics } from '@asr-cluster/protocol/metrics'
 import { ratesBetween, type Scrape } from './rates.js'
 
 function scrape(atMs: number, lines: readonly string[]): Scrape {
-  return { atMs, samples: parseExposition(lines.join('\n')) }
+  return { atMs, metrics: parseMetrics(lines.join('\n')) }
 }
 
 test('counts work between two scrapes, and nothing else', () => {

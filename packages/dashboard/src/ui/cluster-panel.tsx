@@ -1,9 +1,10 @@
 import type { LiveStatus } from '@asr-cluster/protocol'
 import { instanceViews } from '../data/instances.js'
 import { InstanceCard } from './instance-card.js'
+import type { Admin } from './use-admin.js'
 
 /** The queue and, behind it, the instances. */
-export function ClusterPanel({ status }: { status: LiveStatus }) {
+export function ClusterPanel({ status, admin }: { status: LiveStatus; admin: Admin }) {
   const { queueDepth, queueMax, inFlight, policy } = status.balancer
   const instances = instanceViews(status)
   return (
@@ -26,7 +27,7 @@ export function ClusterPanel({ status }: { status: LiveStatus }) {
         ) : (
           <ul class="instances" aria-label="Instances">
             {instances.map((instance) => (
-              <InstanceCard key={instance.id} instance={instance} />
+              <InstanceCard key={instance.id} instance={instance} admin={admin} />
             ))}
           </ul>
         )}

@@ -1,11 +1,13 @@
 import { formatDuration } from '../data/format.js'
 import type { InstanceView } from '../data/instances.js'
+import { InstanceButtons } from './instance-buttons.js'
+import type { Admin } from './use-admin.js'
 
 const signs = { good: '●', busy: '◐', bad: '▲', off: '○' } as const
 /** More than fit in a row are shown as a figure only. */
 const mostDots = 24
 
-export function InstanceCard({ instance }: { instance: InstanceView }) {
+export function InstanceCard({ instance, admin }: { instance: InstanceView; admin: Admin }) {
   const { id, state, mood, note, slots, inFlight, facts, restarts, uptimeSeconds } = instance
   return (
     <li class={`card instance ${mood}`} data-instance={id} data-state={state}>
@@ -46,6 +48,7 @@ export function InstanceCard({ instance }: { instance: InstanceView }) {
           </div>
         )}
       </dl>
+      <InstanceButtons instance={instance} admin={admin} />
       <LastDeath instance={instance} />
     </li>
   )

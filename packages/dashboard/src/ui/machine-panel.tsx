@@ -1,4 +1,4 @@
-import type { Sample } from '../data/exposition.js'
+import type { Metrics, Sample } from '@asr-cluster/protocol/metrics'
 import { formatBytes } from '../data/format.js'
 
 interface Bar {
@@ -8,8 +8,8 @@ interface Bar {
 }
 
 /** CPU and GPUs, where the supervisor measures them. */
-export function MachinePanel({ samples }: { samples: readonly Sample[] }) {
-  const bars = barsOf(samples)
+export function MachinePanel({ metrics }: { metrics: Metrics }) {
+  const bars = barsOf(metrics)
   if (bars.length === 0) return null
   return (
     <section aria-labelledby="machine">
@@ -37,8 +37,8 @@ export function MachinePanel({ samples }: { samples: readonly Sample[] }) {
   )
 }
 
-function barsOf(samples: readonly Sample[]): Bar[] {
-  const all = (name: string): Sample[] => samples.filter((sample) => sample.name === name)
+function barsOf(metrics: Metrics): Bar[] {
+  const all = (name: string): readonly Sample[] => metrics.get(name) ?? []
   const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`
   const cpu = all('asr_cpu_utilization_ratio').map(({ value }) => ({
     name: 'CPU',

@@ -1,7 +1,7 @@
 import type { LiveStatus } from '@asr-cluster/protocol'
 import { useRef, useState } from 'preact/hooks'
 import { get, KeyNeededError } from '../api/get.js'
-import { parseExposition, type Sample } from '../data/exposition.js'
+import { parseMetrics, type Metrics } from '@asr-cluster/protocol/metrics'
 import { ratesBetween, type Rates, type Scrape } from '../data/rates.js'
 import { usePolling } from './use-polling.js'
 
@@ -15,7 +15,7 @@ export interface ClusterView {
   status: LiveStatus | null
   /** Of the last five minutes, oldest first. */
   history: readonly Rates[]
-  samples: readonly Sample[]
+  metrics: Metrics
   connection: 'connecting' | 'live' | 'lost' | 'key-needed'
 }
 
@@ -24,7 +24,7 @@ export function useCluster(): ClusterView {
   const [status, setStatus] = useState<LiveStatus | null>(null)
   const [connection, setConnection] = useState<ClusterView['connection']>('connecting')
   const [history, setHistory] = useState<readonly Rates[]>([])
-  const [samples, setSamples] = useState<readonly Sample[]>([])
+  const [metrics, setMetrics] = useState<Metrics>(new Map())
   const scrapes = useRef<Scrape[]>([])
 
   usePolling(async () => {
@@ -40,11 +40,11 @@ export function useCluster(): ClusterView {
   usePolling(async () => {
     try {
       const response = await get('/metrics')
-      const scrape = { atMs: Date.now(), samples: parseExposition(await response.text()) }
+      const scrape = { atMs: Date.now(), metrics: parseMetrics(await response.text()) }
       const base =
         scrapes.current.findLast(({ atMs }) => atMs <= scrape.atMs - windowMs) ?? scrapes.current[0]
       scrapes.current = [...scrapes.current, scrape].filter(({ atMs }) => atMs > scrape.atMs - 2 * windowMs)
-      setSamples(scrape.samples)
+      setMetrics(scrape.metrics)
       if (base) {
         const rates = ratesBetween(base, scrape)
         setHistory((last) => [...last, rates].filter(({ atMs }) => atMs > scrape.atMs - historyMs))
@@ -54,5 +54,5 @@ export function useCluster(): ClusterView {
     }
   }, metricsIntervalMs)
 
-  return { status, history, samples, connection }
+  return { status, history, metrics, connection }
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { ClusterStatus } from '@asr-cluster/protocol'
 import { formatStatus } from './format-status.js'
-import { formatDuration } from './table.js'
+import { formatDuration } from '@asr-cluster/tools/common'
 
 const status: ClusterStatus = {
   supervisor: { pid: 10, version: '0.1.0', uptimeSeconds: 7_500 },

@@ -1,5 +1,5 @@
 import type { ClusterStatus } from '@asr-cluster/protocol'
-import { formatDuration, formatTable } from './table.js'
+import { formatDuration, formatTable } from '@asr-cluster/tools/common'
 
 /** The tables of `asr-cluster status`. */
 export function formatStatus({ supervisor, balancer, instances }: ClusterStatus): string[] {

@@ -36,11 +36,7 @@ export function createAdminDesk(keyHashes: () => readonly string[], clock: Clock
     return matches.length > 0 ? 'accepted' : 'wrong-key'
   }
 
-  async function answer(
-    source: object,
-    { exchange, keyHash, request }: AdminAsk,
-    send: Send,
-  ): Promise<void> {
+  async function answer(source: object, { exchange, keyHash, request }: AdminAsk, send: Send): Promise<void> {
     const verdict = judge(keyHash)
     const say = (lines: unknown[], end: boolean): void =>
       send({ type: 'admin-answer', exchange, verdict, lines, end })

@@ -6,6 +6,7 @@ import { createManagedProcess } from '../process/managed-process.js'
 import type { ManagedProcess, StateChange } from '../process/managed-process.js'
 import type { RunAs, Spawner } from '../process/spawner.js'
 import type { Clock } from '../world/clock.js'
+import type { AdminDesk } from './admin-desk.js'
 import type { LogSet } from './log-set.js'
 import { machineSettings } from './machine-settings.js'
 
@@ -20,6 +21,7 @@ export interface BalancerSetOptions {
   random: () => number
   logs: LogSet
   user: RunAs | null
+  admin: AdminDesk
   onChange: (change: StateChange) => void
   /** Stats or a drain's end arrived. */
   onNews: () => void
@@ -124,6 +126,7 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
   function onChange(member: Member, change: StateChange): void {
     if (change.to !== 'ready' && change.to !== 'draining') member.stats = null
     if (change.to === 'starting') member.hasDrained = false
+    if (change.to !== 'ready' && change.to !== 'draining') options.admin.forget(member)
     // Without names of their own the end of a former balancer would look like the end of the present one.
     const id = member === current ? change.id : `${change.id}-${member === next ? 'next' : 'previous'}`
     options.onChange({ ...change, id })
@@ -133,6 +136,10 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
   }
 
   function onMessage(member: Member, message: BalancerMessage): void {
+    if (message.type === 'admin' || message.type === 'admin-gone') {
+      options.admin.onMessage(member, message, (answer) => member.process.send(answer))
+      return
+    }
     if (message.type === 'stats') member.stats = message
     if (message.type === 'api-keys-taken') member.keysRevision = message.revision
     if (message.type === 'drained') {

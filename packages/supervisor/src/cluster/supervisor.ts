@@ -119,6 +119,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       closing: closing.signal,
     })
     const server = await serveControl(socketPath, api)
+    cluster.admin.serve(api)
     const files = openFileLimit()
     const needed = openFilesNeeded(config.balancer.queue.max)
     if (files !== null && files < needed) {

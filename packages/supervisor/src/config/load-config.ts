@@ -48,7 +48,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const withFlags = applyOverrides(config, options.overrides ?? {})
   const folders = [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot]
   const place = { folders, env: options.env ?? process.env, label }
-  const auth = readApiKeys(withFlags.auth, file === null ? options.cwd : dirname(file), label)
+  const auth = readKeys(withFlags.auth, file === null ? options.cwd : dirname(file), label)
   return {
     config: {
       ...withFlags,
@@ -98,20 +98,33 @@ function applyOverrides(config: ClusterConfig, overrides: ConfigOverrides): Clus
   }
 }
 
-/** With the keys of the file among the others. A file without keys is an error: it would let everybody in. */
-function readApiKeys(auth: ClusterConfig['auth'], folder: string, label: string): ClusterConfig['auth'] {
-  if (auth.apiKeysFile === undefined) return auth
-  const apiKeysFile = resolve(folder, auth.apiKeysFile)
+/** With the keys of the files among the others. */
+function readKeys(auth: ClusterConfig['auth'], folder: string, label: string): ClusterConfig['auth'] {
+  const withFile = (keys: string[], file: string | undefined, setting: string): string[] =>
+    file === undefined ? keys : [...new Set([...keys, ...readKeysFile(file, setting, label)])]
+  const paths = {
+    ...(auth.apiKeysFile === undefined ? {} : { apiKeysFile: resolve(folder, auth.apiKeysFile) }),
+    ...(auth.adminKeysFile === undefined ? {} : { adminKeysFile: resolve(folder, auth.adminKeysFile) }),
+  }
+  return {
+    ...paths,
+    apiKeys: withFile(auth.apiKeys, paths.apiKeysFile, 'apiKeysFile'),
+    adminKeys: withFile(auth.adminKeys, paths.adminKeysFile, 'adminKeysFile'),
+  }
+}
+
+/** A file without keys is an error: of API keys it would let everybody in. */
+function readKeysFile(path: string, setting: string, label: string): string[] {
   let reason = 'holds no key'
   try {
-    const keys = parseApiKeysFile(readFileSync(apiKeysFile, 'utf8'))
-    if (keys.length > 0) return { apiKeys: [...new Set([...auth.apiKeys, ...keys])], apiKeysFile }
+    const keys = parseApiKeysFile(readFileSync(path, 'utf8'))
+    if (keys.length > 0) return keys
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     reason = code === undefined ? message : `cannot be read: ${code}`
   }
   throw new ConfigError(label, [
-    { line: null, column: null, message: `\`auth.apiKeysFile\`: ${apiKeysFile} ${reason}` },
+    { line: null, column: null, message: `\`auth.${setting}\`: ${path} ${reason}` },
   ])
 }
 

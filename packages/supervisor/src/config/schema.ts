@@ -159,7 +159,11 @@ export const authConfigSchema = z.strictObject({
     .describe(
       'Keys that may scale, start, stop and restart instances and read the logs in the dashboard; none for nobody.',
     ),
-  adminKeysFile: z.string().min(1).optional().describe('More admin keys, one a line; read again on `reload`.'),
+  adminKeysFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('More admin keys, one a line; read again on `reload`.'),
 })
 
 export const clusterConfigSchema = z.strictObject({

@@ -40,6 +40,8 @@ export function toInput({
     auth: {
       apiKeys: auth.apiKeys,
       ...(auth.apiKeysFile === undefined ? {} : { apiKeysFile: auth.apiKeysFile }),
+      adminKeys: auth.adminKeys,
+      ...(auth.adminKeysFile === undefined ? {} : { adminKeysFile: auth.adminKeysFile }),
     },
   }
 }

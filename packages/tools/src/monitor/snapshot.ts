@@ -1,5 +1,5 @@
 import { liveStatusSchema, type ClusterStatus, type LiveStatus } from '@asr-cluster/protocol'
-import { parseMetrics, type Metrics } from '../metrics/parse-metrics.js'
+import { parseMetrics, type Metrics } from '@asr-cluster/protocol/metrics'
 
 /** What was read of a cluster at one time. */
 export interface Snapshot {

@@ -1,6 +1,6 @@
 import type { ClusterStatus, LiveStatus } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
-import { parseMetrics } from '../metrics/parse-metrics.js'
+import { parseMetrics } from '@asr-cluster/protocol/metrics'
 import { trimWindow } from './monitor.js'
 import { bar, render } from './render.js'
 import type { Snapshot } from './snapshot.js'

@@ -1,6 +1,4 @@
-import { bucketQuantile, growthOf } from '../metrics/growth.js'
-import type { Metrics, Sample } from '../metrics/parse-metrics.js'
-import { sumOf } from '../metrics/parse-metrics.js'
+import { bucketQuantile, growthOf, sumOf, type Metrics, type Sample } from '@asr-cluster/protocol/metrics'
 import type { Snapshot } from './snapshot.js'
 
 /** Rates are of the time between two snapshots; null where there is nothing to say. */

@@ -1,4 +1,4 @@
-import { parseMetrics, sumOf, type Metrics } from '../metrics/parse-metrics.js'
+import { parseMetrics, sumOf, type Metrics } from '@asr-cluster/protocol/metrics'
 import { expectThat } from './check.js'
 import { get, type Target } from './http.js'
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClusterStatus } from '@asr-cluster/protocol'
-import type { Metrics } from '../metrics/parse-metrics.js'
+import type { Metrics } from '@asr-cluster/protocol/metrics'
 import { check, type CheckResult } from './check.js'
 import { checkBalancing, reachable, type Reachable } from './check-balancing.js'
 import { instancesUp, judgeMetrics, readMetrics } from './check-metrics.js'

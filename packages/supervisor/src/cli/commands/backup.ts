@@ -50,7 +50,7 @@ export const backupCommand: Command<BackupArgs> = {
             file === null
               ? { name: 'asr-cluster.yaml', text: stringify(toInput(config)) }
               : { name: basename(file), text: await readFile(file, 'utf8') },
-          files: filesOf(file, config.auth.apiKeysFile),
+          files: filesOf(file, [config.auth.apiKeysFile, config.auth.adminKeysFile]),
           models: [...groupsOf].map(([dir, groups]) => ({ dir, groups, pulled: pulledFrom(dir) })),
         },
         (dir) => liveLine.show(`checksums of ${dir}`),
@@ -72,12 +72,14 @@ export const backupCommand: Command<BackupArgs> = {
 /** A key file elsewhere on the machine is not carried along: it belongs to somebody else. */
 function filesOf(
   configFile: string | null,
-  apiKeysFile: string | undefined,
+  keyFiles: readonly (string | undefined)[],
 ): { path: string; text: string }[] {
-  if (configFile === null || apiKeysFile === undefined) return []
-  const path = relative(dirname(configFile), apiKeysFile)
-  if (path.startsWith('..') || isAbsolute(path)) return []
-  return [{ path, text: readFileSync(apiKeysFile, 'utf8') }]
+  if (configFile === null) return []
+  return keyFiles.flatMap((file) => {
+    const path = file === undefined ? '..' : relative(dirname(configFile), file)
+    if (file === undefined || path.startsWith('..') || isAbsolute(path)) return []
+    return [{ path, text: readFileSync(file, 'utf8') }]
+  })
 }
 
 function pulledFrom(dir: string): { model: string; revision: string; commit: string | null } | null {

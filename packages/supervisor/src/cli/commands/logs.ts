@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs'
+import { formatLogText } from '@asr-cluster/protocol/log-text'
 import { loadConfig } from '../../config/load-config.js'
 import { NotRunningError } from '../../control/find-cluster.js'
 import { listLogs, readMergedTail } from '../../logs/read-tail.js'
@@ -7,7 +8,6 @@ import { connectToCluster, withPort } from '../client-options.js'
 import type { PortArgs } from '../client-options.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
-import { formatLogText } from '../format-log-line.js'
 import { styled } from '../output.js'
 
 interface LogsArgs extends PortArgs {

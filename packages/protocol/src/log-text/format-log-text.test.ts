@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { formatLogText } from './format-log-line.js'
+import { formatLogText } from './format-log-text.js'
 
 it.each([
   ['{"level":30,"time":1,"pid":2,"msg":"ready","slots":4,"model":"demo"}', 'ready slots=4 model=demo'],

@@ -1,0 +1,1 @@
+export { formatLogText } from './format-log-text.js'
