@@ -11,16 +11,16 @@ import { GraphBuilder, type LinearFormat } from './graph-builder.js'
 import { withFileLock } from './file-lock.js'
 
 /** Raise it whenever the compiler writes something else for the same input. */
-const compilerVersion = 1
+const compilerVersion = 2
 
 export const quantizations = ['none', 'int8', 'int4'] as const
 export type Quantization = (typeof quantizations)[number]
 
 const formats: Record<Quantization, { encoder: LinearFormat; decoder: LinearFormat; head: LinearFormat }> = {
   none: { encoder: 'float32', decoder: 'float32', head: 'float32' },
-  int8: { encoder: 8, decoder: 8, head: 8 },
+  int8: { encoder: 'int8', decoder: 'int8', head: 'int8' },
   // The encoder is a small part of the work and sensitive; the head shares its rows with the embedding.
-  int4: { encoder: 8, decoder: 4, head: 8 },
+  int4: { encoder: 'int8', decoder: 'int4', head: 'int8' },
 }
 
 export interface CompiledModel {

@@ -11,7 +11,7 @@ export const maxSequenceTokens = 16_384
  * added to the scores; `last [batch, 1]`, the index of the token whose successor is wanted; per layer `past_k.i` and
  * `past_v.i [batch, kvHeads, past, headDim]`.
  * Outputs: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`, and only the new slices of the cache,
- * `new_k` and `new_v [layers, batch, kvHeads, tokens, headDim]`: the binding copies every output, so the cache
+ * `new_k` and `new_v [layers · batch, kvHeads, tokens, headDim]`: the binding copies every output, so the cache
  * itself never is one. For the same reason past and new are never concatenated: scores are computed apart.
  */
 export async function buildDecoder(
@@ -32,6 +32,17 @@ export async function buildDecoder(
       epsilon: text.rmsEps,
     })
 
+  /** `sum = x + added`, and its norm. */
+  const addAndNorm = async (x: string, added: string, name: string) => {
+    const [normed, , , sum] = graph.nodes(
+      'SkipSimplifiedLayerNormalization',
+      [x, added, await graph.weight(name, [hidden])],
+      { epsilon: text.rmsEps },
+      4,
+    ) as [string, string, string, string]
+    return { normed, sum }
+  }
+
   let x = graph.input('embeds', 'float', ['batch', 'tokens', hidden])
   const positions = graph.input('positions', 'int64', ['batch', 'tokens'])
   const mask = graph.input('mask', 'float', ['batch', 1, 1, 'tokens', 'all'])
@@ -40,13 +51,18 @@ export async function buildDecoder(
   const rotary = { cos: graph.floats(...cos), sin: graph.floats(...sin) }
   const tokens = graph.node('Slice', [graph.node('Shape', [positions]), graph.ints(1), graph.ints(2)])
 
+  /** What the last layer adds to x. */
+  let added = ''
   const newKeys: string[] = []
   const newValues: string[] = []
   for (let layer = 0; layer < text.layers; layer++) {
     const prefix = `thinker.model.layers.${layer}`
     const pastK = graph.input(`past_k.${layer}`, 'float', cacheDims)
     const pastV = graph.input(`past_v.${layer}`, 'float', cacheDims)
-    const normed = await rmsNorm(x, `${prefix}.input_layernorm.weight`, hidden)
+    const inputNorm = `${prefix}.input_layernorm.weight`
+    const { normed, sum } = added
+      ? await addAndNorm(x, added, inputNorm)
+      : { normed: await rmsNorm(x, inputNorm, hidden), sum: x }
     const projected = await linear(
       normed,
       [
@@ -71,8 +87,8 @@ export async function buildDecoder(
     const q = await rotated(rawQ, 'q_norm', heads)
     const k = await rotated(rawK, 'k_norm', kvHeads)
     const v = graph.transpose(graph.reshape(rawV, 0, 0, kvHeads, headDim), 0, 2, 1, 3)
-    newKeys.push(graph.node('Unsqueeze', [k, graph.ints(0)]))
-    newValues.push(graph.node('Unsqueeze', [v, graph.ints(0)]))
+    newKeys.push(k)
+    newValues.push(v)
 
     // The query heads that share a key head stand as rows of one matrix, so keys are never repeated.
     const grouped = graph.reshape(q, 0, kvHeads, -1, headDim)
@@ -111,11 +127,9 @@ export async function buildDecoder(
       [{ name: `${prefix}.self_attn.o_proj.weight`, rows: hidden }],
       heads * headDim,
     )
-    x = graph.node('Add', [x, output])
-
-    const h = await rmsNorm(x, `${prefix}.post_attention_layernorm.weight`, hidden)
+    const mlp = await addAndNorm(sum, output, `${prefix}.post_attention_layernorm.weight`)
     const gateUp = await linear(
-      h,
+      mlp.normed,
       [
         { name: `${prefix}.mlp.gate_proj.weight`, rows: text.ffn },
         { name: `${prefix}.mlp.up_proj.weight`, rows: text.ffn },
@@ -127,14 +141,12 @@ export async function buildDecoder(
       string,
     ]
     const activated = graph.node('Mul', [graph.node('QuickGelu', [gate], { alpha: 1 }), up])
-    x = graph.node('Add', [
-      x,
-      await linear(activated, [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }], text.ffn),
-    ])
+    x = mlp.sum
+    added = await linear(activated, [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }], text.ffn)
   }
 
-  const picked = graph.node('GatherND', [x, last], { batch_dims: 1n }) // [batch, hidden]
-  const normed = await rmsNorm(picked, 'thinker.model.norm.weight', hidden)
+  const picked = (value: string) => graph.node('GatherND', [value, last], { batch_dims: 1n }) // [batch, hidden]
+  const { normed } = await addAndNorm(picked(x), picked(added), 'thinker.model.norm.weight')
   const head = checkpoint.has('thinker.lm_head.weight')
     ? 'thinker.lm_head.weight'
     : 'thinker.model.embed_tokens.weight'
@@ -144,12 +156,12 @@ export async function buildDecoder(
     format: headFormat,
   })
   const token = graph.node('ArgMax', [logits], { axis: -1n, keepdims: 0n })
-  const best = graph.node('ReduceMax', [logits, graph.ints(-1)], { keepdims: 0n })
-  const total = graph.node('ReduceLogSumExp', [logits, graph.ints(-1)], { keepdims: 0n })
+  const probabilities = graph.node('Softmax', [logits], { axis: -1n })
+  const best = graph.node('ReduceMax', [probabilities, graph.ints(-1)], { keepdims: 0n })
   graph.output(token, 'token', 'int64', ['batch'])
-  graph.output(graph.node('Sub', [best, total]), 'logprob', 'float', ['batch'])
+  graph.output(graph.node('Log', [best]), 'logprob', 'float', ['batch'])
   graph.output(logits, 'logits', 'float', ['batch', text.vocab])
-  const sliceDims = [text.layers, 'batch', kvHeads, 'tokens', headDim]
+  const sliceDims = ['slices', kvHeads, 'tokens', headDim]
   graph.output(graph.node('Concat', newKeys, { axis: 0n }), 'new_k', 'float', sliceDims)
   graph.output(graph.node('Concat', newValues, { axis: 0n }), 'new_v', 'float', sliceDims)
 }

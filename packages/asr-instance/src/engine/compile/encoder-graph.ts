@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../checkpoint/model-config.js'
+import { addConvolution, convolvedSize, type ImageSize } from './convolution.js'
 import type { GraphBuilder, LinearFormat } from './graph-builder.js'
 
 /** Mel frames of one chunk, and the tokens that the three stride-2 convolutions leave of them. */
@@ -37,20 +38,22 @@ export async function buildEncoder(
   const tokenIndex = graph.input('token_index', 'int64', ['windows', 'tokens'])
   const mask = graph.input('mask', 'float', ['windows', 1, 1, 'tokens'])
 
-  let x = mel
+  let x = graph.reshape(mel, -1, audio.melBins, chunkFrames, 1)
+  let size: ImageSize = { height: audio.melBins, width: chunkFrames }
   for (const [layer, inChannels] of [1, audio.convChannels, audio.convChannels].entries()) {
-    const name = `${tower}.conv2d${layer + 1}`
-    const kernel = await graph.weight(`${name}.weight`, [audio.convChannels, inChannels, 3, 3])
-    const bias = await graph.weight(`${name}.bias`, [audio.convChannels])
-    x = graph.node('Conv', [x, kernel, bias], {
-      kernel_shape: [3n, 3n],
-      strides: [2n, 2n],
-      pads: [1n, 1n, 1n, 1n],
-    })
-    x = graph.node('Gelu', [x])
+    const convolution = {
+      name: `${tower}.conv2d${layer + 1}`,
+      ...size,
+      inChannels,
+      outChannels: audio.convChannels,
+      // One channel is little work, and its sound is the most worth keeping exact.
+      quantize: format !== 'float32' && inChannels > 1,
+    }
+    x = graph.node('Gelu', [await addConvolution(graph, x, convolution)])
+    size = convolvedSize(size)
   }
-  const bands = Math.ceil(audio.melBins / 8)
-  x = graph.transpose(x, 0, 3, 1, 2)
+  const bands = size.height
+  x = graph.transpose(x, 0, 2, 3, 1)
   x = graph.reshape(x, -1, chunkTokens, audio.convChannels * bands)
   x = await linear(x, `${tower}.conv_out`, d, audio.convChannels * bands, false)
   x = graph.node('Add', [x, graph.floats(sinusoidalPositions(chunkTokens, d), [chunkTokens, d])])

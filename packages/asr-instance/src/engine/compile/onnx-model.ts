@@ -4,7 +4,7 @@ const { Writer } = protobuf
 type Writer = protobuf.Writer
 
 /** Element types of onnx.TensorProto.DataType that the compiler writes. */
-export const dataType = { float: 1, uint8: 2, int64: 7, bool: 9, float16: 10 } as const
+export const dataType = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const
 export type DataType = keyof typeof dataType
 
 export type Attribute = number | bigint | string | readonly bigint[]

@@ -1,27 +1,26 @@
-/** Values that share one scale; the block length of MatMulNBits. */
+/** Values that share one scale at 4 bits; the block length of MatMulNBits. */
 export const blockLength = 32
 
-export type WeightBits = 4 | 8
+const tileRows = 64
 
-export interface QuantizedRows {
-  /** `[rows, ceil(columns / 32), 32 * bits / 8]`, first value in the low nibble. */
+export interface QuantizedBlocks {
+  /** `[rows, ceil(columns / 32), 16]`, first value in the low nibble. */
   values: Uint8Array
   /** `[rows, ceil(columns / 32)]` */
   scales: Float32Array
 }
 
 /**
- * Symmetric round-to-nearest in blocks of 32 along a row, in the layout of onnxruntime's `MatMulNBits` with its
- * implied zero point (8 or 128). At 4 bits the value of largest magnitude maps to -8 exactly, as in GGML's Q4_0:
- * the whole range is used and the block's peak, which matters most, is kept.
+ * 4 bits, symmetric round-to-nearest in blocks of 32 along a row, in the layout of onnxruntime's `MatMulNBits` with its
+ * implied zero point 8. The value of largest magnitude maps to -8 exactly, as in GGML's Q4_0: the whole range is used
+ * and the block's peak, which matters most, is kept.
  */
-export function quantizeRows(rows: Float32Array, columns: number, bits: WeightBits): QuantizedRows {
+export function quantizeBlocks(rows: Float32Array, columns: number): QuantizedBlocks {
   const blocksPerRow = Math.ceil(columns / blockLength)
   const rowCount = rows.length / columns
-  const blockBytes = (blockLength * bits) / 8
+  const blockBytes = blockLength / 2
   const values = new Uint8Array(rowCount * blocksPerRow * blockBytes)
   const scales = new Float32Array(rowCount * blocksPerRow)
-  const quantizeBlock = bits === 4 ? quantizeBlock4 : quantizeBlock8
   for (let row = 0, block = 0; row < rowCount; row++) {
     for (let column = 0; column < columns; column += blockLength, block++) {
       const from = row * columns + column
@@ -32,24 +31,7 @@ export function quantizeRows(rows: Float32Array, columns: number, bits: WeightBi
   return { values, scales }
 }
 
-function quantizeBlock8(
-  source: Float32Array,
-  from: number,
-  to: number,
-  target: Uint8Array,
-  at: number,
-): number {
-  const scale = Math.fround(Math.abs(largestValue(source, from, to)) / 127)
-  const inverse = scale === 0 ? 0 : 1 / scale
-  target.fill(128, at, at + blockLength)
-  for (let i = from; i < to; i++) {
-    const quantized = Math.round((source[i] as number) * inverse)
-    target[at + i - from] = 128 + Math.max(-128, Math.min(127, quantized))
-  }
-  return scale
-}
-
-function quantizeBlock4(
+function quantizeBlock(
   source: Float32Array,
   from: number,
   to: number,
@@ -76,4 +58,49 @@ function largestValue(source: Float32Array, from: number, to: number): number {
     if (Math.abs(value) > Math.abs(largest)) largest = value
   }
   return largest
+}
+
+/**
+ * 8 bits, symmetric round-to-nearest, one scale per row of the checkpoint's matrix. Collects rows into the transposed
+ * matrix `[columns, rows]` that integer matrix products want.
+ */
+export class ColumnQuantizer {
+  readonly values: Int8Array
+  readonly scales: Float32Array
+  readonly columns: number
+  #rows = 0
+
+  constructor(rows: number, columns: number) {
+    this.values = new Int8Array(rows * columns)
+    this.scales = new Float32Array(rows)
+    this.columns = columns
+  }
+
+  /** The next rows, `[count, columns]`. */
+  append(rows: Float32Array): void {
+    const count = rows.length / this.columns
+    // A tile of rows at a time, so that writes to the transposed matrix stay close together.
+    for (let from = 0; from < count; from += tileRows) {
+      const to = Math.min(from + tileRows, count)
+      this.#appendTile(rows.subarray(from * this.columns, to * this.columns), to - from)
+    }
+  }
+
+  #appendTile(tile: Float32Array, count: number): void {
+    const columns = this.columns
+    const stride = this.scales.length
+    const inverse = new Float32Array(count)
+    for (let row = 0; row < count; row++) {
+      const scale = Math.abs(largestValue(tile, row * columns, (row + 1) * columns)) / 127
+      this.scales[this.#rows + row] = scale
+      inverse[row] = scale === 0 ? 0 : 1 / scale
+    }
+    for (let column = 0; column < columns; column++) {
+      const target = column * stride + this.#rows
+      for (let row = 0; row < count; row++) {
+        this.values[target + row] = Math.round(tile[row * columns + column]! * inverse[row]!)
+      }
+    }
+    this.#rows += count
+  }
 }

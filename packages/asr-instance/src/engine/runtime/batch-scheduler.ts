@@ -40,7 +40,7 @@ export class BatchScheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    this.#cache = new KvCache(options.model.cacheShape)
+    this.#cache = new KvCache(options.model.cacheShape, options.slots)
   }
 
   get idle(): boolean {
@@ -120,7 +120,9 @@ export class BatchScheduler {
   #join(request: PieceRequest, { cache, first, promptTokens }: PreparedRow): void {
     this.#preparing = undefined
     const row: Row = { request, tokens: [], promptTokens }
-    this.#cache.adopt(cache)
+    // A growing recording keeps its prompt for the next time.
+    if (request.stream === undefined) this.#cache.adopt(cache)
+    else this.#cache.copy(cache)
     this.#rows.push(row)
     this.#accept(this.#rows.length - 1, first, 0)
   }

@@ -16,6 +16,8 @@ export interface DecoderOutput {
 export class DecoderRunner {
   readonly #session: ort.InferenceSession
   readonly #text: ModelConfig['text']
+  /** Tensors of the cache's views as they were at the last step. */
+  #bound: { views: readonly Float32Array[]; tensors: readonly ort.Tensor[] } | undefined
 
   constructor(session: ort.InferenceSession, text: ModelConfig['text']) {
     this.#session = session
@@ -32,9 +34,9 @@ export class DecoderRunner {
     tokens: number,
     wantLogits: boolean,
   ): Promise<DecoderOutput> {
-    const { hidden, kvHeads, headDim, layers } = this.#text
+    const { hidden } = this.#text
     const rows = cache.rows
-    const span = cache.span
+    const span = cache.capacity
     const positions = new BigInt64Array(rows * tokens)
     const mask = new Float32Array(rows * tokens * (span + tokens))
     for (let row = 0, at = 0; row < rows; row++) {
@@ -52,10 +54,8 @@ export class DecoderRunner {
       mask: new ort.Tensor('float32', mask, [rows, 1, 1, tokens, span + tokens]),
       last: new ort.Tensor('int64', new BigInt64Array(rows).fill(BigInt(tokens - 1)), [rows, 1]),
     }
-    const dims = [rows, kvHeads, span, headDim]
-    for (let layer = 0; layer < layers; layer++) {
-      feeds[`past_k.${layer}`] = new ort.Tensor('float32', cache.keys(layer), dims)
-      feeds[`past_v.${layer}`] = new ort.Tensor('float32', cache.values(layer), dims)
+    for (const [index, tensor] of this.#cacheTensors(cache).entries()) {
+      feeds[`past_${index % 2 ? 'v' : 'k'}.${index >> 1}`] = tensor
     }
     const fetches = ['token', 'logprob', 'new_k', 'new_v', ...(wantLogits ? ['logits'] : [])]
     const outputs = await this.#session.run(feeds, fetches)
@@ -66,5 +66,15 @@ export class DecoderRunner {
       logprobs: Array.from(data('logprob')),
       logits: wantLogits ? data('logits') : undefined,
     }
+  }
+
+  #cacheTensors(cache: KvCache): readonly ort.Tensor[] {
+    const { kvHeads, headDim } = this.#text
+    const { views } = cache
+    if (this.#bound?.views !== views) {
+      const dims = [cache.rows, kvHeads, cache.capacity, headDim]
+      this.#bound = { views, tensors: views.map((view) => new ort.Tensor('float32', view, dims)) }
+    }
+    return this.#bound.tensors
   }
 }

@@ -21,11 +21,11 @@ function value(name: number, layer: number, head: number, token: number, i: numb
 function expectRow(cache: KvCache, row: number, name: number, length: number): void {
   expect(cache.length(row)).toBe(length)
   for (let layer = 0; layer < shape.layers; layer++) {
-    const keys = cache.keys(layer)
+    const keys = cache.views[2 * layer]!
     for (let head = 0; head < shape.kvHeads; head++)
       for (let token = 0; token < length; token++)
         for (let i = 0; i < shape.headDim; i++)
-          expect(keys[((row * shape.kvHeads + head) * cache.span + token) * shape.headDim + i]).toBe(
+          expect(keys[((row * shape.kvHeads + head) * cache.capacity + token) * shape.headDim + i]).toBe(
             value(name, layer, head, token, i),
           )
   }
@@ -40,7 +40,7 @@ function prepared(name: number, tokens: number): KvCache {
 }
 
 test('rows join, grow past the capacity, leave, and keep their own content', () => {
-  const cache = new KvCache(shape)
+  const cache = new KvCache(shape, 4)
   cache.adopt(prepared(1, 60))
   cache.adopt(prepared(2, 60))
   cache.adopt(prepared(3, 60))
@@ -49,7 +49,7 @@ test('rows join, grow past the capacity, leave, and keep their own content', () 
     cache.append(step, step, 1)
   }
   for (const row of [0, 1, 2]) expectRow(cache, row, row + 1, 130)
-  expect(cache.span % 64).toBe(0)
+  expect(cache.capacity % 64).toBe(0)
 
   cache.removeRow(0)
   expectRow(cache, 0, 3, 130)
@@ -58,5 +58,5 @@ test('rows join, grow past the capacity, leave, and keep their own content', () 
   expectRow(cache, 2, 4, 7)
   for (let row = 2; row >= 0; row--) cache.removeRow(row)
   expect(cache.rows).toBe(0)
-  expect(cache.span).toBe(0)
+  expect(cache.capacity).toBe(0)
 })

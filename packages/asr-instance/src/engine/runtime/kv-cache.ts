@@ -7,28 +7,34 @@ export type CacheShape = Pick<ModelConfig['text'], 'layers' | 'kvHeads' | 'headD
 
 /**
  * Keys and values of the rows of a batch, per layer `[rows, kvHeads, capacity, headDim]`. The active rows are always
- * the first ones, so that a view on the buffer's front is the decoder's input without a copy. Places beyond a row's
+ * the first ones, so that a view on a buffer's front is the decoder's input without a copy. Places beyond a row's
  * length hold finite values that the mask hides.
  */
 export class KvCache {
   readonly #shape: CacheShape
-  /** Keys of layer i at 2i, values at 2i + 1. */
-  #buffers: Float32Array[]
+  readonly #mostRows: number
+  /**
+   * One allocation for all layers: a large one comes from the operating system, which hands out pages only when they
+   * are touched, so room for rows that may come costs nothing.
+   */
+  #data = new Float32Array(0)
+  #views: Float32Array[] | undefined
   #lengths: number[] = []
   #rowCapacity = 0
   #tokenCapacity = 0
 
-  constructor(shape: CacheShape) {
+  /** `mostRows`: rows that are made room for once there is more than one. */
+  constructor(shape: CacheShape, mostRows = 1) {
     this.#shape = shape
-    this.#buffers = Array.from({ length: 2 * shape.layers }, () => new Float32Array(0))
+    this.#mostRows = mostRows
   }
 
   get rows(): number {
     return this.#lengths.length
   }
 
-  /** Tokens that a view of the cache spans, for the mask. */
-  get span(): number {
+  /** Tokens that a row has room for; for the mask. */
+  get capacity(): number {
     return this.#tokenCapacity
   }
 
@@ -36,12 +42,13 @@ export class KvCache {
     return this.#lengths[row]!
   }
 
-  keys(layer: number): Float32Array {
-    return this.#buffers[2 * layer]!.subarray(0, this.rows * this.#rowSize)
-  }
-
-  values(layer: number): Float32Array {
-    return this.#buffers[2 * layer + 1]!.subarray(0, this.rows * this.#rowSize)
+  /** The active rows: keys of layer i at 2i, values at 2i + 1. The same array until rows or room change. */
+  get views(): readonly Float32Array[] {
+    this.#views ??= Array.from({ length: 2 * this.#shape.layers }, (_, index) => {
+      const start = index * this.#rowCapacity * this.#rowSize
+      return this.#data.subarray(start, start + this.rows * this.#rowSize)
+    })
+    return this.#views
   }
 
   get #rowSize(): number {
@@ -50,112 +57,102 @@ export class KvCache {
 
   addRow(): number {
     this.#reserve(this.rows + 1, this.#tokenCapacity)
-    return this.#lengths.push(0) - 1
+    return this.#pushRow(0)
   }
 
   /** Appends the same number of tokens to each row: new slices `[layers, rows, kvHeads, tokens, headDim]`. */
   append(newKeys: Float32Array, newValues: Float32Array, tokens: number): void {
     const { layers, kvHeads, headDim } = this.#shape
     this.#reserve(this.rows, Math.max(...this.#lengths) + tokens)
-    const rows = this.rows
-    for (let layer = 0; layer < layers; layer++) {
-      for (const [part, source] of [newKeys, newValues].entries()) {
-        const target = this.#buffers[2 * layer + part]!
-        for (let row = 0; row < rows; row++) {
-          const size = tokens * headDim
-          for (let head = 0; head < kvHeads; head++) {
-            const from = ((layer * rows + row) * kvHeads + head) * tokens * headDim
-            const to = ((row * kvHeads + head) * this.#tokenCapacity + this.#lengths[row]!) * headDim
-            // A copy loop is faster than `set` with a new view for the one token of a decode step.
-            if (size === headDim) for (let i = 0; i < headDim; i++) target[to + i] = source[from + i]!
-            else target.set(source.subarray(from, from + size), to)
-          }
+    const size = tokens * headDim
+    for (let layer = 0, from = 0; layer < layers; layer++) {
+      for (let row = 0; row < this.rows; row++) {
+        for (let head = 0; head < kvHeads; head++, from += size) {
+          const end = this.#lengths[row]! * headDim
+          copyValues(newKeys, from, this.#data, this.#place(2 * layer, row, head) + end, size)
+          copyValues(newValues, from, this.#data, this.#place(2 * layer + 1, row, head) + end, size)
         }
       }
     }
-    for (let row = 0; row < rows; row++) this.#lengths[row]! += tokens
+    for (let row = 0; row < this.rows; row++) this.#lengths[row]! += tokens
   }
 
-  /** Forgets all but the first tokens of the only row. */
+  /** Forgets what the first row holds beyond `length`. */
   truncate(length: number): void {
     this.#lengths[0] = Math.min(length, this.#lengths[0]!)
   }
 
-  /** Adds the only row of another cache as the last row of this one. */
+  /** Adds the only row of another cache, which is of no use afterwards, as the last row of this one. */
   adopt(other: KvCache): number {
+    if (this.rows > 0) return this.copy(other)
+    this.#data = other.#data
+    this.#rowCapacity = other.#rowCapacity
+    this.#tokenCapacity = other.#tokenCapacity
+    return this.#pushRow(other.length(0))
+  }
+
+  /** Adds a copy of the only row of another cache as the last row of this one. */
+  copy(other: KvCache): number {
     this.#reserve(this.rows + 1, other.length(0))
-    const row = this.#lengths.push(0) - 1
-    copyRow(
-      other.#buffers,
-      other.#tokenCapacity,
-      0,
-      this.#buffers,
-      this.#tokenCapacity,
-      row,
-      other.length(0),
-      this.#shape,
-    )
-    this.#lengths[row] = other.length(0)
-    return row
+    other.#copyRowTo(this, 0, this.rows)
+    return this.#pushRow(other.length(0))
   }
 
   /** Removes a row; the last row takes its place. Memory shrinks once no row is left. */
   removeRow(row: number): void {
     const last = this.rows - 1
     if (row !== last) {
-      const capacity = this.#tokenCapacity
-      copyRow(this.#buffers, capacity, last, this.#buffers, capacity, row, this.#lengths[last]!, this.#shape)
+      this.#copyRowTo(this, last, row)
       this.#lengths[row] = this.#lengths[last]!
     }
     this.#lengths.pop()
+    this.#views = undefined
     if (this.rows === 0) {
-      this.#buffers = this.#buffers.map(() => new Float32Array(0))
+      this.#data = new Float32Array(0)
       this.#rowCapacity = 0
       this.#tokenCapacity = 0
     }
   }
 
+  #pushRow(length: number): number {
+    this.#views = undefined
+    return this.#lengths.push(length) - 1
+  }
+
   #reserve(rows: number, tokens: number): void {
     if (rows <= this.#rowCapacity && tokens <= this.#tokenCapacity) return
-    const rowCapacity = Math.max(rows, this.#rowCapacity)
-    const tokenCapacity = Math.max(Math.ceil(tokens / capacityStep) * capacityStep, this.#tokenCapacity)
+    const { layers } = this.#shape
+    const grown = new KvCache(this.#shape, this.#mostRows)
+    grown.#rowCapacity = rows > 1 ? Math.max(rows, this.#mostRows) : rows
+    grown.#tokenCapacity = Math.max(Math.ceil(tokens / capacityStep) * capacityStep, this.#tokenCapacity)
+    grown.#data = new Float32Array(2 * layers * grown.#rowCapacity * grown.#rowSize)
+    for (let row = 0; row < this.rows; row++) this.#copyRowTo(grown, row, row)
+    this.#data = grown.#data
+    this.#rowCapacity = grown.#rowCapacity
+    this.#tokenCapacity = grown.#tokenCapacity
+    this.#views = undefined
+  }
+
+  /** Where the first token of a row's head stands in the data. */
+  #place(buffer: number, row: number, head: number): number {
     const { kvHeads, headDim } = this.#shape
-    const grown = this.#buffers.map(() => new Float32Array(rowCapacity * kvHeads * tokenCapacity * headDim))
-    for (let row = 0; row < this.rows; row++) {
-      copyRow(
-        this.#buffers,
-        this.#tokenCapacity,
-        row,
-        grown,
-        tokenCapacity,
-        row,
-        this.#lengths[row]!,
-        this.#shape,
-      )
+    return ((buffer * this.#rowCapacity + row) * kvHeads + head) * this.#tokenCapacity * headDim
+  }
+
+  #copyRowTo(to: KvCache, fromRow: number, toRow: number): void {
+    const { layers, kvHeads, headDim } = this.#shape
+    const size = this.length(fromRow) * headDim
+    for (let buffer = 0; buffer < 2 * layers; buffer++) {
+      for (let head = 0; head < kvHeads; head++) {
+        const start = this.#place(buffer, fromRow, head)
+        to.#data.set(this.#data.subarray(start, start + size), to.#place(buffer, toRow, head))
+      }
     }
-    this.#buffers = grown
-    this.#rowCapacity = rowCapacity
-    this.#tokenCapacity = tokenCapacity
   }
 }
 
-function copyRow(
-  from: readonly Float32Array[],
-  fromCapacity: number,
-  fromRow: number,
-  to: readonly Float32Array[],
-  toCapacity: number,
-  toRow: number,
-  length: number,
-  { kvHeads, headDim }: CacheShape,
-): void {
-  for (let buffer = 0; buffer < from.length; buffer++) {
-    for (let head = 0; head < kvHeads; head++) {
-      const start = (fromRow * kvHeads + head) * fromCapacity * headDim
-      to[buffer]!.set(
-        from[buffer]!.subarray(start, start + length * headDim),
-        (toRow * kvHeads + head) * toCapacity * headDim,
-      )
-    }
-  }
+// For the few values of one token a loop is faster than `set` with a new view.
+function copyValues(from: Float32Array, start: number, to: Float32Array, at: number, size: number): void {
+  if (size > 1024) return to.set(from.subarray(start, start + size), at)
+  for (let i = 0; i < size; i++) to[at + i] = from[start + i]!
 }

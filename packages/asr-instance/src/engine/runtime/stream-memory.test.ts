@@ -49,7 +49,7 @@ function countingModel() {
       const step = await steps.next()
       if (!step.done) continue
       const { cache } = step.value
-      return { keys: cache.keys(0).slice(0, cache.length(0)), encoded: [...encoded], fed: [...fed] }
+      return { keys: cache.views[0]!.slice(0, cache.length(0)), encoded: [...encoded], fed: [...fed] }
     }
   }
   return { prepare }

@@ -1,0 +1,76 @@
+import type { GraphBuilder } from './graph-builder.js'
+import { ColumnQuantizer } from './quantize.js'
+
+export interface ImageSize {
+  height: number
+  width: number
+}
+
+export interface Convolution extends ImageSize {
+  /** Names the checkpoint's tensors `name.weight [outChannels, inChannels, 3, 3]` and `name.bias`. */
+  name: string
+  inChannels: number
+  outChannels: number
+  /** At 8 bits instead of exactly. */
+  quantize: boolean
+}
+
+/** Size after a 3×3 convolution of stride 2 with one place of padding on each side. */
+export function convolvedSize({ height, width }: ImageSize): ImageSize {
+  return { height: Math.ceil(height / 2), width: Math.ceil(width / 2) }
+}
+
+/** 3×3, stride 2, padding 1: `[images, height, width, inChannels]` to `[images, height / 2, width / 2, outChannels]`. */
+export async function addConvolution(graph: GraphBuilder, x: string, options: Convolution): Promise<string> {
+  const { name, inChannels, outChannels, quantize } = options
+  const bias = await graph.weight(`${name}.bias`, [outChannels])
+  if (quantize) return graph.node('Add', [await integerConvolution(graph, x, options), bias])
+  const kernel = await graph.weight(`${name}.weight`, [outChannels, inChannels, 3, 3])
+  const attributes = { kernel_shape: [3n, 3n], strides: [2n, 2n], pads: [1n, 1n, 1n, 1n] }
+  const channelsFirst = graph.node('Conv', [graph.transpose(x, 0, 3, 1, 2), kernel, bias], attributes)
+  return graph.transpose(channelsFirst, 0, 2, 3, 1)
+}
+
+/**
+ * The nine inputs of every output place are gathered side by side, so that the convolution is one product of integers:
+ * more than twice as fast as `Conv` in float32, and ten times as fast as `ConvInteger`, which packs its patches
+ * anew in every tile. Every image has a peak of its own, so that images stay independent of each other.
+ */
+async function integerConvolution(graph: GraphBuilder, x: string, options: Convolution): Promise<string> {
+  const { name, inChannels, outChannels, height, width } = options
+  const { values, peak } = graph.quantized(x, 1, 2, 3)
+  // Zeros are 128 in this form.
+  const padded = graph.node('Pad', [values, graph.ints(0, 1, 1, 0, 0, 1, 1, 0), graph.uint8(128)])
+  const rows = graph.reshape(padded, 0, (height + 2) * (width + 2), inChannels)
+  const size = convolvedSize(options)
+  const patches = graph.node('Gather', [rows, graph.ints(...patchRows(options, size))], { axis: 1n })
+  const flat = graph.reshape(patches, 0, size.height, size.width, 9 * inChannels)
+  const weights = new ColumnQuantizer(outChannels, 9 * inChannels)
+  weights.append(placesFirst(await graph.read(`${name}.weight`, [outChannels, inChannels, 3, 3]), inChannels))
+  return graph.node('Mul', [await graph.integerProduct(flat, name, weights), peak])
+}
+
+/** For each output place the rows of the padded image under its kernel. */
+function patchRows({ width }: ImageSize, output: ImageSize): number[] {
+  const rows: number[] = []
+  for (let top = 0; top < 2 * output.height; top += 2) {
+    for (let left = 0; left < 2 * output.width; left += 2) {
+      for (let place = 0; place < 9; place++) {
+        rows.push((top + Math.floor(place / 3)) * (width + 2) + left + (place % 3))
+      }
+    }
+  }
+  return rows
+}
+
+/** `[outChannels, channels, 9]` to `[outChannels, 9, channels]`. */
+function placesFirst(kernel: Float32Array, channels: number): Float32Array {
+  const out = new Float32Array(kernel.length)
+  for (let i = 0; i < kernel.length; i++) {
+    const place = i % 9
+    const channel = Math.floor(i / 9) % channels
+    const first = i - (i % (9 * channels))
+    out[first + place * channels + channel] = kernel[i]!
+  }
+  return out
+}
