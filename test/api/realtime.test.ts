@@ -99,6 +99,41 @@ test('the final text is that of an upload, for many clips in one session', async
   }
 })
 
+test('a minute of clips in one utterance: text while it lasts, and that of an upload in the end', async () => {
+  const header = (await readFile(clip.path)).subarray(0, 44)
+  const sounds = await Promise.all(
+    (await readEvalSet())
+      .slice(0, 20)
+      .map(async ({ audio }) => (await readFile(`${evalDir}/${audio}`)).subarray(44)),
+  )
+  const sound = Buffer.concat(sounds)
+  const wav = Buffer.concat([header, sound])
+  wav.writeUInt32LE(wav.length - 8, 4)
+  wav.writeUInt32LE(sound.length, 40)
+  const upload = await officialClient(cluster).audio.transcriptions.create({
+    file: new File([wav], 'a.wav'),
+    model,
+  })
+  await using session = await openSession(cluster.url)
+  const { log } = session
+  const update = manual(16_000)
+  const transcription = { model, step_seconds: 1 }
+  const input = { ...update.session.audio.input, transcription }
+  session.send({ ...update, session: { type: 'transcription', audio: { input } } })
+  await log.next('session.updated')
+  let sent = 0
+  for (const event of appendEvents(sound, 16_000)) {
+    session.send(event)
+    // All of it at once would be transcribed without a guess, so the text of some steps is waited for.
+    if (++sent % 40 === 0) await log.next('conversation.item.input_audio_transcription.delta', sent / 40 - 1)
+  }
+  const early = log.all('conversation.item.input_audio_transcription.delta').length
+  session.send({ type: 'input_audio_buffer.commit' })
+  const completed = await log.next('conversation.item.input_audio_transcription.completed')
+  expect(completed.transcript).toBe(upload.text)
+  expect(early).toBeGreaterThan(10)
+})
+
 test('a wrong key, and a model that is not served, are refused before the upgrade', async () => {
   expect(await refusedWith(cluster.url, {})).toBe(401)
   expect(await refusedWith(cluster.url, { authorization: 'Bearer a-wrong-key' })).toBe(401)

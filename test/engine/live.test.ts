@@ -1,0 +1,156 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createEngine, type Engine, type Transcription } from '@asr-cluster/asr-instance'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { demoModelDir, evalSamples, readEvalSet } from './eval-set.ts'
+
+const clips = await readEvalSet()
+const sampleRate = 16_000
+/** How long a guess is waited for; it is not there where the decoder runs in circles. */
+const deadlineMs = 500
+
+let dir: string
+/** Runs of each stage since the start of the engine. */
+const runs = { features: 0, encoder: 0, prefill: 0, decode: 0 }
+let demo: Engine
+/** The same model, cut like the released ones: half a minute at once. */
+let patient: Engine
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'asr-live-'))
+  const patientDir = join(dir, 'patient')
+  await cp(demoModelDir, patientDir, { recursive: true, filter: (path) => !path.endsWith('.wav') })
+  await writeFile(join(patientDir, 'asr-cluster.json'), '{"maxPieceSeconds": 30}')
+  demo = await start(demoModelDir)
+  patient = await start(patientDir)
+})
+
+afterAll(async () => {
+  await demo.close()
+  await patient.close()
+  await rm(dir, { recursive: true })
+})
+
+function start(modelDir: string): Promise<Engine> {
+  return createEngine({
+    modelDir,
+    quantization: 'none',
+    slots: 4,
+    threads: 2,
+    cacheDir: dir,
+    onProgress: () => {},
+    onFatal: (error) => {
+      throw error
+    },
+    metrics: {
+      audioSeconds() {},
+      inferenceSeconds: (stage) => runs[stage]++,
+      tokens() {},
+      batchSize() {},
+    },
+  })
+}
+
+interface Step {
+  atSeconds: number
+  text: string
+  certain: number
+  encoderRuns: number
+}
+
+/** Says the sound in pieces of 0.5 s, and waits for the text of each step. */
+async function speak(engine: Engine, sound: Float32Array, stepSeconds = 2) {
+  const steps: Step[] = []
+  const decided: string[] = []
+  let wake: () => void = () => {}
+  let heard = 0
+  let before = runs.encoder
+  const live = engine.listen({
+    language: null,
+    prompt: '',
+    stepSeconds,
+    onGuess(text, certain) {
+      steps.push({ atSeconds: heard / sampleRate, text, certain, encoderRuns: runs.encoder - before })
+      before = runs.encoder
+      wake()
+    },
+    onDecided: (text) => decided.push(text),
+  })
+  for (let at = 0; at < sound.length; at += sampleRate / 2) {
+    const part = sound.subarray(at, at + sampleRate / 2)
+    const guessed = new Promise<void>((resolve) => (wake = resolve))
+    heard += part.length
+    live.push(part)
+    if (heard % (stepSeconds * sampleRate) === 0) {
+      let timer
+      await Promise.race([guessed, new Promise((resolve) => (timer = setTimeout(resolve, deadlineMs)))])
+      clearTimeout(timer)
+    }
+  }
+  return { steps, decided, result: await live.finish() }
+}
+
+function upload(engine: Engine, sound: Float32Array): Promise<Transcription> {
+  async function* audio() {
+    yield sound
+  }
+  const signal = new AbortController().signal
+  return engine.transcribe(audio(), { language: null, prompt: '', temperature: 0, signal })
+}
+
+async function recording(seconds: number): Promise<Float32Array> {
+  const sound = new Float32Array(seconds * sampleRate)
+  for (let at = 0, index = 0; at < sound.length; index++) {
+    const samples = await evalSamples(clips[index % clips.length]!)
+    sound.set(samples.subarray(0, sound.length - at), at)
+    at += samples.length
+  }
+  return sound
+}
+
+test('the text of each clip, English and Mandarin, is that of an upload', async () => {
+  let guesses = 0
+  for (const clip of clips) {
+    const sound = await evalSamples(clip)
+    const { result, steps, decided } = await speak(demo, sound, 1)
+    const { text, segments } = await upload(demo, sound)
+    expect(result.text, clip.audio).toBe(text)
+    expect(result.segments.map(({ tokens }) => tokens)).toEqual(segments.map(({ tokens }) => tokens))
+    expect(decided.length).toBe(segments.length)
+    guesses += steps.length
+  }
+  expect(new Set(clips.map(({ language }) => language))).toEqual(new Set(['English', 'Chinese']))
+  expect(guesses).toBeGreaterThan(clips.length)
+})
+
+test.each([
+  ['cut into short pieces', () => demo],
+  ['cut into half minutes', () => patient],
+])('so is the text of a minute %s', async (_, engine) => {
+  const sound = await recording(45)
+  const { result, steps } = await speak(engine(), sound)
+  const { text, segments } = await upload(engine(), sound)
+  expect(result.text).toBe(text)
+  expect(result.segments.map(({ tokens }) => tokens)).toEqual(segments.map(({ tokens }) => tokens))
+  expect(steps.length).toBeGreaterThan(12)
+})
+
+test('a step encodes the window that is open, and none that was finished', async () => {
+  const { steps } = await speak(patient, await recording(29))
+  expect(steps.length).toBeGreaterThanOrEqual(12)
+  // A window is open for 8 s; the one that a step ends is encoded once more, with the sound behind it.
+  for (const { atSeconds, encoderRuns } of steps) {
+    expect(encoderRuns, `at ${atSeconds} s`).toBeLessThanOrEqual(2)
+  }
+  expect(steps.at(-1)!.encoderRuns).toBeLessThan(Math.ceil(29 / 8))
+})
+
+test('what is certain stays, from one guess to the next', async () => {
+  const { steps } = await speak(patient, await recording(29))
+  for (const [index, { text, certain }] of steps.entries()) {
+    const next = steps[index + 1]
+    if (next) expect(next.text.startsWith(text.slice(0, certain)), next.text).toBe(true)
+  }
+  expect(steps.at(-1)!.certain).toBeGreaterThan(50)
+})
