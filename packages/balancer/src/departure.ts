@@ -4,10 +4,16 @@
  */
 export class Departure {
   #gone = false
+  #isPreempted = false
   #listener: (() => void) | undefined
 
   get gone(): boolean {
     return this.#gone
+  }
+
+  /** The work is to end although the client is here: its slot is wanted by a request that matters more. */
+  get isPreempted(): boolean {
+    return this.#isPreempted
   }
 
   /** Takes the place of the listener before; the returned function takes this one away. */
@@ -16,6 +22,12 @@ export class Departure {
     return () => {
       if (this.#listener === listener) this.#listener = undefined
     }
+  }
+
+  preempt(): void {
+    if (this.#gone) return
+    this.#isPreempted = true
+    this.announce()
   }
 
   announce(): void {

@@ -67,6 +67,10 @@ export const errorCatalogue = {
     status: 503,
     help: 'No slot became free in time. Retry after `Retry-After`, or add instances.',
   },
+  yielded: {
+    status: 503,
+    help: 'A request of low priority gives way to all others. Retry after `Retry-After`.',
+  },
   draining: { status: 503, help: 'This process is shutting down. Retry.' },
   upstream_timeout: {
     status: 504,

@@ -5,6 +5,9 @@ import { clusterStatusSchema } from './status.js'
 /** Sent with the value 1 by the balancer's and the supervisor's probes: `/health` then shows the identity. */
 export const probeHeader = 'x-asr-probe'
 
+/** With the value `low` a request never waits in the queue, and gives its slot to the first one that does. */
+export const priorityHeader = 'x-asr-priority'
+
 /** Names of the environment variables by which the supervisor talks to a child before IPC is up. */
 export const environment = {
   /** Secret of this life of the instance; `/health` tells it to probes as `identity`. */

@@ -52,6 +52,8 @@ export interface Call {
   group: string | undefined
   /** Costs the instance nothing: it takes no slot and never waits. */
   light: boolean
+  /** Gives way to all others, and is answered by an instance and not from memory. */
+  low: boolean
   /** The client waits for 100 Continue. */
   expectsContinue: boolean
   departure: Departure
@@ -79,7 +81,8 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
   if (Number(request.headers['content-length']) > config.maxBodySize) throw tooLarge(config.maxBodySize)
   if (!call.light) scheduler.admit(call.group)
   if (call.expectsContinue) response.writeContinue()
-  const digest = call.light || !context.answers ? undefined : new BodyDigest(request.headers['content-type'])
+  const isKept = context.answers !== undefined && !call.light && !call.low
+  const digest = !isKept ? undefined : new BodyDigest(request.headers['content-type'])
   const field = call.light || call.group !== undefined ? undefined : context.router.fieldOf(request)
   const watchers = [digest, field].filter((watcher) => watcher !== undefined)
   const spool = new Spool(spoolMemory, spoolDir, watchers)
@@ -141,6 +144,7 @@ async function deliver(
       group: call.group,
       avoid,
       replay: records.length > 0,
+      low: call.low,
       departure,
       patienceMs: config.queue.timeout,
     }

@@ -16,6 +16,8 @@ export interface Ticket extends Wish {
   /** API key or address: the unit of fairness. */
   client: string
   replay: boolean
+  /** Takes a free slot only, and gives it back to the first request that has to wait. */
+  low?: boolean
   /** When the client goes away the request leaves the queue. */
   departure: Departure
   /** Longest wait, in milliseconds. */
@@ -53,6 +55,8 @@ export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #waiting = new WaitingRoom<Entry>()
   #backends: readonly Backend[] = []
+  /** Requests of low priority that hold a slot. */
+  readonly #low = new Set<{ backend: Backend; departure: Departure }>()
   #inFlight = 0
   #replaysInFlight = 0
   #lastServingMs = Number.NEGATIVE_INFINITY
@@ -86,11 +90,12 @@ export class Scheduler {
   }
 
   /**
-   * Waits for a slot. Rejects with AsrError queue_full, queue_timeout, no_instance_ready, or client_closed when the
+   * Waits for a slot. Rejects with AsrError queue_full, yielded, queue_timeout, no_instance_ready, or client_closed when the
    * client has gone away.
    */
   acquire(ticket: Ticket): Promise<Lease> {
     if (ticket.departure.gone) return Promise.reject(clientClosed())
+    if (ticket.low) return this.#acquireLow(ticket)
     if (this.#waiting.size === 0) {
       const lease = this.#tryGrant(ticket, this.#options.clock.nowMs())
       if (lease) return Promise.resolve(lease)
@@ -142,7 +147,9 @@ export class Scheduler {
   #enqueue(ticket: Ticket): Promise<Lease> {
     const { clock } = this.#options
     return new Promise((resolve, reject) => {
+      let isWaiting = true
       const leave = (): void => {
+        isWaiting = false
         cancelTimer()
         forget()
       }
@@ -169,7 +176,31 @@ export class Scheduler {
       this.#waiting.add(entry)
       // Those before it may wait for something that it does not need.
       this.pump()
+      if (isWaiting) this.#preemptFor(ticket.group)
     })
+  }
+
+  async #acquireLow(ticket: Ticket): Promise<Lease> {
+    const nowMs = this.#options.clock.nowMs()
+    const lease = this.#waiting.size === 0 ? this.#tryGrant(ticket, nowMs) : undefined
+    if (!lease) throw yielded()
+    const held = { backend: lease.backend, departure: ticket.departure }
+    this.#low.add(held)
+    const release = (): void => {
+      this.#low.delete(held)
+      lease.release()
+    }
+    return Promise.resolve({ ...lease, release })
+  }
+
+  /** One request that waits ends one of low priority, whose slot comes back when its attempt has ended. */
+  #preemptFor(group: string | undefined): void {
+    for (const held of this.#low) {
+      if (!serves(held.backend, group)) continue
+      this.#low.delete(held)
+      held.departure.preempt()
+      return
+    }
   }
 
   #tryGrant(ticket: Ticket, queuedAtMs: number): Lease | undefined {
@@ -227,6 +258,10 @@ export class Scheduler {
   #nothingReady(): AsrError {
     return new AsrError('no_instance_ready', 'No instance is ready.', { retryAfterSeconds: 5 })
   }
+}
+
+export function yielded(): AsrError {
+  return new AsrError('yielded', 'Other requests need the slot.', { retryAfterSeconds: 1 })
 }
 
 function clientClosed(): AsrError {

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AsrError, toAsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
+import { AsrError, priorityHeader, toAsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
+import { yielded } from '../queue/scheduler.js'
 import type { AdminDesk } from './admin-desk.js'
 import type { Exchanges } from './exchanges.js'
 import { checkFraming } from './framing.js'
@@ -90,7 +91,12 @@ async function handle(
     const { path } = target
     const client = clientKey(request)
     const call = { request, response, requestId, path, client, expectsContinue, departure, trace }
-    await proxyRequest(context, { ...call, group: context.router.byHeader(request), light })
+    const low = request.headers[priorityHeader] === 'low'
+    await proxyRequest(context, { ...call, group: context.router.byHeader(request), light, low })
+    if (departure.isPreempted) {
+      if (!response.headersSent) throw yielded()
+      response.destroy()
+    }
   } catch (thrown) {
     const error = toAsrError(thrown)
     if (error.code === 'client_closed') {
