@@ -39,7 +39,7 @@ test('8 bits: rows become columns, none further off than half a step of its row'
 })
 
 test('zeros stay zero', () => {
-  expect(quantizeBlocks(new Float32Array(32), 32).scales).toEqual(new Float32Array(1))
+  expect(quantizeBlocks(new Float32Array(32), 32).scales[0]).toBeCloseTo(0, 30)
   const quantizer = new ColumnQuantizer(1, 32)
   quantizer.append(new Float32Array(32))
   expect(quantizer.values).toEqual(new Int8Array(32))
