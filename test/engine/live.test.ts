@@ -7,8 +7,6 @@ import { demoModelDir, evalSamples, readEvalSet } from './eval-set.ts'
 
 const clips = await readEvalSet()
 const sampleRate = 16_000
-/** How long a guess is waited for; it is not there where the decoder runs in circles. */
-const deadlineMs = 500
 
 let dir: string
 /** Runs of each stage since the start of the engine. */
@@ -36,7 +34,8 @@ function start(modelDir: string): Promise<Engine> {
   return createEngine({
     modelDir,
     quantization: 'none',
-    slots: 4,
+    // So that what is asked for later is also done later.
+    slots: 1,
     threads: 2,
     cacheDir: dir,
     onProgress: () => {},
@@ -63,7 +62,6 @@ interface Step {
 async function speak(engine: Engine, sound: Float32Array, stepSeconds = 2) {
   const steps: Step[] = []
   const decided: string[] = []
-  let wake: () => void = () => {}
   let heard = 0
   let before = runs.encoder
   const live = engine.listen({
@@ -73,30 +71,33 @@ async function speak(engine: Engine, sound: Float32Array, stepSeconds = 2) {
     onGuess(text, certain) {
       steps.push({ atSeconds: heard / sampleRate, text, certain, encoderRuns: runs.encoder - before })
       before = runs.encoder
-      wake()
     },
     onDecided: (text) => decided.push(text),
   })
   for (let at = 0; at < sound.length; at += sampleRate / 2) {
     const part = sound.subarray(at, at + sampleRate / 2)
-    const guessed = new Promise<void>((resolve) => (wake = resolve))
+    const guesses = steps.length
     heard += part.length
     live.push(part)
-    if (heard % (stepSeconds * sampleRate) === 0) {
-      let timer
-      await Promise.race([guessed, new Promise((resolve) => (timer = setTimeout(resolve, deadlineMs)))])
-      clearTimeout(timer)
-    }
+    // Pieces may have to be decided before there is a guess, and none is shown where the decoder runs in circles.
+    const isStep = heard % (stepSeconds * sampleRate) === 0
+    for (let turn = 0; isStep && turn < 5 && steps.length === guesses; turn++) await takeTurn(engine)
   }
   return { steps, decided, result: await live.finish() }
 }
 
-function upload(engine: Engine, sound: Float32Array): Promise<Transcription> {
+/** Comes back when the engine has done what it was asked for before. */
+async function takeTurn(engine: Engine): Promise<void> {
+  await upload(engine, new Float32Array(8_000).fill(0.1), 1)
+  runs.encoder--
+}
+
+function upload(engine: Engine, sound: Float32Array, maxNewTokens = 400): Promise<Transcription> {
   async function* audio() {
     yield sound
   }
   const signal = new AbortController().signal
-  return engine.transcribe(audio(), { language: null, prompt: '', temperature: 0, signal })
+  return engine.transcribe(audio(), { language: null, prompt: '', temperature: 0, maxNewTokens, signal })
 }
 
 async function recording(seconds: number): Promise<Float32Array> {
@@ -127,7 +128,7 @@ test('the text of each clip, English and Mandarin, is that of an upload', async 
 test.each([
   ['cut into short pieces', () => demo],
   ['cut into half minutes', () => patient],
-])('so is the text of a minute %s', async (_, engine) => {
+])('so is the text of 45 seconds %s', async (_, engine) => {
   const sound = await recording(45)
   const { result, steps } = await speak(engine(), sound)
   const { text, segments } = await upload(engine(), sound)
@@ -136,21 +137,15 @@ test.each([
   expect(steps.length).toBeGreaterThan(12)
 })
 
-test('a step encodes the window that is open, and none that was finished', async () => {
+test('a step encodes the window that is open and none that was finished, and keeps what was certain', async () => {
   const { steps } = await speak(patient, await recording(29))
   expect(steps.length).toBeGreaterThanOrEqual(12)
-  // A window is open for 8 s; the one that a step ends is encoded once more, with the sound behind it.
-  for (const { atSeconds, encoderRuns } of steps) {
+  for (const [index, { atSeconds, text, certain, encoderRuns }] of steps.entries()) {
+    // A window is open for 8 s; the one that a step ends is encoded once more, with the sound behind it.
     expect(encoderRuns, `at ${atSeconds} s`).toBeLessThanOrEqual(2)
-  }
-  expect(steps.at(-1)!.encoderRuns).toBeLessThan(Math.ceil(29 / 8))
-})
-
-test('what is certain stays, from one guess to the next', async () => {
-  const { steps } = await speak(patient, await recording(29))
-  for (const [index, { text, certain }] of steps.entries()) {
     const next = steps[index + 1]
     if (next) expect(next.text.startsWith(text.slice(0, certain)), next.text).toBe(true)
   }
+  expect(steps.at(-1)!.encoderRuns).toBeLessThan(Math.ceil(29 / 8))
   expect(steps.at(-1)!.certain).toBeGreaterThan(50)
 })
