@@ -49,14 +49,14 @@ function piece(id: number, countFrom: number, maxNewTokens = 100): PieceRequest 
   }
 }
 
-function setUp(slots: number, model = countdownModel()) {
+function setUp(slots: number, model = countdownModel(), now = () => 0) {
   const messages: FromWorker[] = []
   const scheduler = new BatchScheduler({
     model,
     slots,
     eosTokenIds: [eos],
     random: () => 0.5,
-    now: () => 0,
+    now,
     post: (message) => messages.push(message),
   })
   const tokensOf = (id: number) =>
@@ -99,6 +99,25 @@ test('a piece joins the running decode and a finished one makes room', async () 
   expect(tokensOf(0).length).toBeLessThan(49)
   await drain()
   expect(tokensOf(0)).toEqual(countdown(50))
+})
+
+test('pieces that wait are prepared before the batch goes on, but running rows get their turn', async () => {
+  const sizes: number[] = []
+  const quick = setUp(
+    8,
+    countdownModel((rows) => sizes.push(rows)),
+  )
+  for (let id = 0; id < 8; id++) quick.scheduler.add(piece(id, 9))
+  await quick.drain()
+  expect(sizes).toEqual(Array.from({ length: 8 }, () => 8))
+
+  let seconds = 0
+  const slow = setUp(8, countdownModel(), () => (seconds += 0.05))
+  for (let id = 0; id < 8; id++) slow.scheduler.add(piece(id, 90))
+  while (slow.tokensOf(7).length === 0) await slow.scheduler.step()
+  const stages = slow.messages.flatMap((message) => (message.type === 'step' ? message.stage : []))
+  expect(stages.filter((stage) => stage === 'decode').length).toBeGreaterThan(2)
+  expect(stages.join(' ')).not.toMatch(/(?:(?:features|prefill) ?){7}/)
 })
 
 test('a cancelled piece leaves at the next step, wherever it stands', async () => {

@@ -6,6 +6,9 @@ import { sampleToken } from './sample.js'
 import { StreamMemory } from './stream-memory.js'
 import type { FinishReason, FromWorker, PieceRequest, Stage } from './worker-messages.js'
 
+/** Running rows wait no longer than this, and the end of a preparation step, for their next token. */
+const longestStallSeconds = 0.2
+
 interface Row {
   request: PieceRequest
   tokens: number[]
@@ -24,9 +27,9 @@ export interface SchedulerOptions {
 }
 
 /**
- * Continuous batching: a piece joins the running decode as soon as it is prepared and leaves when it is done. One
- * preparation step and one decode step alternate, so that neither waits long for the other. A row's tokens do not
- * depend on its neighbours: rows only share matrix products.
+ * Continuous batching: a piece joins the running decode as soon as it is prepared and leaves when it is done.
+ * Preparation goes first, because a decode step costs little more for a further row, but the running rows get a step at
+ * least every so often. A row's tokens do not depend on its neighbours: rows only share matrix products.
  */
 export class BatchScheduler {
   readonly #options: SchedulerOptions
@@ -36,6 +39,8 @@ export class BatchScheduler {
   readonly #waiting: PieceRequest[] = []
   #preparing: { request: PieceRequest; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
   #canceled = new Set<number>()
+  /** When the running rows last had their turn, or had none to wait for. */
+  #lastDecode = 0
   readonly #streams = new Map<number, StreamMemory>()
 
   constructor(options: SchedulerOptions) {
@@ -65,11 +70,18 @@ export class BatchScheduler {
     this.#streams.delete(stream)
   }
 
-  /** One preparation step and one decode step, where there is work for them. */
+  /** One preparation step and, unless more should be prepared first, one decode step. */
   async step(): Promise<void> {
     this.#dropCanceled()
     await this.#prepareStep()
-    await this.#decodeStep()
+    const waited = this.#options.now() - this.#lastDecode
+    if (this.#rows.length > 0 && (!this.#canPrepare || waited >= longestStallSeconds)) await this.#decodeStep()
+  }
+
+  get #canPrepare(): boolean {
+    return (
+      this.#preparing !== undefined || (this.#waiting.length > 0 && this.#rows.length < this.#options.slots)
+    )
   }
 
   #dropCanceled(): void {
@@ -120,6 +132,7 @@ export class BatchScheduler {
   #join(request: PieceRequest, { cache, first, promptTokens }: PreparedRow): void {
     this.#preparing = undefined
     const row: Row = { request, tokens: [], promptTokens }
+    if (this.#rows.length === 0) this.#lastDecode = this.#options.now()
     // A growing recording keeps its prompt for the next time.
     if (request.stream === undefined) this.#cache.adopt(cache)
     else this.#cache.copy(cache)
@@ -128,7 +141,6 @@ export class BatchScheduler {
   }
 
   async #decodeStep(): Promise<void> {
-    if (this.#rows.length === 0) return
     const { model, now, post } = this.#options
     const started = now()
     const batch = this.#rows.length
@@ -143,7 +155,8 @@ export class BatchScheduler {
       while (this.#rows.length > 0) this.#removeRow(this.#rows.length - 1)
       for (const id of failed) post({ type: 'failed', id, message: String(error) })
     }
-    post({ type: 'step', stage: 'decode', seconds: now() - started, batch })
+    this.#lastDecode = now()
+    post({ type: 'step', stage: 'decode', seconds: this.#lastDecode - started, batch })
   }
 
   /** Takes the token that `output` chose for a row, and ends the row if it is the last. */
