@@ -75,7 +75,8 @@ export class BatchScheduler {
     this.#dropCanceled()
     await this.#prepareStep()
     const waited = this.#options.now() - this.#lastDecode
-    if (this.#rows.length > 0 && (!this.#canPrepare || waited >= longestStallSeconds)) await this.#decodeStep()
+    if (this.#rows.length > 0 && (!this.#canPrepare || waited >= longestStallSeconds))
+      await this.#decodeStep()
   }
 
   get #canPrepare(): boolean {
