@@ -85,7 +85,7 @@ async function runDecoder(session, batch, tokens, past) {
     last: new ort.Tensor('int64', new BigInt64Array(batch).fill(BigInt(tokens - 1)), [batch, 1]),
   }
   for (let layer = 0; layer < layers; layer++) {
-    feeds[`past_k.${layer}`] = feeds[`past_v.${layer}`] = float([batch, 8, past, 128])
+    feeds[`past_k.${layer}`] = feeds[`past_v.${layer}`] = float([batch, 8, 1, past, 128])
   }
   const started = performance.now()
   await session.run(feeds, ['token', 'logprob', 'new_k', 'new_v'])

@@ -9,9 +9,9 @@ export const maxSequenceTokens = 16_384
  *
  * Inputs: `embeds [batch, tokens, hidden]`; `positions [batch, tokens]`; `mask [batch, 1, 1, tokens, past + tokens]`
  * added to the scores; `last [batch, 1]`, the index of the token whose successor is wanted; per layer `past_k.i` and
- * `past_v.i [batch, kvHeads, past, headDim]`.
+ * `past_v.i [batch, kvHeads, 1, past, headDim]`.
  * Outputs: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`, and only the new slices of the cache,
- * `new_k` and `new_v [layers · batch, kvHeads, tokens, headDim]`: the binding copies every output, so the cache
+ * `new_k` and `new_v [layers · batch, kvHeads, 1, tokens, headDim]`: the binding copies every output, so the cache
  * itself never is one. For the same reason past and new are never concatenated: scores are computed apart.
  */
 export async function buildDecoder(
@@ -23,11 +23,11 @@ export async function buildDecoder(
   const { text } = checkpoint.config
   const { hidden, heads, kvHeads, headDim } = text
   const group = heads / kvHeads
-  const cacheDims = ['batch', kvHeads, 'past', headDim]
+  const cacheDims = ['batch', kvHeads, 1, 'past', headDim]
   const linear = (x: string, tensors: readonly { name: string; rows: number }[], columns: number) =>
     graph.linear(x, { tensors, columns, format })
-  const rmsNorm = async (x: string, name: string, width: number) =>
-    graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width])], {
+  const rmsNorm = async (x: string, name: string, width: number, scale = 1) =>
+    graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width], scale)], {
       axis: -1n,
       epsilon: text.rmsEps,
     })
@@ -53,6 +53,8 @@ export async function buildDecoder(
 
   /** What the last layer adds to x. */
   let added = ''
+  /** Lengths of past and new. */
+  let spans: string | undefined
   const newKeys: string[] = []
   const newValues: string[] = []
   for (let layer = 0; layer < text.layers; layer++) {
@@ -63,6 +65,9 @@ export async function buildDecoder(
     const { normed, sum } = added
       ? await addAndNorm(x, added, inputNorm)
       : { normed: await rmsNorm(x, inputNorm, hidden), sum: x }
+    spans ??= graph.node('Concat', [graph.node('Shape', [pastK], { start: 3n, end: 4n }), tokens], {
+      axis: 0n,
+    })
     const projected = await linear(
       normed,
       [
@@ -78,49 +83,41 @@ export async function buildDecoder(
       string,
       string,
     ]
-    const rotated = async (value: string, norm: string, count: number) => {
+    const rotated = async (value: string, norm: string, count: number, scale: number) => {
       const split = graph.reshape(value, 0, 0, count, headDim)
-      const scaled = await rmsNorm(split, `${prefix}.self_attn.${norm}.weight`, headDim)
+      const scaled = await rmsNorm(split, `${prefix}.self_attn.${norm}.weight`, headDim, scale)
       const headFirst = graph.transpose(scaled, 0, 2, 1, 3)
       return graph.node('RotaryEmbedding', [headFirst, positions, rotary.cos, rotary.sin], {})
     }
-    const q = await rotated(rawQ, 'q_norm', heads)
-    const k = await rotated(rawK, 'k_norm', kvHeads)
-    const v = graph.transpose(graph.reshape(rawV, 0, 0, kvHeads, headDim), 0, 2, 1, 3)
+    // Query heads stand beside the key head that they share, which is never repeated. One query is then a matrix of
+    // one row, for which onnxruntime reads the keys as they lie, if the product has no factor: the norm has it.
+    const q = graph.reshape(
+      await rotated(rawQ, 'q_norm', heads, headDim ** -0.5),
+      0,
+      kvHeads,
+      group,
+      -1,
+      headDim,
+    )
+    const k = graph.node('Unsqueeze', [await rotated(rawK, 'k_norm', kvHeads, 1), graph.ints(2)])
+    const v = graph.transpose(graph.reshape(rawV, 0, 0, kvHeads, 1, headDim), 0, 2, 3, 1, 4)
     newKeys.push(k)
     newValues.push(v)
-
-    // The query heads that share a key head stand as rows of one matrix, so keys are never repeated.
-    const grouped = graph.reshape(q, 0, kvHeads, -1, headDim)
-    const scale = headDim ** -0.5
-    const pastScores = graph.node('FusedMatMul', [grouped, pastK], { transB: 1n, alpha: scale })
-    const newScores = graph.node('FusedMatMul', [grouped, k], { transB: 1n, alpha: scale })
-    const scores = graph.node('Concat', [pastScores, newScores], { axis: -1n })
-    const all = graph.node('Shape', [mask], { start: 4n, end: 5n })
-    const perHead = graph.node('Reshape', [
-      scores,
-      graph.node('Concat', [graph.ints(0, kvHeads, group), tokens, all], { axis: 0n }),
-    ])
-    const weights = graph.node('Softmax', [graph.node('Add', [perHead, mask])], { axis: -1n })
-    const flat = graph.node('Reshape', [
-      weights,
-      graph.node('Concat', [graph.ints(0, kvHeads, -1), all], { axis: 0n }),
-    ])
-    const past = graph.node('Shape', [pastK], { start: 2n, end: 3n })
-    const [pastWeights, newWeights] = graph.nodes(
-      'Split',
-      [flat, graph.node('Concat', [past, tokens], { axis: 0n })],
+    const scores = graph.node(
+      'Concat',
+      [pastK, k].map((keys) => graph.node('FusedMatMul', [q, keys], { transB: 1n, alpha: 1 })),
       { axis: -1n },
-      2,
-    ) as [string, string]
+    )
+    const weights = graph.node('Softmax', [graph.node('Add', [scores, mask])], { axis: -1n })
+    const [pastWeights, newWeights] = graph.nodes('Split', [weights, spans], { axis: -1n }, 2) as [
+      string,
+      string,
+    ]
     const mixed = graph.node('Add', [
       graph.node('MatMul', [pastWeights, pastV]),
       graph.node('MatMul', [newWeights, v]),
     ])
-    const joined = graph.node('Reshape', [
-      mixed,
-      graph.node('Concat', [graph.ints(0, heads), tokens, graph.ints(headDim)], { axis: 0n }),
-    ])
+    const joined = graph.reshape(mixed, 0, heads, -1, headDim)
     const attended = graph.reshape(graph.transpose(joined, 0, 2, 1, 3), 0, 0, heads * headDim)
     const output = await linear(
       attended,
@@ -161,7 +158,7 @@ export async function buildDecoder(
   graph.output(token, 'token', 'int64', ['batch'])
   graph.output(graph.node('Log', [best]), 'logprob', 'float', ['batch'])
   graph.output(logits, 'logits', 'float', ['batch', text.vocab])
-  const sliceDims = ['slices', kvHeads, 'tokens', headDim]
+  const sliceDims = ['slices', kvHeads, 1, 'tokens', headDim]
   graph.output(graph.node('Concat', newKeys, { axis: 0n }), 'new_k', 'float', sliceDims)
   graph.output(graph.node('Concat', newValues, { axis: 0n }), 'new_v', 'float', sliceDims)
 }

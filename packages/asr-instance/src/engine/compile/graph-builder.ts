@@ -108,9 +108,9 @@ export class GraphBuilder {
     return this.node('Transpose', [value], { perm: permutation.map(BigInt) })
   }
 
-  /** A small weight (norm, bias, convolution) kept in float32. */
-  async weight(tensor: string, dims: readonly number[]): Promise<string> {
-    const data = await this.#checkpoint.read(tensor, dims)
+  /** A small weight (norm, bias, convolution) kept in float32, times `scale`. */
+  async weight(tensor: string, dims: readonly number[], scale = 1): Promise<string> {
+    const data = (await this.#checkpoint.read(tensor, dims)).map((value) => value * scale)
     const place = await this.#external.append([data])
     this.#initializers.push({ name: tensor, type: 'float', dims, data: place })
     return tensor

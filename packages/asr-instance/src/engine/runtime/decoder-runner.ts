@@ -72,7 +72,7 @@ export class DecoderRunner {
     const { kvHeads, headDim } = this.#text
     const { views } = cache
     if (this.#bound?.views !== views) {
-      const dims = [cache.rows, kvHeads, cache.capacity, headDim]
+      const dims = [cache.rows, kvHeads, 1, cache.capacity, headDim]
       this.#bound = { views, tensors: views.map((view) => new ort.Tensor('float32', view, dims)) }
     }
     return this.#bound.tensors
