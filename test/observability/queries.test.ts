@@ -9,15 +9,15 @@ const recorded = ruleQueries('recording.yml').map(({ where }) => where.replace('
 
 test('rules, Grafana and the documentation name only what a running cluster exposes', async () => {
   const clips = await spokenClips()
-  await using cluster = await startCluster()
+  await using cluster = await startCluster({ config: { eval: { enabled: true, clips: 2, interval: '1s' } } })
   await closedLoop(2, 4, (index) => sendClip(cluster.url, clips[index]!))
   // The supervisor's part arrives some seconds after the balancer's.
   const text = await waitFor(
     async () => {
       const metrics = await (await fetch(`${cluster.url}/metrics`)).text()
-      return metrics.includes('asr_instance_state{') ? metrics : null
+      return metrics.includes('asr_eval_wer_ratio{') ? metrics : null
     },
-    { what: "the supervisor's series" },
+    { what: "the supervisor's series, the last of them" },
   )
   const known = new Set([...exposedNames(text), ...recorded])
   expect(queries.length).toBeGreaterThan(35)

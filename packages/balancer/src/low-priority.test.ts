@@ -83,4 +83,7 @@ it('is answered by an instance, not from what is kept', async () => {
   expect((await post(url)).headers.get('x-asr-cache')).toBe('hit')
   expect((await post(url, 'low')).headers.get('x-asr-cache')).toBeNull()
   expect(upstreams[0]?.received).toHaveLength(2)
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  expect(metrics).toMatch(/asr_requests_total\{route="\/asr",code="200"\} 2/)
+  expect(metrics).toMatch(/asr_requests_total\{route="low-priority",code="200"\} 1/)
 })

@@ -91,7 +91,7 @@ async function handle(
     const { path } = target
     const client = clientKey(request)
     const call = { request, response, requestId, path, client, expectsContinue, departure, trace }
-    const low = request.headers[priorityHeader] === 'low'
+    const low = isLow(request)
     await proxyRequest(context, { ...call, group: context.router.byHeader(request), light, low })
     if (departure.isPreempted) {
       if (!response.headersSent) throw yielded()
@@ -170,6 +170,10 @@ function watchClient(context: HandlerContext, about: Ended): Departure {
   return departure
 }
 
+function isLow({ headers }: IncomingMessage): boolean {
+  return headers[priorityHeader] === 'low'
+}
+
 interface Ended {
   request: IncomingMessage
   response: ServerResponse
@@ -184,7 +188,8 @@ function ended(context: HandlerContext, about: Ended): void {
   const complete = response.writableFinished || response.headersSent
   const status = complete ? response.statusCode : 499
   const durationMs = context.clock.nowMs() - about.startedAtMs
-  const route = about.route?.label ?? 'other'
+  const isLowWork = about.route?.kind === 'proxy' && isLow(request)
+  const route = isLowWork ? 'low-priority' : (about.route?.label ?? 'other')
   context.metrics.answered(route, status, durationMs / 1_000)
   if (!context.onAccess) return
   const address = clientAddress(request)

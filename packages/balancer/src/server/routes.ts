@@ -13,6 +13,8 @@ export type RouteLabel =
   | '/api/status'
   | '/api/admin'
   | '/'
+  /** Work of low priority, which is refused while others need the slots: no measure of what users see. */
+  | 'low-priority'
   | 'other'
 
 export interface Route {

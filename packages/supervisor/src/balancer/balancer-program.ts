@@ -1,5 +1,6 @@
 import { balancerMessageSchema, environment } from '@asr-cluster/protocol'
 import type { BalancerMessage } from '@asr-cluster/protocol'
+import { letIn } from '../cluster/own-key.js'
 import type { BalancerSettings } from '../config/schema.js'
 import { httpGet } from '../process/http-get.js'
 import type { Program } from '../process/managed-process.js'
@@ -52,7 +53,7 @@ export function balancerProgram(options: BalancerProgramOptions): BalancerProgra
         env: {
           [environment.supervisorPid]: String(process.pid),
           [environment.clusterId]: options.clusterId,
-          [environment.apiKeyHashes]: auth.apiKeys.join(','),
+          [environment.apiKeyHashes]: letIn(auth.apiKeys).join(','),
         },
         ipc: true,
         user: options.user,

@@ -9,6 +9,7 @@ import type { Clock } from '../world/clock.js'
 import type { AdminDesk } from './admin-desk.js'
 import type { LogSet } from './log-set.js'
 import { machineSettings } from './machine-settings.js'
+import { letIn } from './own-key.js'
 
 export interface BalancerSetOptions {
   settings: BalancerSettings
@@ -151,7 +152,7 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
   }
 
   function sendKeys(member: Member): void {
-    const hashes = member.settings.auth.apiKeys
+    const hashes = letIn(member.settings.auth.apiKeys)
     member.process.send({ type: 'api-keys', hashes, revision: keysRevision })
   }
 

@@ -5,10 +5,12 @@ import type { RunAs, Spawner } from '../process/spawner.js'
 import type { Clock } from '../world/clock.js'
 import type { EventBus } from './events.js'
 
-/** Program and leading arguments of each of our two programs. */
+/** Program and leading arguments of each of our programs. */
 export interface ProgramCommands {
   instance: readonly string[]
   balancer: readonly string[]
+  /** `asr-cluster` itself, for what is done beside the cluster. */
+  cli: readonly string[]
 }
 
 export interface ClusterOptions {

@@ -9,6 +9,8 @@ export interface SupervisorMetrics {
   readonly registry: Registry
   record: (event: ClusterEvent) => void
   recordDesired(group: string, count: number): void
+  /** Null: it could not be measured. */
+  recordEvaluation(group: string, result: { wer: number; atMs: number } | null): void
   recordGpus: (gpus: readonly Gpu[]) => void
   /** Series of an instance that is no more. */
   forget(id: string): void
@@ -54,9 +56,23 @@ export function createSupervisorMetrics(): SupervisorMetrics {
     labelNames: ['group'] as const,
     registers: [registry],
   })
+  const evalGauge = (name: string, help: string): Gauge<'group'> =>
+    new Gauge({ name, help, labelNames: ['group'] as const, registers: [registry] })
+  const wordErrorRate = evalGauge('asr_eval_wer_ratio', 'Word error rate of the last measurement, by group.')
+  const evalTime = evalGauge(
+    'asr_eval_timestamp_seconds',
+    'When the word error rate was measured, Unix time.',
+  )
+  const evalSuccess = evalGauge('asr_eval_success', '1 when the last measurement gave a rate, else 0.')
   return {
     registry,
     recordDesired: (group, count) => desired.set({ group }, count),
+    recordEvaluation(group, result) {
+      evalSuccess.set({ group }, result === null ? 0 : 1)
+      if (result === null) return
+      wordErrorRate.set({ group }, result.wer)
+      evalTime.set({ group }, result.atMs / 1_000)
+    },
     recordGpus(gpus) {
       for (const gauge of [gpuUtilization, gpuMemoryUsed, gpuMemoryTotal]) gauge.reset()
       for (const gpu of gpus) {

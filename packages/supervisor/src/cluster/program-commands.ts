@@ -6,6 +6,7 @@ import type { ProgramCommands } from './cluster-options.js'
 export function installedCommands(): ProgramCommands {
   return {
     instance: [process.execPath, binOf('@asr-cluster/asr-instance', 'asr-instance')],
+    cli: [process.execPath, binOf('@asr-cluster/supervisor', 'asr-cluster')],
     balancer: [process.execPath, ...nodeArguments, binOf('@asr-cluster/balancer', 'asr-balancer')],
   }
 }

@@ -17,6 +17,7 @@ import { systemSpawner } from '../process/spawner.js'
 import { systemClock } from '../world/clock.js'
 import { openFileLimit, openFilesNeeded } from '../world/file-limit.js'
 import { usableCores } from '../world/machine.js'
+import { watchAccuracy } from '../watch/accuracy.js'
 import { watchLoad } from '../watch/autoscaler.js'
 import { createGpuWatch } from '../watch/gpu-watch.js'
 import { watchLimits } from '../watch/limits.js'
@@ -87,12 +88,13 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   }
   try {
     await gpus.first()
+    const commands = options.commands ?? installedCommands()
     const cluster = createCluster({
       bus,
       config,
       clusterId,
       socket,
-      commands: options.commands ?? installedCommands(),
+      commands,
       machine: () => ({ cores: usableCores(), gpus: gpuWatch.usable() }),
       user,
       spawner,
@@ -131,7 +133,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     cluster.start()
     const watch = { cluster, clock, queue, isShuttingDown, random: Math.random, say: () => {} }
     gpuWatch.attach(watch)
-    const stopWatching = [watchLiveness(watch), watchLimits(watch), watchLoad(watch)]
+    const stopWatching = [
+      watchLiveness(watch),
+      watchLimits(watch),
+      watchLoad(watch),
+      watchAccuracy(watch, { spawner, command: commands.cli }),
+    ]
     const finished = cluster
       .until(isShuttingDown)
       .then(() => {

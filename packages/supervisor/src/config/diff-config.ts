@@ -17,6 +17,8 @@ export interface ConfigDiff {
   supervisor: string[]
   /** Keys of `autoscale` that differ; they count at once. */
   autoscale: string[]
+  /** Keys of `eval` that differ; they count at once. */
+  eval: string[]
   /** Keys of `cache` that differ; they too take a new balancer. */
   cache: string[]
   /** Keys of `auth` that differ; the balancers are told. */
@@ -53,6 +55,7 @@ export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {
     balancer,
     supervisor,
     autoscale: differingKeys(from.autoscale, to.autoscale),
+    eval: differingKeys(from.eval, to.eval),
     cache: differingKeys(from.cache, to.cache),
     auth: differingKeys(from.auth, to.auth),
     refused: [
@@ -76,6 +79,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ),
     ...(diff.balancer.length > 0 ? [`changed  balancer: ${diff.balancer.join(', ')}`] : []),
     ...(diff.cache.length > 0 ? [`changed  cache: ${diff.cache.join(', ')}`] : []),
+    ...(diff.eval.length > 0 ? [`changed  eval: ${diff.eval.join(', ')}`] : []),
     ...(diff.auth.length > 0 ? [`changed  auth: ${diff.auth.join(', ')}`] : []),
     ...(diff.autoscale.length > 0 ? [`changed  autoscale: ${diff.autoscale.join(', ')}`] : []),
     ...(diff.supervisor.length > 0 ? [`changed  supervisor: ${diff.supervisor.join(', ')}`] : []),

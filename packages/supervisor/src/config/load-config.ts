@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { isLoopback, parseApiKeysFile } from '@asr-cluster/protocol'
 import { findPulledModel, isHubId } from '@asr-cluster/tools/store'
 import { ConfigError } from './config-error.js'
-import { parseConfig } from './parse-config.js'
+import { formatPath, parseConfig, placeOf } from './parse-config.js'
 import type { ClusterConfig, GroupConfig } from './schema.js'
 
 /** Folder that holds `packages/` and `models/`: the repository, or wherever it is installed. */
@@ -44,16 +44,18 @@ export interface LoadOptions {
 export function loadConfig(options: LoadOptions): LoadedConfig {
   const file = options.file === undefined ? findConfig(options.cwd) : resolve(options.cwd, options.file)
   const label = options.file ?? file ?? '(defaults)'
-  const config = parseConfig(file === null ? '' : readConfig(file, label), label)
+  const text = file === null ? '' : readConfig(file, label)
+  const config = parseConfig(text, label)
   const withFlags = applyOverrides(config, options.overrides ?? {})
   const folders = [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot]
-  const place = { folders, env: options.env ?? process.env, label }
-  const auth = readKeys(withFlags.auth, file === null ? options.cwd : dirname(file), label)
+  const place = { folders, env: options.env ?? process.env, label, text }
+  const auth = readKeys(withFlags.auth, file === null ? options.cwd : dirname(file), place)
   return {
     config: {
       ...withFlags,
-      balancer: checkHost(withFlags.balancer, label, options.insecure === true || auth.apiKeys.length > 0),
+      balancer: checkHost(withFlags.balancer, place, options.insecure === true || auth.apiKeys.length > 0),
       auth,
+      eval: resolveManifest(withFlags.eval, place),
       groups: withFlags.groups.map((group, index) =>
         group.command ? group : { ...group, ...resolveModel(group, index, place) },
       ),
@@ -99,9 +101,9 @@ function applyOverrides(config: ClusterConfig, overrides: ConfigOverrides): Clus
 }
 
 /** With the keys of the files among the others. */
-function readKeys(auth: ClusterConfig['auth'], folder: string, label: string): ClusterConfig['auth'] {
+function readKeys(auth: ClusterConfig['auth'], folder: string, place: ConfigPlace): ClusterConfig['auth'] {
   const withFile = (keys: string[], file: string | undefined, setting: string): string[] =>
-    file === undefined ? keys : [...new Set([...keys, ...readKeysFile(file, setting, label)])]
+    file === undefined ? keys : [...new Set([...keys, ...readKeysFile(file, setting, place)])]
   const paths = {
     ...(auth.apiKeysFile === undefined ? {} : { apiKeysFile: resolve(folder, auth.apiKeysFile) }),
     ...(auth.adminKeysFile === undefined ? {} : { adminKeysFile: resolve(folder, auth.adminKeysFile) }),
@@ -114,7 +116,7 @@ function readKeys(auth: ClusterConfig['auth'], folder: string, label: string): C
 }
 
 /** A file without keys is an error: of API keys it would let everybody in. */
-function readKeysFile(path: string, setting: string, label: string): string[] {
+function readKeysFile(path: string, setting: string, place: ConfigPlace): string[] {
   let reason = 'holds no key'
   try {
     const keys = parseApiKeysFile(readFileSync(path, 'utf8'))
@@ -123,41 +125,58 @@ function readKeysFile(path: string, setting: string, label: string): string[] {
     const { code, message } = error as NodeJS.ErrnoException
     reason = code === undefined ? message : `cannot be read: ${code}`
   }
-  throw new ConfigError(label, [
-    { line: null, column: null, message: `\`auth.${setting}\`: ${path} ${reason}` },
-  ])
+  throw wrongAt(place, ['auth', setting], `${path} ${reason}`)
 }
 
 function checkHost(
   balancer: ClusterConfig['balancer'],
-  label: string,
+  place: ConfigPlace,
   isGuarded: boolean,
 ): ClusterConfig['balancer'] {
   if (isGuarded || isLoopback(balancer.host)) return balancer
   const message =
-    `\`balancer.host\`: ${balancer.host} is reachable from other machines; ` +
+    `${balancer.host} is reachable from other machines; ` +
     'set auth.apiKeys or auth.apiKeysFile, or start with --insecure if something in front protects it'
-  throw new ConfigError(label, [{ line: null, column: null, message }])
+  throw wrongAt(place, ['balancer', 'host'], message)
 }
 
-interface ModelPlace {
+/** Where a configuration stands, and what it names is looked for. */
+interface ConfigPlace {
   folders: readonly string[]
   env: NodeJS.ProcessEnv
   label: string
+  text: string
+}
+
+function wrongAt({ label, text }: ConfigPlace, path: readonly PropertyKey[], message: string): ConfigError {
+  const { line, column } = placeOf(text, path)
+  return new ConfigError(label, [{ line, column, message: `\`${formatPath(path)}\`: ${message}` }])
+}
+
+function resolveManifest(accuracy: ClusterConfig['eval'], place: ConfigPlace): ClusterConfig['eval'] {
+  const candidates = [...new Set(place.folders.map((folder) => resolve(folder, accuracy.manifest)))]
+  const manifest = candidates.find((path) => existsSync(path))
+  if (manifest !== undefined) return { ...accuracy, manifest }
+  if (!accuracy.enabled) return accuracy
+  throw wrongAt(place, ['eval', 'manifest'], `no such file; looked for ${candidates.join(', ')}`)
 }
 
 /** Folder of a group's model: as a path, else what was pulled under that id, by which clients may then ask for it. */
 function resolveModel(
   { model, aliases }: GroupConfig,
   index: number,
-  { folders, env, label }: ModelPlace,
+  place: ConfigPlace,
 ): Pick<GroupConfig, 'model' | 'aliases'> {
+  const { folders, env } = place
   const candidates = [...new Set(folders.map((folder) => resolve(folder, model)))]
   const found = candidates.find((path) => existsSync(path))
   if (found) return { model: found, aliases }
   const pulled = isHubId(model) ? findPulledModel(model, env) : null
   if (pulled) return { model: pulled, aliases: [...new Set([...aliases, model])] }
   const hint = isHubId(model) ? `, and it was not pulled; fetch it with \`asr-cluster pull ${model}\`` : ''
-  const message = `\`groups[${index}].model\`: no such folder; looked for ${candidates.join(', ')}${hint}`
-  throw new ConfigError(label, [{ line: null, column: null, message }])
+  throw wrongAt(
+    place,
+    ['groups', index, 'model'],
+    `no such folder; looked for ${candidates.join(', ')}${hint}`,
+  )
 }

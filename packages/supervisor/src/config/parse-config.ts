@@ -109,6 +109,16 @@ function offsetOf(document: Document.Parsed, path: Path, atKey: boolean): number
   return offsetOf(document, path.slice(0, -1), true)
 }
 
+/** Line and column of a value in a text that `parseConfig` has read; null for what it does not mention. */
+export function placeOf(text: string, path: Path): { line: number | null; column: number | null } {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const offset = text === '' || !document.hasIn(path) ? null : offsetOf(document, path, false)
+  if (offset === null) return { line: null, column: null }
+  const { line, col } = lines.linePos(offset)
+  return { line, column: col }
+}
+
 export function formatPath(path: Path): string {
   return path
     .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))

@@ -143,6 +143,20 @@ export const cacheConfigSchema = z.strictObject({
   maxBytes: sizeSchema.prefault('256MB').describe('Memory for answers; the least recently used go first.'),
 })
 
+export const evalConfigSchema = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(false)
+    .describe('Measure the word error rate again and again; its requests give way to all others.'),
+  manifest: z
+    .string()
+    .min(1)
+    .default('models/demo/eval/manifest.jsonl')
+    .describe('Recordings with what they say, as for `asr-cluster eval`; found as `groups[].model` is.'),
+  clips: z.int().min(1).optional().describe('Only so many lines of it; none for all.'),
+  interval: durationSchema.prefault('6h').describe('From the end of one measurement to the next one.'),
+})
+
 export const authConfigSchema = z.strictObject({
   apiKeys: z
     .array(apiKeySchema)
@@ -172,6 +186,7 @@ export const clusterConfigSchema = z.strictObject({
   supervisor: supervisorConfigSchema.prefault({}),
   autoscale: autoscaleConfigSchema.prefault({}),
   cache: cacheConfigSchema.prefault({}),
+  eval: evalConfigSchema.prefault({}),
   auth: authConfigSchema.prefault({}),
 })
 

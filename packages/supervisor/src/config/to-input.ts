@@ -8,6 +8,7 @@ export function toInput({
   supervisor,
   autoscale,
   cache,
+  eval: accuracy,
   auth,
 }: ClusterConfig): ClusterConfigInput {
   return {
@@ -36,6 +37,7 @@ export function toInput({
       downAfter: `${autoscale.downAfter}ms`,
     },
     cache: { ...cache, maxBytes: `${cache.maxBytes}B` },
+    eval: { ...accuracy, interval: `${accuracy.interval}ms` },
     // Hashes: nobody finds a key in what is printed.
     auth: {
       apiKeys: auth.apiKeys,

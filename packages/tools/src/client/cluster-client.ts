@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { priorityHeader } from '@asr-cluster/protocol'
 import { ToolError } from '../common/tool-error.js'
 import { multipart } from './multipart.js'
 import { post, type PostAnswer } from './post.js'
@@ -16,6 +17,8 @@ export interface ClusterClientOptions {
   timeoutMs?: number
   /** How often a request that the server was too busy for is sent again. */
   retries?: number
+  /** Give way to all other requests; the request is sent again until it gets through. */
+  lowPriority?: boolean
   sleep?: (ms: number, signal?: AbortSignal) => Promise<void>
 }
 
@@ -49,9 +52,12 @@ export class ClusterClient {
 
   constructor(options: ClusterClientOptions) {
     this.baseUrl = options.baseUrl
-    this.#headers = options.apiKey ? { authorization: `Bearer ${options.apiKey}` } : {}
+    this.#headers = {
+      ...(options.apiKey ? { authorization: `Bearer ${options.apiKey}` } : {}),
+      ...(options.lowPriority ? { [priorityHeader]: 'low' } : {}),
+    }
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs
-    this.#retries = options.retries ?? 3
+    this.#retries = options.retries ?? (options.lowPriority ? Number.POSITIVE_INFINITY : 3)
     this.#sleep = options.sleep ?? ((ms, signal) => sleep(ms, undefined, signal ? { signal } : {}))
   }
 

@@ -15,6 +15,7 @@ interface EvalArgs extends LocalArgs {
   manifest: string
   concurrency: number
   hint: boolean
+  lowPriority: boolean
   worst: number
   limit: number | undefined
   maxWer: string | undefined
@@ -32,6 +33,11 @@ export const evalCommand: Command<EvalArgs> = {
         type: 'boolean',
         default: false,
         describe: 'Tell the model the language of each line',
+      })
+      .option('low-priority', {
+        type: 'boolean',
+        default: false,
+        describe: 'Give way to all other requests of the cluster',
       })
       .option('worst', { type: 'number', default: 10, describe: 'How many bad clips to show' })
       .option('limit', { type: 'number', describe: 'Only the first lines' })
@@ -85,6 +91,7 @@ async function open(args: EvalArgs, context: CliContext, liveLine: LiveLine): Pr
     apiKey: apiKey(context.env),
     modelName: args.model,
     concurrency: args.concurrency,
+    lowPriority: args.lowPriority,
   })
 }
 
