@@ -5,6 +5,7 @@ import type { BalancerConfig, BalancerStats, Member, ServedGroup } from '@asr-cl
 import type { Logger } from 'pino'
 import { Members } from './backend/members.js'
 import { AnswerStore } from './cache/answer-store.js'
+import type { AnswerShelf } from './cache/answer-shelf.js'
 import { SpoolMemory } from './body/spool.js'
 import { systemClock, type Clock } from './clock.js'
 import { DeathLog } from './exchange/death-log.js'
@@ -35,6 +36,8 @@ export interface BalancerDeps {
   apiKeyHashes?: readonly string[]
   /** Memory for answers that are given again to the same request; none keeps no answers. */
   cacheMaxBytes?: number | undefined
+  /** Further places for them, the nearest first; closed with the balancer. */
+  answerShelves?: readonly AnswerShelf[]
   /** Whether this member's slots are what its health answer says, instead of what was configured. */
   takesSlotsFromHealth?: (id: string) => boolean
   /** The stats changed in a way that should be told at once. */
@@ -57,6 +60,7 @@ export class Balancer {
   readonly #upgrades: Upgrades
   readonly #keys: KeyRing
   readonly #onUrgentStats: () => void
+  readonly #answerShelves: readonly AnswerShelf[]
   #supervisorMetrics: readonly unknown[] = []
   #draining = false
   #handedOver = false
@@ -66,6 +70,7 @@ export class Balancer {
     this.config = config
     this.#log = log
     this.#onUrgentStats = deps.onUrgentStats ?? (() => undefined)
+    this.#answerShelves = deps.answerShelves ?? []
     const metrics = new BalancerMetrics(() => ({
       queueDepth: this.#scheduler.queueDepth,
       backends: this.members.backends,
@@ -147,6 +152,7 @@ export class Balancer {
           : new AnswerStore({
               maxBytes: deps.cacheMaxBytes,
               modelsOf: (group) => this.members.modelsOf(group),
+              shelves: this.#answerShelves,
             }),
       keys: this.#keys,
       admin: this.admin,
@@ -246,6 +252,7 @@ export class Balancer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeAllConnections()
     this.#upgrades.destroyAll()
+    for (const shelf of this.#answerShelves) shelf.close()
     await closed
   }
 

@@ -10,17 +10,21 @@ import {
 import { pino, type Logger } from 'pino'
 import yargs from 'yargs'
 import { Balancer } from './balancer.js'
+import type { AnswerShelf } from './cache/answer-shelf.js'
+import { openShelves, type ShelfOptions } from './cache/open-shelves.js'
 import { systemClock } from './clock.js'
 import { ConfigurationError, UsageError } from './option-errors.js'
 import { configFlags, resolveConfig } from './options.js'
 import { readConfigFile } from './read-config-file.js'
 import { connectSupervisor, type ParentChannel, type SupervisorLink } from './supervisor-link.js'
+import { createSource } from './upstreams/create-source.js'
 import { Discovery } from './upstreams/discovery.js'
+import { systemSurroundings } from './upstreams/kubernetes/api-access.js'
 import { parseUpstreams, type Upstream } from './upstreams/parse-upstream.js'
-import { systemResolver } from './upstreams/system-resolver.js'
+import { createSystemResolver } from './upstreams/system-resolver.js'
 
 const usageExitCode = 2
-/** Between two looks at the names of `dns+` and `srv+` upstreams. */
+/** Between two looks at the names of `dns+` and `srv+` upstreams whose TTL is not known. */
 const resolveIntervalMs = 10_000
 
 /** Runs the program; `argv` without node and script. Ends the process itself. */
@@ -39,6 +43,7 @@ interface Arguments {
   apiKeysFile: string | undefined
   insecure: boolean
   cacheMaxBytes: number | undefined
+  shelves: ShelfOptions
   flags: Record<string, unknown>
   /** Of the command line. */
   upstreams: string[]
@@ -53,6 +58,9 @@ interface Parsed extends Record<string, unknown> {
   apiKeysFile?: string
   insecure: boolean
   cacheMaxBytes?: string
+  cacheDir?: string
+  cacheMaxDiskBytes: string
+  cacheRedis?: string
   help?: boolean
   upstream: string[]
   config?: string
@@ -71,7 +79,7 @@ function parse(argv: readonly string[]): Arguments {
       array: true,
       default: [] as string[],
       describe:
-        '[dns+|srv+]URL[;weight=N][;slots=N][;id=ID][;group=G][;models=A,B][;health=/PATH][;native=true]',
+        '[dns+|srv+|kubernetes+]URL[;weight=N][;slots=N][;id=ID][;group=G][;models=A,B][;health=/PATH][;native=true]',
     })
     .option('config', {
       type: 'string',
@@ -90,6 +98,17 @@ function parse(argv: readonly string[]): Arguments {
       type: 'string',
       describe: 'Keep answers in so much memory, for requests that are the same in every byte',
     })
+    .option('cache-dir', { type: 'string', describe: 'Keep answers in this folder too, over a restart' })
+    .option('cache-max-disk-bytes', {
+      type: 'string',
+      default: '1GB',
+      describe: 'Size of that folder; what was not used for the longest time goes first',
+    })
+    .option('cache-redis', {
+      type: 'string',
+      describe: `Share answers with other balancers through a Redis server: redis://, rediss:// or unix:// (or ${environment.cacheRedisUrl})`,
+    })
+    .implies({ 'cache-dir': 'cache-max-bytes', 'cache-redis': 'cache-max-bytes' })
     .option('insecure', {
       type: 'boolean',
       default: false,
@@ -120,6 +139,11 @@ function parse(argv: readonly string[]): Arguments {
     insecure: parsed.insecure,
     cacheMaxBytes:
       parsed.cacheMaxBytes === undefined ? undefined : sizeOf('--cache-max-bytes', parsed.cacheMaxBytes),
+    shelves: {
+      dir: parsed.cacheDir,
+      maxDiskBytes: sizeOf('--cache-max-disk-bytes', parsed.cacheMaxDiskBytes),
+      redisUrl: parsed.cacheRedis ?? process.env[environment.cacheRedisUrl],
+    },
     logLevel: parsed.logLevel,
     accessLog: parsed.accessLog,
   }
@@ -165,17 +189,23 @@ async function run(args: Arguments): Promise<void> {
     log,
     apiKeyHashes,
     cacheMaxBytes: args.cacheMaxBytes,
+    answerShelves: args.cacheMaxBytes === undefined ? [] : await shelvesOf(args.shelves, log),
     onUrgentStats: () => link?.sendStatsSoon(),
     takesSlotsFromHealth: (id) => discovery.takesSlotsFromHealth(id),
     ...(args.accessLog ? { onAccess: (entry) => log.info(entry, 'access') } : {}),
   })
-  const discovery = new Discovery({
-    resolver: systemResolver,
+  const sourceOptions = {
+    resolver: createSystemResolver(),
     clock: systemClock,
+    random: Math.random,
     intervalMs: resolveIntervalMs,
+    surroundings: systemSurroundings,
+  }
+  const discovery = new Discovery({
+    createSource: (upstream) => createSource(upstream, sourceOptions),
     onMembers: (members) => balancer.setMembers(members),
-    onFailure: ({ member }, error) =>
-      log.warn({ upstream: member.url, reason: error.message }, 'name not resolved'),
+    onFailure: ({ kind, member }, error) =>
+      log.warn({ kind, upstream: member.url, reason: error.message }, 'upstream not looked up'),
   })
   const sayDrained = (): void => link?.send({ type: 'drained' })
   const handOver = once(() => balancer.handOver().then(sayDrained))
@@ -203,6 +233,14 @@ async function run(args: Arguments): Promise<void> {
   link?.send({ type: 'listening', port })
 }
 
+async function shelvesOf(options: ShelfOptions, log: Logger): Promise<AnswerShelf[]> {
+  try {
+    return await openShelves(options, log)
+  } catch (error) {
+    throw new ConfigurationError(`the cache of answers: ${(error as Error).message}`)
+  }
+}
+
 /** Of the command line and of the configuration file as it is now. */
 function upstreamsOf(args: Arguments): Upstream[] {
   const file = args.configFile === undefined ? undefined : readConfigFile(args.configFile)
@@ -211,14 +249,16 @@ function upstreamsOf(args: Arguments): Upstream[] {
 
 /** A file that cannot be used leaves everything as it is. */
 function reload(args: Arguments, balancer: Balancer, discovery: Discovery, log: Logger): void {
+  const fail = (error: unknown): void =>
+    log.error({ reason: (error as Error).message }, 'configuration not read again')
   try {
     const upstreams = upstreamsOf(args)
     const apiKeyHashes = readApiKeys(args.apiKeysFile)
     log.info({ upstreams: upstreams.length, apiKeys: apiKeyHashes.length }, 'configuration read again')
     balancer.setApiKeys(apiKeyHashes)
-    void discovery.setUpstreams(upstreams)
+    discovery.setUpstreams(upstreams).catch(fail)
   } catch (error) {
-    log.error({ reason: (error as Error).message }, 'configuration not read again')
+    fail(error)
   }
 }
 

@@ -16,6 +16,8 @@ export const environment = {
   supervisorPid: 'ASR_SUPERVISOR_PID',
   /** Hashes of the API keys that the balancer lets in, separated by commas; never on a command line. */
   apiKeyHashes: 'ASR_API_KEY_HASHES',
+  /** Address of the Redis server for answers, which may hold a password. */
+  cacheRedisUrl: 'ASR_CACHE_REDIS_URL',
   /** Id of the cluster; marks processes of ours in /proc. */
   clusterId: 'ASR_CLUSTER_ID',
 } as const

@@ -4,6 +4,7 @@ import type { Departure } from '../departure.js'
 import type { Answer } from '../exchange/answer.js'
 import { headerValue } from '../server/headers.js'
 import { AnswerCache } from './answer-cache.js'
+import type { AnswerShelf } from './answer-shelf.js'
 import { SingleFlight, type FlightEnd } from './single-flight.js'
 
 /** An answer up to this size is held back while it comes, and can be kept. */
@@ -13,6 +14,8 @@ export interface StoreOptions {
   maxBytes: number
   /** What answers depend on besides the request: the models that may serve it. */
   modelsOf: (group: string | undefined) => string
+  /** Looked at in this order for what is not in memory. */
+  shelves?: readonly AnswerShelf[]
 }
 
 /** What makes a request the same as another one. */
@@ -55,10 +58,7 @@ export class AnswerStore {
       const key = this.keyOf(identity)
       const kept = this.#cache.get(key)
       if (kept) return kept
-      if (!this.#flights.isFlying(key)) {
-        await this.#lead(identity, key, departure, send)
-        return undefined
-      }
+      if (!this.#flights.isFlying(key)) return this.#lead(identity, key, departure, send)
       const end = await this.#flights.follow(key, departure)
       if (end.kind === 'answer') return end.answer
       if (end.kind === 'poison') throw end.error
@@ -74,22 +74,44 @@ export class AnswerStore {
     key: string,
     departure: Departure,
     send: (onAnswer: (answer: Answer) => void) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<Answer | undefined> {
     const land = this.#flights.lead(key)
     const flight: { end: FlightEnd } = { end: { kind: 'private' } }
     try {
+      const shelved = await this.#fromShelves(key)
+      if (shelved) {
+        flight.end = { kind: 'answer', answer: shelved }
+        return shelved
+      }
       await send((answer) => {
         if (isReusable(answer)) flight.end = { kind: 'answer', answer }
       })
       // Whoever may have answered meanwhile with another model must not be remembered under this one.
       const { end } = flight
-      if (end.kind === 'answer' && this.keyOf(identity) === key) this.#cache.set(key, end.answer)
+      if (end.kind === 'answer' && this.keyOf(identity) === key) this.#keep(key, end.answer)
+      return undefined
     } catch (error) {
       if (error instanceof AsrError && error.code === 'poison_request') flight.end = { kind: 'poison', error }
       throw error
     } finally {
       land(flight.end.kind === 'private' && departure.gone ? { kind: 'abandoned' } : flight.end)
     }
+  }
+
+  async #fromShelves(key: string): Promise<Answer | undefined> {
+    const { shelves = [] } = this.#options
+    for (const [index, shelf] of shelves.entries()) {
+      const answer = await shelf.get(key)
+      if (!answer) continue
+      this.#keep(key, answer, shelves.slice(0, index))
+      return answer
+    }
+    return undefined
+  }
+
+  #keep(key: string, answer: Answer, shelves = this.#options.shelves ?? []): void {
+    this.#cache.set(key, answer)
+    for (const shelf of shelves) void shelf.set(key, answer)
   }
 }
 

@@ -49,11 +49,15 @@ export function balancerProgram(options: BalancerProgramOptions): BalancerProgra
           '--listen-fd',
           String(childListenFd),
           ...(cache.enabled ? ['--cache-max-bytes', `${cache.maxBytes}B`] : []),
+          ...(cache.enabled && cache.dir !== undefined
+            ? ['--cache-dir', cache.dir, '--cache-max-disk-bytes', `${cache.maxDiskBytes}B`]
+            : []),
         ],
         env: {
           [environment.supervisorPid]: String(process.pid),
           [environment.clusterId]: options.clusterId,
           [environment.apiKeyHashes]: letIn(auth.apiKeys).join(','),
+          ...(cache.redis === undefined ? {} : { [environment.cacheRedisUrl]: cache.redis }),
         },
         ipc: true,
         user: options.user,

@@ -49,7 +49,9 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const withFlags = applyOverrides(config, options.overrides ?? {})
   const folders = [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot]
   const place = { folders, env: options.env ?? process.env, label, text }
-  const auth = readKeys(withFlags.auth, file === null ? options.cwd : dirname(file), place)
+  const folder = file === null ? options.cwd : dirname(file)
+  const auth = readKeys(withFlags.auth, folder, place)
+  const { cache } = withFlags
   return {
     config: {
       ...withFlags,
@@ -59,6 +61,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       groups: withFlags.groups.map((group, index) =>
         group.command ? group : { ...group, ...resolveModel(group, index, place) },
       ),
+      cache: cache.dir === undefined ? cache : { ...cache, dir: resolve(folder, cache.dir) },
       supervisor: {
         ...withFlags.supervisor,
         logs: { ...withFlags.supervisor.logs, dir: resolve(options.cwd, withFlags.supervisor.logs.dir) },

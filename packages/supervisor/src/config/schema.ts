@@ -141,6 +141,21 @@ export const cacheConfigSchema = z.strictObject({
     .default(false)
     .describe('The balancer keeps answers and gives them again to requests that are the same in every byte.'),
   maxBytes: sizeSchema.prefault('256MB').describe('Memory for answers; the least recently used go first.'),
+  dir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Folder for more answers, which outlive a restart; relative to this file. None for memory only.',
+    ),
+  maxDiskBytes: sizeSchema.prefault('1GB').describe('Size of that folder; the least recently used go first.'),
+  redis: z
+    .string()
+    .regex(/^(rediss?|unix):\/\//, 'expected redis://, rediss:// or unix://')
+    .optional()
+    .describe(
+      'A Redis server through which several balancers share answers, for example `redis://host:6379`.',
+    ),
 })
 
 export const evalConfigSchema = z.strictObject({

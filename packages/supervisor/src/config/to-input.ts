@@ -36,7 +36,12 @@ export function toInput({
       upAfter: `${autoscale.upAfter}ms`,
       downAfter: `${autoscale.downAfter}ms`,
     },
-    cache: { ...cache, maxBytes: `${cache.maxBytes}B` },
+    cache: {
+      ...cache,
+      maxBytes: `${cache.maxBytes}B`,
+      maxDiskBytes: `${cache.maxDiskBytes}B`,
+      ...(cache.redis === undefined ? {} : { redis: withoutPassword(cache.redis) }),
+    },
     eval: { ...accuracy, interval: `${accuracy.interval}ms` },
     // Hashes: nobody finds a key in what is printed.
     auth: {
@@ -46,4 +51,8 @@ export function toInput({
       ...(auth.adminKeysFile === undefined ? {} : { adminKeysFile: auth.adminKeysFile }),
     },
   }
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/(:\/\/[^@/]*:)[^@/]*@/, '$1…@')
 }

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { clusterConfigSchema } from './schema.js'
+import { toInput } from './to-input.js'
+
+test('what is printed can be read again', () => {
+  const config = clusterConfigSchema.parse({
+    cache: { enabled: true, dir: '/var/cache/asr', maxDiskBytes: '2GB', redis: 'rediss://cache:6380/1' },
+  })
+  expect(clusterConfigSchema.parse(toInput(config))).toEqual(config)
+})
+
+test.each([
+  ['redis://user:s3cret@cache:6379/1', 'redis://user:…@cache:6379/1'],
+  ['redis://:s3cret@cache', 'redis://:…@cache'],
+  ['redis://user@cache', 'redis://user@cache'],
+  ['unix:///run/redis.sock', 'unix:///run/redis.sock'],
+])('the password of %s is not printed', (redis, printed) => {
+  const { cache } = toInput(clusterConfigSchema.parse({ cache: { redis } })) as { cache: { redis: string } }
+  expect(cache.redis).toBe(printed)
+})
