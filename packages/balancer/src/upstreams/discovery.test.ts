@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../fixtures/fake-clock.js'
 import { Discovery } from './discovery.js'
+import { createSource } from './create-source.js'
 import type { ServiceTarget } from './expand.js'
 import { parseUpstreams } from './parse-upstream.js'
 
@@ -8,23 +9,37 @@ function setUp() {
   const clock = new FakeClock()
   const names = new Map<string, string[]>()
   const services = new Map<string, ServiceTarget[]>()
+  const ttls = new Map<string, number>()
   const told: string[][] = []
   const failures: string[] = []
   const find = <T>(map: Map<string, T>, name: string): Promise<T> => {
     const found = map.get(name)
     return found === undefined ? Promise.reject(new Error('ENOTFOUND')) : Promise.resolve(found)
   }
-  const discovery = new Discovery({
+  const options = {
     resolver: {
-      addresses: async (name) => [...(await find(names, name))],
-      services: async (name) => [...(await find(services, name))],
+      addresses: async (name: string) => {
+        const addresses = await find(names, name)
+        return { addresses, ttlMs: ttls.get(name) }
+      },
+      services: (name: string) => find(services, name),
     },
     clock,
+    random: () => 0,
     intervalMs: 10_000,
+    surroundings: {
+      env: {},
+      readFile: () => {
+        throw new Error('ENOENT')
+      },
+    },
+  }
+  const discovery = new Discovery({
+    createSource: (upstream) => createSource(upstream, options),
     onMembers: (members) => told.push(members.map((member) => `${member.id} ${member.url} ${member.weight}`)),
     onFailure: ({ member }) => failures.push(member.id),
   })
-  return { clock, names, services, told, failures, discovery }
+  return { clock, names, services, ttls, told, failures, discovery }
 }
 
 describe('Discovery', () => {
@@ -48,6 +63,48 @@ describe('Discovery', () => {
     names.set('asr', ['fd00::1'])
     await clock.advance(10_000)
     expect(told[1]).toEqual(['x-[fd00::1]:7861 http://[fd00::1]:7861 3'])
+  })
+
+  it('looks again when the TTL ends, but not more than once a second nor less than once a minute', async () => {
+    const { discovery, told, names, ttls, clock } = setUp()
+    names.set('asr', ['10.0.0.1'])
+    const looks = async (ttlMs: number, afterMs: number): Promise<boolean> => {
+      ttls.set('asr', ttlMs)
+      await discovery.setUpstreams(parseUpstreams([`dns+http://asr:1;id=x${ttlMs}`]))
+      names.set('asr', [`10.0.0.${told.length + 2}`])
+      const before = told.length
+      await clock.advance(afterMs)
+      return told.length > before
+    }
+    expect(await looks(5_000, 4_999)).toBe(false)
+    await clock.advance(1)
+    expect(await looks(5_001, 5_001)).toBe(true)
+    expect(await looks(0, 999)).toBe(false)
+    expect(await looks(1, 1_000)).toBe(true)
+    expect(await looks(86_400_000, 59_999)).toBe(false)
+    await clock.advance(1)
+    expect(await looks(86_400_001, 60_000)).toBe(true)
+  })
+
+  it('a reload keeps what an upstream that stays was last known to be, while its name cannot be resolved', async () => {
+    const { discovery, told, names } = setUp()
+    names.set('asr', ['10.0.0.1'])
+    await discovery.setUpstreams(parseUpstreams(['dns+http://asr:1;id=x']))
+    names.delete('asr')
+    await discovery.setUpstreams(parseUpstreams(['dns+http://asr:1;id=x', 'http://b:1;id=b']))
+    expect(told.at(-1)).toEqual(['x-10.0.0.1:1 http://10.0.0.1:1 1', 'b http://b:1 1'])
+  })
+
+  it('refuses a Service where there is no way to an API server, and leaves all as it is', async () => {
+    const { discovery, told, names, clock } = setUp()
+    names.set('asr', ['10.0.0.1'])
+    await discovery.setUpstreams(parseUpstreams(['dns+http://asr:1;id=x']))
+    await expect(discovery.setUpstreams(parseUpstreams(['kubernetes+http://asr']))).rejects.toThrow(
+      'KUBECONFIG',
+    )
+    names.set('asr', ['10.0.0.2'])
+    await clock.advance(10_000)
+    expect(told.at(-1)).toEqual(['x-10.0.0.2:1 http://10.0.0.2:1 1'])
   })
 
   it('removes nobody when the resolver fails', async () => {

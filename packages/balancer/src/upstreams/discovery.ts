@@ -1,73 +1,95 @@
 import type { Member } from '@asr-cluster/protocol'
-import type { Clock } from '../clock.js'
-import { expandUpstream, type Resolver } from './expand.js'
 import type { Upstream } from './parse-upstream.js'
+import type { FoundMember, MemberSource } from './source.js'
 
 export interface DiscoveryOptions {
-  resolver: Resolver
-  clock: Clock
-  intervalMs: number
+  /** Throws ConfigurationError when the upstream cannot be followed from here. */
+  createSource: (upstream: Upstream) => MemberSource
   /** Called when the set is another one. */
   onMembers: (members: Member[]) => void
+  /** What is known of this upstream stays in force. */
   onFailure: (upstream: Upstream, error: Error) => void
 }
 
-/** Keeps the member set equal to what the upstreams resolve to. */
+interface Feed {
+  upstream: Upstream
+  source: MemberSource
+  /** Last good answer: a source that fails removes nobody. */
+  found: readonly FoundMember[]
+}
+
+/** Keeps the member set equal to what the upstreams stand for. */
 export class Discovery {
   readonly #options: DiscoveryOptions
-  /** Last good answer for each upstream: a resolver that fails removes nobody. */
-  #known = new Map<Upstream, Member[]>()
-  #upstreams: readonly Upstream[] = []
+  /** By the upstream's text, so that one which is still wanted goes on with what it knows. */
+  #feeds = new Map<string, Feed>()
+  #slotsFromHealth = new Set<string>()
+  #starting = 0
   #told = ''
-  #cancelTimer: () => void = () => undefined
 
   constructor(options: DiscoveryOptions) {
     this.#options = options
   }
 
-  /** Takes the place of the upstreams before; resolves once each was resolved or failed. */
+  /** Takes the place of the upstreams before; resolves once each new one has answered or failed. Throws ConfigurationError. */
   async setUpstreams(upstreams: readonly Upstream[]): Promise<void> {
-    this.#upstreams = upstreams
-    this.#known = new Map()
-    await this.#refresh(upstreams)
+    const before = this.#feeds
+    const entries = upstreams.map((upstream): [string, Feed] => {
+      const key = JSON.stringify(upstream)
+      const feed = before.get(key)
+      return [key, feed ?? { upstream, source: this.#options.createSource(upstream), found: [] }]
+    })
+    this.#feeds = new Map(entries)
+    for (const [key, { source }] of before) if (!this.#feeds.has(key)) source.stop()
+    const added = entries.filter(([key]) => !before.has(key)).map(([, feed]) => feed)
+    // Nothing is told in between: the old members stay until the new ones are known.
+    this.#starting += 1
+    try {
+      await Promise.all(added.map((feed) => this.#start(feed)))
+    } finally {
+      this.#starting -= 1
+    }
+    this.#tell()
   }
 
   /** Whether the slots of this member are what its health answer says. */
   takesSlotsFromHealth(id: string): boolean {
-    for (const [upstream, members] of this.#known) {
-      if (upstream.slotsFromHealth && members.some((member) => member.id === id)) return true
-    }
-    return false
+    return this.#slotsFromHealth.has(id)
   }
 
   stop(): void {
-    this.#cancelTimer()
-    this.#upstreams = []
+    for (const { source } of this.#feeds.values()) source.stop()
+    this.#feeds = new Map()
   }
 
-  async #refresh(upstreams: readonly Upstream[]): Promise<void> {
-    const { resolver, clock, intervalMs, onMembers, onFailure } = this.#options
-    this.#cancelTimer()
-    const found = await Promise.all(
-      upstreams.map((upstream) =>
-        expandUpstream(upstream, resolver).catch((error: unknown) => {
-          onFailure(upstream, error as Error)
-          return undefined
-        }),
-      ),
+  #start(feed: Feed): Promise<void> {
+    const isPresent = (): boolean => [...this.#feeds.values()].includes(feed)
+    return feed.source.start({
+      onMembers: (found) => {
+        feed.found = found
+        if (isPresent()) this.#tell()
+      },
+      onFailure: (error) => {
+        if (isPresent()) this.#options.onFailure(feed.upstream, error)
+      },
+    })
+  }
+
+  #tell(): void {
+    if (this.#starting > 0) return
+    const byId = new Map<string, FoundMember>()
+    for (const { found } of this.#feeds.values()) {
+      // Two Services may name the same pod: the first one that is configured has it.
+      for (const each of found) if (!byId.has(each.member.id)) byId.set(each.member.id, each)
+    }
+    const found = [...byId.values()]
+    this.#slotsFromHealth = new Set(
+      found.filter((each) => each.slotsFromHealth).map(({ member }) => member.id),
     )
-    // Replaced or stopped meanwhile.
-    if (this.#upstreams !== upstreams) return
-    for (const [index, members] of found.entries()) {
-      if (members) this.#known.set(upstreams[index] as Upstream, members)
-    }
-    if (upstreams.some(({ kind }) => kind !== 'address')) {
-      this.#cancelTimer = clock.after(intervalMs, () => void this.#refresh(upstreams))
-    }
-    const members = [...this.#known.values()].flat()
+    const members = found.map(({ member }) => member)
     const told = JSON.stringify(members)
     if (told === this.#told) return
     this.#told = told
-    onMembers(members)
+    this.#options.onMembers(members)
   }
 }

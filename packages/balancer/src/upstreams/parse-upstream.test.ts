@@ -9,6 +9,7 @@ describe('parseUpstreams', () => {
     expect(parseUpstreams([text])).toEqual([
       {
         kind: 'address',
+        idPrefix: 'a-',
         slotsFromHealth: false,
         member: {
           id: 'a',
@@ -36,7 +37,22 @@ describe('parseUpstreams', () => {
   })
 
   it.each([
+    ['kubernetes+http://asr', { name: 'asr' }],
+    ['kubernetes+http://asr.speech:7861', { name: 'asr', namespace: 'speech', port: 7861 }],
+    [
+      'kubernetes+http://asr.speech.svc.cluster.local:http=3',
+      { name: 'asr', namespace: 'speech', port: 'http' },
+    ],
+  ])('takes %s for a Service', (text, service) => {
+    expect(parseUpstreams([text])[0]).toMatchObject({ kind: 'kubernetes', idPrefix: '', service })
+  })
+
+  it.each([
     'nonsense',
+    'kubernetes+https://asr.speech',
+    'kubernetes+http://asr.speech.elsewhere.org',
+    'kubernetes+http://ASR_1',
+    'kubernetes+http://asr/path',
     'ftp://a',
     'http://a;wieght=3',
     'http://a;weight=0',

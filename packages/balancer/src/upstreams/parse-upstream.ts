@@ -9,30 +9,46 @@ const upstreamKeys = ['weight', 'slots', 'id', 'group', 'models', 'health', 'ide
 
 /**
  * How an upstream becomes members: `address`: it is one. `dns`: each address of its host is one. `srv`: each target of
- * the SRV record is one.
+ * the SRV record is one. `kubernetes`: each pod of the Service is one.
  */
-export type UpstreamKind = 'address' | 'dns' | 'srv'
+export type UpstreamKind = 'address' | 'dns' | 'srv' | 'kubernetes'
+
+export interface ServiceOfUpstream {
+  name: string
+  /** Undefined: the one that the balancer runs in, or that the kubeconfig names. */
+  namespace: string | undefined
+  /** Number or name of the pods' port; undefined when they have one only. */
+  port: number | string | undefined
+}
 
 export interface Upstream {
   kind: UpstreamKind
-  /** The member, or what its members have in common: their ids begin with its id. */
+  /** The member, or what its members have in common. */
   member: Member
+  /** Comes before the names of pods. */
+  idPrefix: string
+  /** Of the kind `kubernetes` only. */
+  service?: ServiceOfUpstream
   /** Take the number of slots from the instance's health answer. */
   slotsFromHealth: boolean
 }
 
 /**
  * `http://127.0.0.1:7861;weight=3;slots=4;id=a;group=g;models=m1,m2;health=/health;native=true`; `URL=3` is short for a
- * weight of 3. `dns+http://NAME:PORT` and `srv+http://_SERVICE._tcp.NAME` stand for all that the name resolves to. Throws
- * UsageError.
+ * weight of 3. `dns+http://NAME:PORT` and `srv+http://_SERVICE._tcp.NAME` stand for all that the name resolves to,
+ * `kubernetes+http://SERVICE.NAMESPACE:PORT` for the pods of the Service. Throws UsageError.
  */
 export function parseUpstream(text: string, position: number): Upstream {
   const [target = '', ...pairs] = text.split(';')
-  const scheme = /^(dns|srv)\+/.exec(target)
+  const scheme = /^(dns|srv|kubernetes)\+/.exec(target)
   const kind = (scheme?.[1] ?? 'address') as UpstreamKind
   const first = target.slice(scheme?.[0].length ?? 0)
   const short = /^(https?:\/\/[^=?#]+)=(\d+)$/.exec(first)
-  const url = parseUrl(short?.[1] ?? first, text, kind)
+  const plain = short?.[1] ?? first
+  const service = kind === 'kubernetes' ? parseService(plain, text) : undefined
+  const url = service
+    ? `http://${service.name}${service.namespace === undefined ? '' : `.${service.namespace}`}`
+    : parseUrl(plain, text, kind)
   const settings = new Map<string, string>(short ? [['weight', short[2] as string]] : [])
   for (const pair of pairs) {
     const [key = '', ...value] = pair.split('=')
@@ -56,7 +72,13 @@ export function parseUpstream(text: string, position: number): Upstream {
     ...(settings.has('health') ? { healthPath: settings.get('health') } : {}),
   })
   if (!parsed.success) throw new UsageError(`--upstream ${text}: ${z.prettifyError(parsed.error)}`)
-  return { kind, member: parsed.data, slotsFromHealth: !settings.has('slots') }
+  return {
+    kind,
+    member: parsed.data,
+    idPrefix: settings.has('id') ? `${parsed.data.id}-` : '',
+    slotsFromHealth: !settings.has('slots'),
+    ...(service ? { service } : {}),
+  }
 }
 
 export function parseUpstreams(texts: readonly string[]): Upstream[] {
@@ -65,6 +87,20 @@ export function parseUpstreams(texts: readonly string[]): Upstream[] {
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)
   if (twice !== undefined) throw new UsageError(`--upstream: the id \`${twice}\` is given twice`)
   return upstreams
+}
+
+/** A name as `dns+` takes it, so that only the prefix has to change: what follows the namespace is not looked at. */
+function parseService(text: string, whole: string): ServiceOfUpstream {
+  const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?'
+  const pattern = new RegExp(
+    `^http://(${label})(?:\\.(${label})(?:\\.svc[-.a-z0-9]*)?)?(?::(\\d+|${label}))?/?$`,
+  )
+  const match = pattern.exec(text)
+  if (!match?.[1]) {
+    throw new UsageError(`--upstream ${whole}: expected kubernetes+http://SERVICE.NAMESPACE:PORT`)
+  }
+  const [, name, namespace, port] = match
+  return { name, namespace, port: port !== undefined && /^\d+$/.test(port) ? Number(port) : port }
 }
 
 function parseUrl(text: string, whole: string, kind: UpstreamKind): string {
