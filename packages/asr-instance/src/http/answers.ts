@@ -27,16 +27,6 @@ const tokenUsage = z.object({
 
 const warnings = z.array(z.string()).describe('Fields of the request that had no effect.')
 
-/** Answer for `response_format=json`. */
-export const jsonAnswer = z.object({
-  text: z.string(),
-  usage: tokenUsage,
-  language: z.string().describe('English name in lower case.'),
-  duration: seconds,
-  confidence,
-  warnings: warnings.optional(),
-})
-
 const segmentAnswer = z.object({
   id: z.int(),
   seek: z.int().describe('Start in frames of 10 ms.'),
@@ -49,6 +39,19 @@ const segmentAnswer = z.object({
   avg_logprob: z.number(),
   compression_ratio: z.number(),
   no_speech_prob: z.literal(0).describe('Always 0: the model has no such output.'),
+})
+
+const briefSegment = segmentAnswer.pick({ id: true, start: true, end: true, text: true })
+
+/** Answer for `response_format=json`. */
+export const jsonAnswer = z.object({
+  text: z.string(),
+  usage: tokenUsage,
+  language: z.string().describe('English name in lower case.'),
+  duration: seconds,
+  segments: z.array(briefSegment),
+  confidence,
+  warnings: warnings.optional(),
 })
 
 /** Answer for `response_format=verbose_json`. */
@@ -65,14 +68,7 @@ export const verboseAnswer = z.object({
 
 /** Events of `stream=true`. */
 export const deltaEvent = z.object({ type: z.literal('transcript.text.delta'), delta: z.string() })
-export const doneEvent = z.object({
-  type: z.literal('transcript.text.done'),
-  text: z.string(),
-  usage: tokenUsage,
-  language: z.string(),
-  duration: seconds,
-  segments: z.array(segmentAnswer.pick({ id: true, start: true, end: true, text: true })),
-})
+export const doneEvent = jsonAnswer.extend({ type: z.literal('transcript.text.done') })
 
 export function toAsr(result: Transcription, requestId: string): z.input<typeof asrAnswer> {
   return {
@@ -91,6 +87,7 @@ export function toJson(result: Transcription, warningList: readonly string[]): z
     usage: usageOf(result),
     language: result.language.toLowerCase(),
     duration: milliseconds(result.durationSeconds),
+    segments: result.segments.map(toBriefSegment),
     confidence: result.confidence,
     ...(warningList.length === 0 ? {} : { warnings: [...warningList] }),
   }
@@ -113,20 +110,8 @@ export function toVerbose(
   }
 }
 
-export function toDone(result: Transcription): z.input<typeof doneEvent> {
-  return {
-    type: 'transcript.text.done',
-    text: result.text,
-    usage: usageOf(result),
-    language: result.language.toLowerCase(),
-    duration: milliseconds(result.durationSeconds),
-    segments: result.segments.map(({ id, start, end, text }) => ({
-      id,
-      start: milliseconds(start),
-      end: milliseconds(end),
-      text,
-    })),
-  }
+export function toDone(result: Transcription, warningList: readonly string[]): z.input<typeof doneEvent> {
+  return { type: 'transcript.text.done', ...toJson(result, warningList) }
 }
 
 export function usageOf({ promptTokens, outputTokens }: Transcription): z.input<typeof tokenUsage> {
@@ -153,6 +138,10 @@ function toSegment(segment: Segment, temperature: number): z.input<typeof segmen
     compression_ratio: bytes.length / deflateSync(bytes).length,
     no_speech_prob: 0,
   }
+}
+
+function toBriefSegment({ id, start, end, text }: Segment): z.input<typeof briefSegment> {
+  return { id, start: milliseconds(start), end: milliseconds(end), text }
 }
 
 /** To the millisecond: more digits would only pretend. */

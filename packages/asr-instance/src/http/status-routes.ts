@@ -1,4 +1,4 @@
-import { AsrError, probeHeader } from '@asr-cluster/protocol'
+import { probeHeader } from '@asr-cluster/protocol'
 import type { Request, Response } from 'express'
 import type { Service } from './service.js'
 
@@ -37,11 +37,9 @@ export function modelsRoute(service: Service) {
 export function modelRoute(service: Service) {
   return (req: Request, res: Response): void => {
     const id = ([] as string[]).concat(req.params['model'] ?? []).join('/')
-    const model = describeModels(service).find((candidate) => candidate.id === id)
-    if (model === undefined) {
-      throw new AsrError('model_not_found', `The model \`${id.slice(0, 200)}\` is not served here.`)
-    }
-    res.json(model)
+    const models = describeModels(service)
+    service.requireModel(id)
+    res.json(models.find((model) => model.id === id))
   }
 }
 

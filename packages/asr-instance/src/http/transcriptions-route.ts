@@ -37,7 +37,7 @@ export function transcriptionsRoute(service: Service) {
         },
       })
       if (parsed.form.stream) {
-        events.send(toDone(transcription))
+        events.send(toDone(transcription, parsed.warnings))
         events.end()
       } else answer(res, parsed.form, transcription, parsed.warnings)
     } catch (error) {

@@ -34,6 +34,10 @@ describe('POST /v1/audio/transcriptions', () => {
       usage: { type: 'tokens', input_tokens: 20, output_tokens: 5, total_tokens: 25 },
       language: 'english',
       duration: 3.25,
+      segments: [
+        { id: 0, start: 0.1, end: 1.5, text: 'Hello there.' },
+        { id: 1, start: 2, end: 3.25, text: '你好。' },
+      ],
       confidence: 0.9,
     })
   })
@@ -149,7 +153,7 @@ describe('POST /v1/audio/transcriptions', () => {
 })
 
 describe('stream=true', () => {
-  const body = () => form({ file: silentWav(1), stream: 'true' })
+  const body = () => form({ file: silentWav(1), stream: 'true', 'include[]': 'logprobs' })
 
   it('sends each delta when it is decided, then the whole text', async () => {
     const { open, opened } = gate()
@@ -186,6 +190,8 @@ describe('stream=true', () => {
         language: 'english',
         duration: 1,
         segments: [{ id: 0, start: 0, end: 1, text: 'Hello there.' }],
+        confidence: 0.9,
+        warnings: ['The field `include[]` has no effect.'],
       },
     ])
   })
