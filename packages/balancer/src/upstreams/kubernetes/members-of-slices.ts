@@ -98,7 +98,7 @@ function portOf(slice: EndpointSlice, wanted: ServiceReference['port']): number 
   if (typeof wanted === 'string') return ports.find(({ name }) => name === wanted)?.port ?? undefined
   if (typeof wanted === 'number') {
     // No list of ports stands for all ports.
-    return slice.ports == null || ports.some(({ port }) => port === wanted) ? wanted : undefined
+    return !slice.ports || ports.some(({ port }) => port === wanted) ? wanted : undefined
   }
   if (ports.length > 1) {
     const names = ports.map(({ name, port }) => name || port).join(', ')
