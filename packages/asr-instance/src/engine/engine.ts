@@ -36,6 +36,14 @@ export interface TranscribeOptions {
   signal: AbortSignal
   /** Text as it is decided, in order; the concatenation of all deltas is the final text. */
   onDelta?: (delta: string) => void
+  /** What the stages of a piece took, as soon as it is done: seconds before this call. */
+  onStages?: (stages: readonly StageTime[]) => void
+}
+
+export interface StageTime {
+  stage: 'features' | 'encoder' | 'prefill' | 'decode'
+  begun: number
+  ended: number
 }
 
 export interface Segment {

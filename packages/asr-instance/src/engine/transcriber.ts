@@ -98,9 +98,12 @@ async function decodePiece(
     temperature: options.temperature,
     ...(options.stream === undefined ? {} : { stream: options.stream }),
   }
-  const { tokens, logprobs, promptTokens } = await worker.decode(request, options.signal, (newTokens) =>
-    deltas.push(id, reader.push(newTokens)),
+  const { tokens, logprobs, promptTokens, stages } = await worker.decode(
+    request,
+    options.signal,
+    (newTokens) => deltas.push(id, reader.push(newTokens)),
   )
+  options.onStages?.(stages)
   const { rest, text } = reader.finish()
   deltas.push(id, rest)
   deltas.finish(id)

@@ -3,6 +3,7 @@ import { decodeAudio } from '../audio/decode.js'
 import type { Engine, TranscribeOptions, Transcription } from '../engine/engine.js'
 import { allowBody } from './early-answer.js'
 import { localsOf } from './identify.js'
+import { requestSpan, showStages, traced } from './request-span.js'
 import type { Service } from './service.js'
 import { checkHeaders, receiveUpload, type Upload } from './upload.js'
 
@@ -23,6 +24,7 @@ export async function transcribeUpload<Parsed>(
   job: UploadJob<Parsed>,
 ): Promise<{ parsed: Parsed; transcription: Transcription }> {
   const engine = service.requireEngine()
+  const span = requestSpan(req, res, service.options.id)
   const { maxBodyBytes, maxDurationSeconds } = service.options
   checkHeaders(req, maxBodyBytes)
   const signal = abortWhenClosed(res)
@@ -41,7 +43,11 @@ export async function transcribeUpload<Parsed>(
       maxDurationSeconds,
       ...('path' in service.options ? { path: service.options.path } : {}),
     })
-    const transcription = await engine.transcribe(audio.samples, { ...parsed.options, signal })
+    const transcription = await engine.transcribe(traced(audio.samples, span), {
+      ...parsed.options,
+      signal,
+      onStages: (stages) => showStages(span, stages),
+    })
     localsOf(res).log.info(
       {
         route: req.path,

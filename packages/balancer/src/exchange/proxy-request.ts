@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AsrError, type BalancerConfig } from '@asr-cluster/protocol'
+import type { TraceSpan } from '@asr-cluster/protocol/tracing'
 import type { Logger } from 'pino'
 import type { Backend } from '../backend/backend.js'
 import { asHit, cacheMiss } from '../cache/as-hit.js'
@@ -13,7 +14,7 @@ import type { HealthMonitor } from '../health/monitor.js'
 import type { BalancerMetrics, RetryReason } from '../metrics/balancer-metrics.js'
 import type { Lease, Scheduler } from '../queue/scheduler.js'
 import type { ModelRouter } from '../routing/model-router.js'
-import { forwardedRequestHeaders } from '../server/headers.js'
+import { forwardedRequestHeaders, withTraceHeaders } from '../server/headers.js'
 import { hasBody } from '../server/respond.js'
 import type { UpstreamRequest } from '../upstream/connections.js'
 import type { Failure } from '../upstream/failure.js'
@@ -59,6 +60,8 @@ export interface Call {
   departure: Departure
   /** Filled in for the access log. */
   trace: Trace
+  /** Of the whole request; an empty one when nobody traces. */
+  span: TraceSpan
 }
 
 export interface Trace {
@@ -133,7 +136,7 @@ async function deliver(
   onAnswer?: (answer: Answer) => void,
 ): Promise<void> {
   const { config, scheduler, metrics, clock } = context
-  const { request, response, departure, requestId, trace } = call
+  const { request, response, departure, requestId, trace, span } = call
   const headers = forwardedRequestHeaders(request, requestId)
   const bodyBytes = methodHasBody(request.method) ? spool.size : undefined
   const records: AttemptRecord[] = []
@@ -148,9 +151,12 @@ async function deliver(
       departure,
       patienceMs: config.queue.timeout,
     }
+    const queueSpan = span.child('queue')
     const lease = call.light ? scheduler.next(avoid) : await scheduler.acquire(ticket)
+    queueSpan.end({ 'asr.group': call.group })
     const { backend } = lease
     const { life } = backend
+    const upstreamSpan = span.child('upstream', 'client', { 'asr.instance': backend.id })
     trace.queueWaitMs += lease.waitedMs
     trace.tries += 1
     trace.instance = backend.id
@@ -158,7 +164,7 @@ async function deliver(
     const upstream: UpstreamRequest = {
       method: request.method as string,
       path: call.path,
-      headers,
+      headers: withTraceHeaders(headers, upstreamSpan.headers()),
       body: spool.read() ?? null,
       bodyBytes,
     }
@@ -174,6 +180,7 @@ async function deliver(
       clientStallMs,
       ...(onAnswer ? { heldBytes: largestAnswerBytes, extraHeaders: cacheMiss } : {}),
     })
+    upstreamSpan.end({ 'asr.outcome': outcome.kind }, isTrouble(outcome) ? outcome.kind : undefined)
     if (outcome.kind === 'answer') onAnswer?.(outcome.answer)
     const record = await conclude(context, call, lease, life, sentAtMs, outcome)
     if (!record) return
@@ -316,6 +323,10 @@ function breakOff(response: ServerResponse, eventStream: boolean): void {
   response.write(`event: error\ndata: ${JSON.stringify({ type: 'error', error })}\n\n`, () =>
     response.destroy(),
   )
+}
+
+function isTrouble({ kind }: Outcome): boolean {
+  return kind === 'failed' || kind === 'cut'
 }
 
 function methodHasBody(method: string | undefined): boolean {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AsrError, priorityHeader, toAsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
+import { isTracing, noSpan, serverSpan, type TraceSpan } from '@asr-cluster/protocol/tracing'
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
@@ -61,9 +62,10 @@ async function handle(
   const target = parseTarget(request.url ?? '')
   const route = target && findRoute(target.pathname)
   const pathname = target?.pathname ?? ''
+  const span = spanOf(request, route, requestId)
   const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
   const startedAtMs = context.clock.nowMs()
-  const departure = watchClient(context, { request, response, requestId, route, trace, startedAtMs })
+  const departure = watchClient(context, { request, response, requestId, route, trace, span, startedAtMs })
   try {
     checkFraming(request)
     if (!route || !openRoutes.has(route.kind)) context.keys.check(request)
@@ -90,7 +92,7 @@ async function handle(
       throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
     const { path } = target
     const client = clientKey(request)
-    const call = { request, response, requestId, path, client, expectsContinue, departure, trace }
+    const call = { request, response, requestId, path, client, expectsContinue, departure, trace, span }
     const low = isLow(request)
     await proxyRequest(context, { ...call, group: context.router.byHeader(request), light, low })
     if (departure.isPreempted) {
@@ -170,6 +172,14 @@ function watchClient(context: HandlerContext, about: Ended): Departure {
   return departure
 }
 
+/** Only work is traced: probes, scrapes and the dashboard would bury it. */
+function spanOf(request: IncomingMessage, route: Route | undefined, requestId: string): TraceSpan {
+  if (!isTracing || route?.kind !== 'proxy') return noSpan
+  const method = request.method ?? ''
+  const attributes = { 'http.request.method': method, 'http.route': route.label, 'asr.request_id': requestId }
+  return serverSpan(`${method} ${route.label}`, request.headers, attributes)
+}
+
 function isLow({ headers }: IncomingMessage): boolean {
   return headers[priorityHeader] === 'low'
 }
@@ -180,6 +190,7 @@ interface Ended {
   requestId: string
   route: Route | undefined
   trace: Trace
+  span: TraceSpan
   startedAtMs: number
 }
 
@@ -189,6 +200,10 @@ function ended(context: HandlerContext, about: Ended): void {
   const status = complete ? response.statusCode : 499
   const durationMs = context.clock.nowMs() - about.startedAtMs
   const isLowWork = about.route?.kind === 'proxy' && isLow(request)
+  about.span.end(
+    { 'http.response.status_code': status, 'asr.instance': trace.instance, 'asr.tries': trace.tries },
+    status >= 499 ? String(status) : undefined,
+  )
   const route = isLowWork ? 'low-priority' : (about.route?.label ?? 'other')
   context.metrics.answered(route, status, durationMs / 1_000)
   if (!context.onAccess) return

@@ -65,6 +65,19 @@ export function forwardedRequestHeaders(request: IncomingMessage, requestId: str
   return result
 }
 
+/** The client's trace goes on with our span, where there is one; else its headers stay as they are. */
+export function withTraceHeaders(headers: string[], trace: Readonly<Record<string, string>>): string[] {
+  const own = Object.entries(trace)
+  if (own.length === 0) return headers
+  const kept: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = (headers[index] as string).toLowerCase()
+    if (name !== 'traceparent' && name !== 'tracestate')
+      kept.push(headers[index] as string, headers[index + 1] as string)
+  }
+  return [...kept, ...own.flat()]
+}
+
 /** Headers of an instance's answer for the client. `rawHeaders` alternates names and values. */
 export function forwardedResponseHeaders(
   rawHeaders: readonly Buffer[],

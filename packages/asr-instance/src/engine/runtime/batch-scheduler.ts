@@ -4,7 +4,7 @@ import { KvCache } from './kv-cache.js'
 import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
 import { sampleToken } from './sample.js'
 import { StreamMemory } from './stream-memory.js'
-import type { FinishReason, FromWorker, PieceRequest, Stage } from './worker-messages.js'
+import type { FinishReason, FromWorker, PieceRequest, Stage, StageAge } from './worker-messages.js'
 
 /** Running rows wait no longer than this, and the end of a preparation step, for their next token. */
 const longestStallSeconds = 0.2
@@ -13,7 +13,11 @@ interface Row {
   request: PieceRequest
   tokens: number[]
   promptTokens: number
+  stages: StageTimes
 }
+
+/** From the begin of the first step of a stage to the end of its last one. */
+type StageTimes = Map<Stage, { begun: number; ended: number }>
 
 export interface SchedulerOptions {
   model: PreparationModel
@@ -37,7 +41,8 @@ export class BatchScheduler {
   /** Row i of the batch stands at row i of the cache. */
   readonly #rows: Row[] = []
   readonly #waiting: PieceRequest[] = []
-  #preparing: { request: PieceRequest; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
+  #preparing:
+    { request: PieceRequest; stages: StageTimes; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
   #canceled = new Set<number>()
   /** When the running rows last had their turn, or had none to wait for. */
   #lastDecode = 0
@@ -102,21 +107,20 @@ export class BatchScheduler {
       const alone = () => this.#rows.length === 0
       this.#preparing = {
         request,
+        stages: new Map(),
         steps: prepareRow(this.#options.model, request, alone, this.#memoryOf(request)),
       }
     }
-    const { request, steps } = this.#preparing
+    const { request, steps, stages } = this.#preparing
     const started = this.#options.now()
     try {
       const result = await steps.next()
-      if (result.done) this.#join(request, result.value)
-      else
-        this.#options.post({
-          type: 'step',
-          stage: result.value,
-          seconds: this.#options.now() - started,
-          batch: 1,
-        })
+      if (result.done) this.#join(request, stages, result.value)
+      else {
+        const ended = this.#options.now()
+        stages.set(result.value, { begun: stages.get(result.value)?.begun ?? started, ended })
+        this.#options.post({ type: 'step', stage: result.value, seconds: ended - started, batch: 1 })
+      }
     } catch (error) {
       this.#preparing = undefined
       this.#options.post({ type: 'failed', id: request.id, message: String(error) })
@@ -130,9 +134,11 @@ export class BatchScheduler {
     return memory
   }
 
-  #join(request: PieceRequest, { cache, first, promptTokens }: PreparedRow): void {
+  #join(request: PieceRequest, stages: StageTimes, { cache, first, promptTokens }: PreparedRow): void {
     this.#preparing = undefined
-    const row: Row = { request, tokens: [], promptTokens }
+    const row: Row = { request, tokens: [], promptTokens, stages }
+    const joined = this.#options.now()
+    stages.set('decode', { begun: joined, ended: joined })
     if (this.#rows.length === 0) this.#lastDecode = this.#options.now()
     // A growing recording keeps its prompt for the next time.
     if (request.stream === undefined) this.#cache.adopt(cache)
@@ -162,12 +168,12 @@ export class BatchScheduler {
 
   /** Takes the token that `output` chose for a row, and ends the row if it is the last. */
   #accept(rowIndex: number, output: DecoderOutput, outputRow: number): void {
-    const { request, tokens, promptTokens } = this.#rows[rowIndex]!
+    const { request, tokens, promptTokens, stages } = this.#rows[rowIndex]!
     const { token, logprob } = this.#choose(request, output, outputRow)
     const { post, eosTokenIds } = this.#options
     const finish = (reason: FinishReason) => {
       this.#removeRow(rowIndex)
-      post({ type: 'done', id: request.id, reason, promptTokens })
+      post({ type: 'done', id: request.id, reason, promptTokens, stages: this.#ages(stages) })
     }
     if (eosTokenIds.includes(token)) return finish('stop')
     tokens.push(token)
@@ -175,6 +181,15 @@ export class BatchScheduler {
       post({ type: 'tokens', id: request.id, tokens: [token], logprobs: [logprob] })
     if (tokens.length >= request.maxNewTokens) finish('length')
     else if (endsInLoop(tokens)) finish('loop')
+  }
+
+  #ages(stages: StageTimes): StageAge[] {
+    const now = this.#options.now()
+    return [...stages].map(([stage, { begun, ended }]) => ({
+      stage,
+      begun: now - begun,
+      ended: stage === 'decode' ? 0 : now - ended,
+    }))
   }
 
   #choose({ temperature }: PieceRequest, { tokens, logprobs, logits }: DecoderOutput, row: number) {

@@ -1,13 +1,21 @@
 import { Worker } from 'node:worker_threads'
 import { AsrError } from '@asr-cluster/protocol'
 import type { EngineMetrics } from '../../metrics.js'
-import type { FinishReason, FromWorker, PieceRequest, ToWorker, WorkerOptions } from './worker-messages.js'
+import type {
+  FinishReason,
+  FromWorker,
+  PieceRequest,
+  StageAge,
+  ToWorker,
+  WorkerOptions,
+} from './worker-messages.js'
 
 export interface DecodedPiece {
   tokens: number[]
   logprobs: number[]
   reason: FinishReason
   promptTokens: number
+  stages: StageAge[]
 }
 
 interface Pending {
@@ -137,7 +145,8 @@ export class EngineWorker {
       )
     } else {
       const { tokens, logprobs } = pending
-      pending.resolve({ tokens, logprobs, reason: message.reason, promptTokens: message.promptTokens })
+      const { reason, promptTokens, stages } = message
+      pending.resolve({ tokens, logprobs, reason, promptTokens, stages })
     }
   }
 

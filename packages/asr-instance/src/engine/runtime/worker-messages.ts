@@ -31,13 +31,20 @@ export type ToWorker =
   | { type: 'close' }
 
 export type Stage = 'features' | 'encoder' | 'prefill' | 'decode'
+/** When a stage of a piece was begun and ended, in seconds before the piece was done: threads have no common clock. */
+export interface StageAge {
+  stage: Stage
+  begun: number
+  ended: number
+}
+
 export type FinishReason = 'stop' | 'length' | 'loop'
 
 export type FromWorker =
   | { type: 'loading'; ratio: number; detail: string }
   | { type: 'ready' }
   | { type: 'tokens'; id: number; tokens: number[]; logprobs: number[] }
-  | { type: 'done'; id: number; reason: FinishReason; promptTokens: number }
+  | { type: 'done'; id: number; reason: FinishReason; promptTokens: number; stages: StageAge[] }
   | { type: 'failed'; id: number; message: string }
   /** One step of work; `batch` is the number of rows in it. */
   | { type: 'step'; stage: Stage; seconds: number; batch: number }
