@@ -25,7 +25,7 @@ function setUp(yaml: string) {
         measured.push([group, result?.wer ?? null]),
     },
   } as unknown as Cluster
-  const context = { cluster, clock, isShuttingDown: () => false } as WatchContext
+  const context = { cluster, clock, isShuttingDown: () => false } as unknown as WatchContext
   const stop = watchAccuracy(context, { spawner, command: ['node', 'asr-cluster.js'] })
   async function pass(ms: number): Promise<void> {
     for (let done = 0; done < ms; done += 1_000) {

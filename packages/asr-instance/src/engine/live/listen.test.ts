@@ -38,7 +38,13 @@ function setUp({ maxPieceSeconds = 10, decode }: { maxPieceSeconds?: number; dec
     const tokens = [...tokenizer.encode('language English'), separator, ...tokenizer.encode(text)]
     expect(tokens.slice(0, kept.length)).toEqual(kept)
     const generated = tokens.slice(kept.length)
-    return { tokens: generated, logprobs: generated.map(() => -0.1), reason: 'stop', promptTokens: 50 }
+    return {
+      tokens: generated,
+      logprobs: generated.map(() => -0.1),
+      reason: 'stop',
+      promptTokens: 50,
+      stages: [],
+    }
   }
   const context: TranscriberContext = {
     worker: {
