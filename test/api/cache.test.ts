@@ -1,5 +1,9 @@
-import { expect, test } from 'vitest'
-import { startCluster, type TestCluster } from '../harness/index.js'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startCluster, startCommand, waitFor, type TestCluster } from '../harness/index.js'
 import { apiConfig, clip, clipFile, metric, model, officialClient } from './api-client.ts'
 
 type Cache = string | null
@@ -38,3 +42,34 @@ test('without the cache each request is an inference', async () => {
   expect(answers.every((cache) => cache === null)).toBe(true)
   expect(await inferences(cluster)).toBe(50)
 })
+
+const hasRedis = spawnSync('redis-server', ['--version']).status === 0
+
+test.skipIf(!hasRedis)(
+  'what one cluster was asked another one knows, by Redis; and itself after a restart',
+  async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'asr-redis-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
+    const socket = join(dir, 'redis.sock')
+    await using redis = startCommand('redis-server', ['--port', '0', '--unixsocket', socket, '--save', ''], {
+      cwd: dir,
+    })
+    await redis.printed(/eady to accept connections/)
+    const cache = { enabled: true, redis: `unix://${socket}`, dir: join(dir, 'answers') }
+    const start = (settings: object) =>
+      startCluster({ config: { ...apiConfig, cache: { enabled: true, ...settings } } })
+    {
+      await using cluster = await start(cache)
+      expect(await send(cluster)).toBe('miss')
+      const options = { what: 'a hit in another cluster' }
+      await using other = await start({ redis: cache.redis })
+      await waitFor(async () => (await send(other)) === 'hit', options)
+      expect(await inferences(cluster)).toBe(1)
+    }
+    redis.signal('SIGKILL')
+    await redis.exited
+    await using again = await start(cache)
+    expect(await send(again)).toBe('hit')
+    expect(await inferences(again)).toBe(0)
+  },
+)

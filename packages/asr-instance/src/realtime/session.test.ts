@@ -116,6 +116,11 @@ describe('a session', () => {
       'rate',
     ],
     [
+      '{"type":"session.update","session":{"audio":{"input":{"transcription":{"step_seconds":0}}}}}',
+      'invalid_request',
+      'step_seconds',
+    ],
+    [
       '{"type":"session.update","session":{"audio":{"input":{"transcription":{"language":"xx"}}}}}',
       'invalid_language',
       'Accepted',
