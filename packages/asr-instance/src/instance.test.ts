@@ -17,6 +17,7 @@ const options: InstanceOptions = {
   slots: 'auto',
   threads: 'auto',
   quantization: 'auto',
+  device: 'auto',
   cacheDir: 'unused',
   maxBodyBytes: 1_000_000,
   maxDurationSeconds: 60,

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { ConfigurationError } from './configuration-error.js'
 import type { CreateEngineOptions } from './engine/create-engine.js'
 import type { Engine } from './engine/engine.js'
+import { DeviceError } from './engine/runtime/device-errors.js'
 import { startServer, type InstanceServer } from './http/server.js'
 import { Service } from './http/service.js'
 import { createMetrics } from './metrics.js'
@@ -29,8 +30,8 @@ export type InstanceEnd = number | 'SIGTERM' | 'SIGKILL'
 
 /**
  * The life of an instance. The port opens before the model is loaded, so that probes see life.
- * Resolves to 0 after a drain, 75 port taken, 78 wrong configuration, 1 engine failed, SIGTERM when stopped while
- * loading, SIGKILL when the supervisor is gone.
+ * Resolves to 0 after a drain, 75 port taken, 76 device lost or missing, 78 wrong configuration, 1 engine failed, SIGTERM when stopped while
+ * loading, SIGKILL when the supervisor is gone or the device hangs.
  */
 export async function runInstance(options: InstanceOptions, world: InstanceWorld): Promise<InstanceEnd> {
   const parentLost = world.supervisor.lost.then((): InstanceEnd => {
@@ -88,6 +89,7 @@ async function loadEngine(
     const engine = await world.createEngine({
       modelDir: options.modelDir,
       quantization: options.quantization,
+      device: options.device,
       slots: options.slots,
       threads: options.threads,
       cacheDir: options.cacheDir,
@@ -106,15 +108,23 @@ async function loadEngine(
   }
 }
 
-function fatal(world: InstanceWorld, error: Error): number {
+function fatal(world: InstanceWorld, error: Error): InstanceEnd {
   const isConfiguration = error instanceof ConfigurationError
   world.writeError(`asr-instance: ${isConfiguration ? error.message : (error.stack ?? error.message)}\n`)
+  if (error instanceof DeviceError) {
+    world.supervisor.send({ type: 'fatal', code: 'device', message: error.message })
+    return error.hung ? 'SIGKILL' : exitCodes.device
+  }
   const code = isConfiguration ? 'configuration' : 'engine'
   world.supervisor.send({ type: 'fatal', code, message: error.message })
   return isConfiguration ? exitCodes.configuration : 1
 }
 
-function listenFailure(error: NodeJS.ErrnoException, options: InstanceOptions, world: InstanceWorld): number {
+function listenFailure(
+  error: NodeJS.ErrnoException,
+  options: InstanceOptions,
+  world: InstanceWorld,
+): InstanceEnd {
   const address = `${options.host}:${options.port}`
   if (error.code === 'EADDRINUSE') {
     const message = `the port of ${address} is in use by another process`

@@ -15,6 +15,7 @@ describe('parseOptions', () => {
       slots: 'auto',
       threads: 'auto',
       quantization: 'auto',
+      device: 'auto',
       cacheDir: expect.stringContaining('asr-cluster'),
       maxBodyBytes: 100_000_000,
       maxDurationSeconds: 43_200,

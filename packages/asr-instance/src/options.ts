@@ -2,6 +2,7 @@ import { parseDurationMs, parseSizeBytes } from '@asr-cluster/protocol'
 import yargs from 'yargs'
 import { ConfigurationError } from './configuration-error.js'
 import { quantizations } from './engine/compile/compile.js'
+import { deviceChoices, type DeviceChoice } from './engine/runtime/choose-device.js'
 import { defaultCacheDir, type CreateEngineOptions } from './engine/create-engine.js'
 
 export interface InstanceOptions {
@@ -12,6 +13,7 @@ export interface InstanceOptions {
   slots: number | 'auto'
   threads: number | 'auto'
   quantization: CreateEngineOptions['quantization']
+  device: DeviceChoice
   cacheDir: string
   maxBodyBytes: number
   maxDurationSeconds: number
@@ -42,7 +44,7 @@ export async function parseOptions(
         describe: 'Weights of the decoder',
       },
       'cache-dir': { type: 'string', describe: 'Where compiled models are kept  [default: user cache]' },
-      device: { choices: ['auto', 'cpu'] as const, default: 'auto' as const, describe: 'Where it computes' },
+      device: { choices: deviceChoices, default: 'auto' as const, describe: 'Where it computes' },
       'max-body-size': { type: 'string', default: '100MB', describe: 'A larger upload is refused with 413' },
       'max-duration': { type: 'string', default: '12h', describe: 'A longer recording is refused with 413' },
       'served-model-name': {
@@ -77,6 +79,7 @@ export async function parseOptions(
     slots: countOrAuto('slots', argv.slots),
     threads: countOrAuto('threads', argv.threads),
     quantization: argv.quantization,
+    device: argv.device,
     cacheDir: argv['cache-dir'] ?? defaultCacheDir(),
     maxBodyBytes: quantity('max-body-size', argv['max-body-size'], parseSizeBytes),
     maxDurationSeconds: quantity('max-duration', argv['max-duration'], parseDurationMs) / 1000,

@@ -26,6 +26,8 @@ export const environment = {
 export const exitCodes = {
   /** The listening port is taken. */
   portInUse: 75,
+  /** The GPU is missing, lost or too small. */
+  device: 76,
   /** Wrong configuration or model: never retried (sysexits EX_CONFIG). */
   configuration: 78,
 } as const

@@ -6,6 +6,7 @@ import { readModelConfig } from './checkpoint/model-config.js'
 import { compileModel, type Quantization } from './compile/compile.js'
 import type { Engine, LiveOptions, TranscribeOptions } from './engine.js'
 import { listen } from './live/listen.js'
+import { chooseDevice, probeWebGpu, type Device, type DeviceChoice } from './runtime/choose-device.js'
 import { EngineWorker } from './runtime/engine-worker.js'
 import { maySpin } from './runtime/spinning.js'
 import { readCutRule } from './segment/cut-rule.js'
@@ -17,6 +18,8 @@ export interface CreateEngineOptions {
   /** What clients call the model; the folder's name if not given. */
   modelName?: string
   quantization: Quantization | 'auto'
+  /** `auto` unless given. */
+  device?: DeviceChoice
   slots: number | 'auto'
   /** Threads of one matrix product. */
   threads: number | 'auto'
@@ -31,10 +34,17 @@ export interface CreateEngineOptions {
 export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
   const modelDir = resolve(options.modelDir)
   const { onProgress, metrics } = options
+  const { device, reason } = await chooseDevice({
+    device: options.device ?? 'auto',
+    assignedGpu: process.env['CUDA_VISIBLE_DEVICES'],
+    probeWebGpu,
+  })
+  onProgress('compile', 0, `computes on ${device} (${reason})`)
   const compiled = await compileModel({
     modelDir,
     cacheDir: options.cacheDir,
     quantization: options.quantization,
+    device: device === 'cpu' ? 'cpu' : 'gpu',
     onProgress: (ratio, detail) => onProgress('compile', ratio, detail),
   })
   const [config, tokenizer, cutRule] = await Promise.all([
@@ -44,11 +54,13 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
   ])
   const threads = options.threads === 'auto' ? availableParallelism() : options.threads
   // More rows share each pass over the weights, but each waits longer for its next token.
-  const slots = options.slots === 'auto' ? (threads <= 4 ? 4 : 8) : options.slots
+  const slots = options.slots === 'auto' ? defaultSlots(device, threads) : options.slots
   const worker = await EngineWorker.start({
     modelDir,
     encoderPath: compiled.encoderPath,
     decoderPath: compiled.decoderPath,
+    device,
+    precision: compiled.precision,
     slots,
     threads,
     spin: maySpin({
@@ -81,7 +93,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
       name: options.modelName ?? basename(modelDir),
       quantization: compiled.quantization,
       languages: config.languages,
-      executionProvider: 'cpu',
+      executionProvider: device,
     },
     slots,
     get progress() {
@@ -105,6 +117,11 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
     },
     close: () => worker.close(),
   }
+}
+
+function defaultSlots(device: Device, threads: number): number {
+  if (device !== 'cpu') return 32
+  return threads <= 4 ? 4 : 8
 }
 
 /** Where compiled models are kept unless told otherwise. */

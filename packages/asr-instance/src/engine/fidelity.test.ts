@@ -8,9 +8,11 @@ import { Checkpoint } from './checkpoint/checkpoint.js'
 import { compileModel } from './compile/compile.js'
 import { LogMelExtractor, type LogMel } from './features/log-mel.js'
 import { DecoderRunner } from './runtime/decoder-runner.js'
+import { DeviceDecoder } from './runtime/device-decoder.js'
 import { EmbeddingTable } from './runtime/embedding-table.js'
 import { EncoderRunner } from './runtime/encoder-runner.js'
-import type { KvCache } from './runtime/kv-cache.js'
+import type { SequenceCache } from './runtime/sequence-cache.js'
+import { OnnxCacheDevice } from './runtime/onnx-cache-device.js'
 import { prepareRow, type PreparationModel } from './runtime/preparation.js'
 import { buildPrompt } from './text/prompt.js'
 import { TextTokenizer } from './text/tokenizer.js'
@@ -89,7 +91,12 @@ async function writeNativeCopy(dir: string): Promise<void> {
   await writeFile(join(dir, 'config.json'), JSON.stringify(config))
 }
 
-describe.each(['official', 'native'])('%s tensor names', (naming) => {
+describe.each([
+  { naming: 'official', device: 'cpu' },
+  { naming: 'native', device: 'cpu' },
+  // The graphs that a GPU gets, computed by the processor.
+  { naming: 'official', device: 'gpu' },
+] as const)('$naming tensor names, graphs for a $device', ({ naming, device }) => {
   let scratch: string
   let checkpoint: Checkpoint
   let tokenizer: TextTokenizer
@@ -99,7 +106,12 @@ describe.each(['official', 'native'])('%s tensor names', (naming) => {
     scratch = await mkdtemp(join(tmpdir(), 'asr-fidelity-'))
     const modelDir = naming === 'official' ? fixture : join(scratch, 'model')
     if (naming === 'native') await writeNativeCopy(modelDir)
-    const compiled = await compileModel({ modelDir, cacheDir: join(scratch, 'cache'), quantization: 'none' })
+    const compiled = await compileModel({
+      modelDir,
+      cacheDir: join(scratch, 'cache'),
+      quantization: 'none',
+      device,
+    })
     checkpoint = await Checkpoint.open(modelDir)
     tokenizer = await TextTokenizer.load(modelDir)
     const { text, audio } = checkpoint.config
@@ -108,9 +120,11 @@ describe.each(['official', 'native'])('%s tensor names', (naming) => {
     model = {
       mel: new LogMelExtractor(),
       encoder: new EncoderRunner(encoder, text.hidden, audio.windowTokens),
-      decoder: new DecoderRunner(decoder, text),
+      decoder:
+        device === 'cpu'
+          ? new DecoderRunner(decoder, text)
+          : new DeviceDecoder(decoder, text, await OnnxCacheDevice.create(text, 'float', {})),
       embeddings: new EmbeddingTable(checkpoint),
-      cacheShape: text,
       hidden: text.hidden,
     }
   })
@@ -166,7 +180,7 @@ describe.each(['official', 'native'])('%s tensor names', (naming) => {
     })
   })
 
-  async function greedy(cache: KvCache, firstToken: number): Promise<number[]> {
+  async function greedy(cache: SequenceCache, firstToken: number): Promise<number[]> {
     const tokens = [firstToken]
     while (tokens.length < 24 && !eos.includes(tokens.at(-1)!)) {
       const embeds = await model.embeddings.rows([tokens.at(-1)!])

@@ -73,7 +73,7 @@ describe('the configuration', () => {
     ['groups: [{ basePort: 65535 }]', /no port/],
     ['cache: { maxBytes: 5 }', /^f\.yaml:1:20: .*text with a unit/],
     ['auth: { apiKeys: [short] }', /^f\.yaml:1:19: .*8 to 256 printable characters/],
-    ['groups: [{ quantization: fp16 }]', /^f\.yaml:1:26: .*"none"\|"int8"/],
+    ['groups: [{ quantization: fp8 }]', /^f\.yaml:1:26: .*"none"\|"fp16"/],
     ['- a list', /expected object/],
   ])('%s is refused', (text, expected) => {
     expect(problemsOf(text)[0]).toMatch(expected)

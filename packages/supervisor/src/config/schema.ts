@@ -21,9 +21,13 @@ export const groupConfigSchema = z.strictObject({
     .default([])
     .describe('Further names by which clients may ask for this model, for example `whisper-1`.'),
   quantization: z
-    .enum(['none', 'int8', 'int4', 'auto'])
+    .enum(['none', 'fp16', 'int8', 'int4', 'auto'])
     .default('auto')
-    .describe('Precision of the compiled weights.'),
+    .describe('Precision of the compiled weights: int8 is for processors, fp16 for GPUs.'),
+  device: z
+    .enum(['auto', 'cpu', 'webgpu'])
+    .default('auto')
+    .describe('Where instances compute; `auto` is WebGPU where a GPU is assigned and its driver is there.'),
   instances: autoOr(z.int().min(0).max(64))
     .default(2)
     .describe('How many processes; `auto` is one per GPU, else one per 2 cores.'),

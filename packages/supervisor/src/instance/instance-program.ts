@@ -93,6 +93,7 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
     lastWords: () => life.fatal,
     explainExit({ code }) {
       if (code === exitCodes.configuration) return 'wrong configuration or model'
+      if (code === exitCodes.device) return 'the GPU is missing, lost or too small'
       return code === exitCodes.portInUse ? 'port in use' : null
     },
     port: () => life.port,

@@ -23,7 +23,7 @@ export interface InstanceSpec {
   gpu: string | null
   /** Cores that it is pinned to; null for all. */
   cpuSet: readonly number[] | null
-  device: 'auto' | 'cpu'
+  device: GroupConfig['device']
   env: Record<string, string>
   command: readonly string[] | null
   healthPath: string
@@ -102,7 +102,7 @@ export function newSpec(group: GroupConfig, index: number, id: string, around: S
     threads,
     gpu,
     cpuSet: group.cpus === 'exclusive' && gpu === null ? placeCpus(threads, cores, sets) : null,
-    device: group.gpus === 'none' ? 'cpu' : 'auto',
+    device: group.gpus === 'none' ? 'cpu' : group.device,
     env: Object.fromEntries(Object.entries(group.env).map(([name, value]) => [name, String(value)])),
     command: group.command ?? null,
     healthPath: group.healthPath,

@@ -55,3 +55,10 @@ export function toFloat16Bits(value: number): number {
   const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1)
   return sign | ((rounded - 0x38000000) >>> 13)
 }
+
+/** Patterns of many values. */
+export function toFloat16(values: Float32Array): Uint16Array {
+  const halves = new Uint16Array(values.length)
+  for (let i = 0; i < values.length; i++) halves[i] = toFloat16Bits(values[i]!)
+  return halves
+}

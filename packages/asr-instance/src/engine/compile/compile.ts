@@ -1,38 +1,53 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { CheckpointError } from '../checkpoint/checkpoint-error.js'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { contentHash } from './content-hash.js'
 import { buildDecoder } from './decoder-graph.js'
 import { buildEncoder } from './encoder-graph.js'
 import { ExternalData } from './external-data.js'
-import { GraphBuilder, type LinearFormat } from './graph-builder.js'
+import { GraphBuilder, type GraphTarget, type LinearFormat } from './graph-builder.js'
 import { withFileLock } from './file-lock.js'
 
 /** Raise it whenever the compiler writes something else for the same input. */
 const compilerVersion = 2
 
-export const quantizations = ['none', 'int8', 'int4'] as const
+export const quantizations = ['none', 'fp16', 'int8', 'int4'] as const
 export type Quantization = (typeof quantizations)[number]
+export type DeviceKind = GraphTarget['device']
 
-const formats: Record<Quantization, { encoder: LinearFormat; decoder: LinearFormat; head: LinearFormat }> = {
-  none: { encoder: 'float32', decoder: 'float32', head: 'float32' },
-  int8: { encoder: 'int8', decoder: 'int8', head: 'int8' },
-  // The encoder is a small part of the work and sensitive; the head shares its rows with the embedding.
-  int4: { encoder: 'int8', decoder: 'int4', head: 'int8' },
+type Formats = Pick<GraphTarget, 'precision'> & Record<'encoder' | 'decoder' | 'head', LinearFormat>
+
+/** What a device computes well; a missing pair is refused. */
+const formats: Record<DeviceKind, Partial<Record<Quantization, Formats>>> = {
+  cpu: {
+    none: { precision: 'float', encoder: 'rows', decoder: 'rows', head: 'rows' },
+    int8: { precision: 'float', encoder: 'int8', decoder: 'int8', head: 'int8' },
+    // The encoder is a small part of the work and sensitive; the head shares its rows with the embedding.
+    int4: { precision: 'float', encoder: 'int8', decoder: 'int4', head: 'int8' },
+  },
+  gpu: {
+    none: { precision: 'float', encoder: 'columns', decoder: 'columns', head: 'columns' },
+    fp16: { precision: 'float16', encoder: 'columns', decoder: 'columns', head: 'columns' },
+    int4: { precision: 'float16', encoder: 'columns', decoder: 'int4', head: 'columns' },
+  },
 }
 
 export interface CompiledModel {
   encoderPath: string
   decoderPath: string
   quantization: Quantization
+  precision: GraphTarget['precision']
 }
 
 export interface CompileOptions {
   modelDir: string
   cacheDir: string
   quantization: Quantization | 'auto'
+  /** `cpu` unless given. */
+  device?: DeviceKind
   onProgress?: (ratio: number, detail: string) => void
 }
 
@@ -42,16 +57,20 @@ export interface CompileOptions {
  * several processes that ask at once one compiles and the others wait.
  */
 export async function compileModel(options: CompileOptions): Promise<CompiledModel> {
+  const device = options.device ?? 'cpu'
   const checkpoint = await Checkpoint.open(options.modelDir)
   try {
     const quantization =
-      options.quantization === 'auto' ? autoQuantization(checkpoint.config) : options.quantization
+      options.quantization === 'auto' ? autoQuantization(checkpoint.config, device) : options.quantization
+    const format = formats[device][quantization]
+    if (!format) throw new CheckpointError(unservedQuantization(quantization, device))
     const hash = await contentHash(options.modelDir, options.cacheDir)
-    const dir = compiledDir(options.cacheDir, hash, quantization)
+    const dir = compiledDir(options.cacheDir, hash, quantization, device)
     const compiled = {
       encoderPath: join(dir, 'encoder.onnx'),
       decoderPath: join(dir, 'decoder.onnx'),
       quantization,
+      precision: format.precision,
     }
     if (await exists(dir)) return compiled
     await withFileLock(`${dir}.lock`, async () => {
@@ -60,7 +79,8 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
       const scratch = `${dir}.${randomUUID()}.tmp`
       await mkdir(scratch, { recursive: true })
       try {
-        await writeGraphs(checkpoint, scratch, quantization, options.onProgress ?? (() => {}))
+        const target = { device, ...format }
+        await writeGraphs(checkpoint, scratch, target, options.onProgress ?? (() => {}))
         await rename(scratch, dir).catch(async (error: unknown) => {
           // A second compiler can only be here if it took over from one it thought dead: same content, all is well.
           if (!(await exists(dir))) throw error
@@ -78,27 +98,37 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
 /** Which quantizations of a checkpoint the cache holds. Reads all weights if they have never been hashed. */
 export async function compiledQuantizations(modelDir: string, cacheDir: string): Promise<Quantization[]> {
   const hash = await contentHash(modelDir, cacheDir)
-  const present = await Promise.all(quantizations.map((name) => exists(compiledDir(cacheDir, hash, name))))
+  const present = await Promise.all(
+    quantizations.map(async (name) => {
+      const dirs = (['cpu', 'gpu'] as const).map((device) => compiledDir(cacheDir, hash, name, device))
+      return (await Promise.all(dirs.map(exists))).includes(true)
+    }),
+  )
   return quantizations.filter((_, index) => present[index])
 }
 
-function compiledDir(cacheDir: string, hash: string, quantization: Quantization): string {
-  return join(cacheDir, `${hash.slice(0, 24)}-${quantization}-v${compilerVersion}`)
+function compiledDir(cacheDir: string, hash: string, quantization: Quantization, device: DeviceKind): string {
+  const name = device === 'cpu' ? quantization : `${device}-${quantization}`
+  return join(cacheDir, `${hash.slice(0, 24)}-${name}-v${compilerVersion}`)
+}
+
+function unservedQuantization(quantization: Quantization, device: DeviceKind): string {
+  const served = Object.keys(formats[device]).join(', ')
+  return `quantization ${quantization} is not for a ${device.toUpperCase()}: choose one of ${served}, or auto`
 }
 
 async function writeGraphs(
   checkpoint: Checkpoint,
   dir: string,
-  quantization: Quantization,
+  format: Formats & GraphTarget,
   onProgress: (ratio: number, detail: string) => void,
 ): Promise<void> {
-  const format = formats[quantization]
-  onProgress(0, `compiling the encoder (${quantization})`)
-  await writeGraph(dir, 'encoder', checkpoint, (graph) =>
+  onProgress(0, `compiling the encoder (${format.encoder})`)
+  await writeGraph(dir, 'encoder', checkpoint, format, (graph) =>
     buildEncoder(graph, checkpoint.config, format.encoder),
   )
-  onProgress(encoderShare(checkpoint.config), `compiling the decoder (${quantization})`)
-  await writeGraph(dir, 'decoder', checkpoint, (graph) =>
+  onProgress(encoderShare(checkpoint.config), `compiling the decoder (${format.decoder})`)
+  await writeGraph(dir, 'decoder', checkpoint, format, (graph) =>
     buildDecoder(graph, checkpoint, format.decoder, format.head),
   )
   onProgress(1, 'compiled')
@@ -108,11 +138,12 @@ async function writeGraph(
   dir: string,
   name: string,
   checkpoint: Checkpoint,
+  { device, precision }: GraphTarget,
   build: (graph: GraphBuilder) => Promise<void>,
 ): Promise<void> {
   const external = await ExternalData.create(join(dir, `${name}.weights`))
   try {
-    const graph = new GraphBuilder(checkpoint, external)
+    const graph = new GraphBuilder(checkpoint, external, { device, precision })
     await build(graph)
     await writeFile(join(dir, `${name}.onnx`), graph.encode(name))
   } finally {
@@ -121,10 +152,11 @@ async function writeGraph(
 }
 
 /** Small models stay exact; of the released sizes 0.6B keeps its accuracy at 8 bits and 1.7B at 4 (docs/engine.md). */
-function autoQuantization({ text }: ModelConfig): Quantization {
+function autoQuantization({ text }: ModelConfig, device: DeviceKind): Quantization {
   const linearWeights =
     text.layers * text.hidden * (3 * text.ffn + 2 * (text.heads + text.kvHeads) * text.headDim)
   if (linearWeights < 100e6) return 'none'
+  if (device === 'gpu') return 'fp16'
   return linearWeights < 800e6 ? 'int8' : 'int4'
 }
 

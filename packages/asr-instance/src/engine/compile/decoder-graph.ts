@@ -1,18 +1,16 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { deviceAttention, hostAttention } from './decoder-attention.js'
 import type { GraphBuilder, LinearFormat } from './graph-builder.js'
 
 /** Longest sequence, prompt and answer together, that the rotary tables cover. */
 export const maxSequenceTokens = 16_384
 
 /**
- * Qwen3 decoder: one graph for prefill (past length 0) and decode.
+ * Qwen3 decoder: one graph for prefill and decode.
  *
  * Inputs: `embeds [batch, tokens, hidden]`; `positions [batch, tokens]`; `mask [batch, 1, 1, tokens, past + tokens]`
- * added to the scores; `last [batch, 1]`, the index of the token whose successor is wanted; per layer `past_k.i` and
- * `past_v.i [batch, kvHeads, 1, past, headDim]`.
- * Outputs: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`, and only the new slices of the cache,
- * `new_k` and `new_v [layers · batch, kvHeads, 1, tokens, headDim]`: the binding copies every output, so the cache
- * itself never is one. For the same reason past and new are never concatenated: scores are computed apart.
+ * added to the scores; `last [batch, 1]`, the index of the token whose successor is wanted; keys and values of the past.
+ * Outputs: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`; keys and values (decoder-attention.ts).
  */
 export async function buildDecoder(
   graph: GraphBuilder,
@@ -23,7 +21,6 @@ export async function buildDecoder(
   const { text } = checkpoint.config
   const { hidden, heads, kvHeads, headDim } = text
   const group = heads / kvHeads
-  const cacheDims = ['batch', kvHeads, 1, 'past', headDim]
   const linear = (x: string, tensors: readonly { name: string; rows: number }[], columns: number) =>
     graph.linear(x, { tensors, columns, format })
   const rmsNorm = async (x: string, name: string, width: number, scale = 1) =>
@@ -43,31 +40,25 @@ export async function buildDecoder(
     return { normed, sum }
   }
 
-  let x = graph.input('embeds', 'float', ['batch', 'tokens', hidden])
+  let x = graph.floatInput('embeds', ['batch', 'tokens', hidden])
   const positions = graph.input('positions', 'int64', ['batch', 'tokens'])
-  const mask = graph.input('mask', 'float', ['batch', 1, 1, 'tokens', 'all'])
+  const mask = graph.floatInput('mask', ['batch', 1, 1, 'tokens', 'all'])
   const last = graph.input('last', 'int64', ['batch', 1])
   const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
   const rotary = { cos: graph.floats(...cos), sin: graph.floats(...sin) }
-  const tokens = graph.node('Slice', [graph.node('Shape', [positions]), graph.ints(1), graph.ints(2)])
+  const attention =
+    graph.target.device === 'cpu'
+      ? hostAttention(graph, text, mask, positions)
+      : deviceAttention(graph, text, mask)
 
   /** What the last layer adds to x. */
   let added = ''
-  /** Lengths of past and new. */
-  let spans: string | undefined
-  const newKeys: string[] = []
-  const newValues: string[] = []
   for (let layer = 0; layer < text.layers; layer++) {
     const prefix = `thinker.model.layers.${layer}`
-    const pastK = graph.input(`past_k.${layer}`, 'float', cacheDims)
-    const pastV = graph.input(`past_v.${layer}`, 'float', cacheDims)
     const inputNorm = `${prefix}.input_layernorm.weight`
     const { normed, sum } = added
       ? await addAndNorm(x, added, inputNorm)
       : { normed: await rmsNorm(x, inputNorm, hidden), sum: x }
-    spans ??= graph.node('Concat', [graph.node('Shape', [pastK], { start: 3n, end: 4n }), tokens], {
-      axis: 0n,
-    })
     const projected = await linear(
       normed,
       [
@@ -89,34 +80,12 @@ export async function buildDecoder(
       const headFirst = graph.transpose(scaled, 0, 2, 1, 3)
       return graph.node('RotaryEmbedding', [headFirst, positions, rotary.cos, rotary.sin], {})
     }
-    // Query heads stand beside the key head that they share, which is never repeated. One query is then a matrix of
-    // one row, for which onnxruntime reads the keys as they lie, if the product has no factor: the norm has it.
-    const q = graph.reshape(
-      await rotated(rawQ, 'q_norm', heads, headDim ** -0.5),
-      0,
-      kvHeads,
-      group,
-      -1,
-      headDim,
-    )
+    // Query heads stand beside the key head that they share, which is never repeated.
+    const scaled = await rotated(rawQ, 'q_norm', heads, headDim ** -0.5)
+    const q = graph.reshape(scaled, 0, kvHeads, group, -1, headDim)
     const k = graph.node('Unsqueeze', [await rotated(rawK, 'k_norm', kvHeads, 1), graph.ints(2)])
     const v = graph.transpose(graph.reshape(rawV, 0, 0, kvHeads, 1, headDim), 0, 2, 3, 1, 4)
-    newKeys.push(k)
-    newValues.push(v)
-    const scores = graph.node(
-      'Concat',
-      [pastK, k].map((keys) => graph.node('FusedMatMul', [q, keys], { transB: 1n, alpha: 1 })),
-      { axis: -1n },
-    )
-    const weights = graph.node('Softmax', [graph.node('Add', [scores, mask])], { axis: -1n })
-    const [pastWeights, newWeights] = graph.nodes('Split', [weights, spans], { axis: -1n }, 2) as [
-      string,
-      string,
-    ]
-    const mixed = graph.node('Add', [
-      graph.node('MatMul', [pastWeights, pastV]),
-      graph.node('MatMul', [newWeights, v]),
-    ])
+    const mixed = attention.attend(layer, q, k, v)
     const joined = graph.reshape(mixed, 0, heads, -1, headDim)
     const attended = graph.reshape(graph.transpose(joined, 0, 2, 1, 3), 0, 0, heads * headDim)
     const output = await linear(
@@ -156,11 +125,9 @@ export async function buildDecoder(
   const probabilities = graph.node('Softmax', [logits], { axis: -1n })
   const best = graph.node('ReduceMax', [probabilities, graph.ints(-1)], { keepdims: 0n })
   graph.output(token, 'token', 'int64', ['batch'])
-  graph.output(graph.node('Log', [best]), 'logprob', 'float', ['batch'])
-  graph.output(logits, 'logits', 'float', ['batch', text.vocab])
-  const sliceDims = ['slices', kvHeads, 1, 'tokens', headDim]
-  graph.output(graph.node('Concat', newKeys, { axis: 0n }), 'new_k', 'float', sliceDims)
-  graph.output(graph.node('Concat', newValues, { axis: 0n }), 'new_v', 'float', sliceDims)
+  graph.floatOutput(graph.node('Log', [best]), 'logprob', ['batch'])
+  graph.floatOutput(logits, 'logits', ['batch', text.vocab])
+  attention.finish()
 }
 
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */

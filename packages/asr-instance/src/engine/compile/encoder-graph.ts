@@ -34,9 +34,9 @@ export async function buildEncoder(
       { axis: -1n, epsilon: 1e-5 },
     )
 
-  const mel = graph.input('mel', 'float', ['chunks', 1, audio.melBins, chunkFrames])
+  const mel = graph.floatInput('mel', ['chunks', 1, audio.melBins, chunkFrames])
   const tokenIndex = graph.input('token_index', 'int64', ['windows', 'tokens'])
-  const mask = graph.input('mask', 'float', ['windows', 1, 1, 'tokens'])
+  const mask = graph.floatInput('mask', ['windows', 1, 1, 'tokens'])
 
   let x = graph.reshape(mel, -1, audio.melBins, chunkFrames, 1)
   let size: ImageSize = { height: audio.melBins, width: chunkFrames }
@@ -47,7 +47,7 @@ export async function buildEncoder(
       inChannels,
       outChannels: audio.convChannels,
       // One channel is little work, and its sound is the most worth keeping exact.
-      quantize: format !== 'float32' && inChannels > 1,
+      quantize: format === 'int8' && inChannels > 1,
     }
     x = graph.node('Gelu', [await addConvolution(graph, x, convolution)])
     size = convolvedSize(size)
@@ -72,7 +72,7 @@ export async function buildEncoder(
   x = await layerNorm(x, `${tower}.ln_post`)
   x = graph.node('Gelu', [await linear(x, `${tower}.proj1`, d, d)])
   x = await linear(x, `${tower}.proj2`, text.hidden, d)
-  graph.output(graph.reshape(x, -1, text.hidden), 'features', 'float', ['rows', text.hidden])
+  graph.floatOutput(graph.reshape(x, -1, text.hidden), 'features', ['rows', text.hidden])
 }
 
 async function attention(
@@ -98,7 +98,7 @@ async function attention(
   const [q, k, v] = parts.map((part) =>
     graph.transpose(graph.reshape(part, 0, 0, heads, headDim), 0, 2, 1, 3),
   )
-  const scores = graph.node('FusedMatMul', [q as string, k as string], { transB: 1n, alpha: headDim ** -0.5 })
+  const scores = graph.scores(q as string, k as string, headDim ** -0.5)
   const weights = graph.node('Softmax', [graph.node('Add', [scores, mask])], { axis: -1n })
   const mixed = graph.node('MatMul', [weights, v as string])
   return graph.reshape(graph.transpose(mixed, 0, 2, 1, 3), 0, 0, d)

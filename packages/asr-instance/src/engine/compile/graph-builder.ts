@@ -1,6 +1,8 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import { toFloat16 } from '../checkpoint/float-formats.js'
 import type { ExternalData } from './external-data.js'
 import {
+  dataType,
   encodeModel,
   type Attribute,
   type DataType,
@@ -8,10 +10,21 @@ import {
   type OnnxNode,
   type OnnxValue,
 } from './onnx-model.js'
+import { ColumnCollector } from './column-collector.js'
 import { blockLength, ColumnQuantizer, quantizeBlocks } from './quantize.js'
 
-/** How the weight of a linear layer is stored: exactly, at 8 bits with a scale per output, at 4 bits in blocks. */
-export type LinearFormat = 'float32' | 'int8' | 'int4'
+/**
+ * How the weight of a linear layer is stored: in the graph's precision with the checkpoint's rows or transposed, at 8 bits
+ * with a scale per output, at 4 bits in blocks.
+ */
+export type LinearFormat = 'rows' | 'columns' | 'int8' | 'int4'
+
+/** What a graph is made for: some operators exist on one kind of device only. */
+export interface GraphTarget {
+  device: 'cpu' | 'gpu'
+  /** Type of activations and of weights that are not quantized. */
+  precision: 'float' | 'float16'
+}
 
 export interface LinearWeight {
   /** Checkpoint tensors whose rows are stacked into one matrix, so that one product serves them all. */
@@ -41,14 +54,32 @@ export class GraphBuilder {
   readonly #outputNames = new Map<string, string>()
   #serial = 0
 
-  constructor(checkpoint: Checkpoint, external: ExternalData) {
+  readonly target: GraphTarget
+
+  constructor(checkpoint: Checkpoint, external: ExternalData, target: GraphTarget) {
     this.#checkpoint = checkpoint
     this.#external = external
+    this.target = target
   }
 
   input(name: string, type: DataType, dims: readonly (number | string)[]): string {
     this.#inputs.push({ name, type, dims })
     return name
+  }
+
+  /** A float32 input as a value of the graph's precision. */
+  floatInput(name: string, dims: readonly (number | string)[]): string {
+    const value = this.input(name, 'float', dims)
+    return this.target.precision === 'float' ? value : this.cast(value, 'float16')
+  }
+
+  /** A value of the graph's precision as a float32 output. */
+  floatOutput(value: string, name: string, dims: readonly (number | string)[]): void {
+    this.output(this.target.precision === 'float' ? value : this.cast(value, 'float'), name, 'float', dims)
+  }
+
+  cast(value: string, type: DataType): string {
+    return this.node('Cast', [value], { to: BigInt(dataType[type]) })
   }
 
   /** Makes `value` an output of the graph under `name`. */
@@ -78,11 +109,15 @@ export class GraphBuilder {
   }
 
   floats(values: Float32Array, dims: readonly number[]): string {
-    return this.#constant('float', dims, values)
+    return this.#constant(this.target.precision, dims, this.#typed(values))
   }
 
   scalar(value: number): string {
-    return this.#constant('float', [], Float32Array.of(value))
+    return this.floats(Float32Array.of(value), [])
+  }
+
+  #typed(values: Float32Array): ArrayBufferView {
+    return this.target.precision === 'float' ? values : toFloat16(values)
   }
 
   #constant(type: DataType, dims: readonly number[], data: ArrayBufferView): string {
@@ -108,11 +143,18 @@ export class GraphBuilder {
     return this.node('Transpose', [value], { perm: permutation.map(BigInt) })
   }
 
-  /** A small weight (norm, bias, convolution) kept in float32, times `scale`. */
+  /** `q · kᵀ · scale` over the last two dimensions. */
+  scores(q: string, k: string, scale: number): string {
+    if (this.target.device === 'cpu') return this.node('FusedMatMul', [q, k], { transB: 1n, alpha: scale })
+    const scaled = this.node('Mul', [q, this.scalar(scale)])
+    return this.node('MatMul', [scaled, this.transpose(k, 0, 1, 3, 2)])
+  }
+
+  /** A small weight (norm, bias, convolution) in the graph's precision, times `scale`. */
   async weight(tensor: string, dims: readonly number[], scale = 1): Promise<string> {
     const data = (await this.#checkpoint.read(tensor, dims)).map((value) => value * scale)
-    const place = await this.#external.append([data])
-    this.#initializers.push({ name: tensor, type: 'float', dims, data: place })
+    const place = await this.#external.append([this.#typed(data)])
+    this.#initializers.push({ name: tensor, type: this.target.precision, dims, data: place })
     return tensor
   }
 
@@ -129,10 +171,24 @@ export class GraphBuilder {
 
   async #floatProduct(x: string, weight: LinearWeight, rows: number): Promise<string> {
     const name = `${weight.tensors[0]?.name}:${rows}`
-    const data = await this.#external.append(this.#rowBlocks(weight))
-    this.#initializers.push({ name, type: 'float', dims: [rows, weight.columns], data })
+    const type = this.target.precision
+    if (weight.format === 'columns') {
+      const data = await this.#external.append([await this.#transposed(weight, rows)])
+      this.#initializers.push({ name, type, dims: [weight.columns, rows], data })
+      return this.node('MatMul', [x, name])
+    }
+    const data = await this.#external.append(
+      typedBlocks(this.#rowBlocks(weight), (block) => this.#typed(block)),
+    )
+    this.#initializers.push({ name, type, dims: [rows, weight.columns], data })
     // transB lets the rows stay as the checkpoint has them, so that they can be streamed.
     return this.node('FusedMatMul', [x, name], { transB: 1n, alpha: 1 })
+  }
+
+  async #transposed(weight: LinearWeight, rows: number): Promise<ArrayBufferView> {
+    const collector = new ColumnCollector(rows, weight.columns, this.target.precision === 'float16')
+    for await (const block of this.#rowBlocks(weight)) collector.append(block)
+    return collector.values
   }
 
   /**
@@ -179,10 +235,10 @@ export class GraphBuilder {
     )
     const dims = [rows, blocks, blockLength / 2]
     this.#initializers.push({ name, type: 'uint8', dims, data: place })
-    const scalesPlace = await this.#external.append([scales])
+    const scalesPlace = await this.#external.append([this.#typed(scales)])
     this.#initializers.push({
       name: `${name}:scales`,
-      type: 'float',
+      type: this.target.precision,
       dims: [rows * blocks],
       data: scalesPlace,
     })
@@ -213,9 +269,9 @@ export class GraphBuilder {
     const name = `${weight.tensors[0]?.bias}:${total}`
     this.#initializers.push({
       name,
-      type: 'float',
+      type: this.target.precision,
       dims: [total],
-      data: await this.#external.append([joined]),
+      data: await this.#external.append([this.#typed(joined)]),
     })
     return name
   }
@@ -259,4 +315,11 @@ async function* quantizedBlocks(
     at += quantized.scales.length
     yield quantized.values
   }
+}
+
+async function* typedBlocks(
+  blocks: AsyncIterable<Float32Array>,
+  typed: (block: Float32Array) => ArrayBufferView,
+) {
+  for await (const block of blocks) yield typed(block)
 }

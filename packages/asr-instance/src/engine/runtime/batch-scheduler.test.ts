@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { LogMelExtractor } from '../features/log-mel.js'
 import { BatchScheduler } from './batch-scheduler.js'
-import type { DecoderOutput } from './decoder-runner.js'
-import type { KvCache } from './kv-cache.js'
+import { DeviceError } from './device-errors.js'
+import { KvCache } from './kv-cache.js'
+import type { DecoderOutput } from './sequence-cache.js'
 import type { PreparationModel } from './preparation.js'
 import type { FromWorker, PieceRequest } from './worker-messages.js'
 
@@ -21,6 +22,7 @@ function countdownModel(onDecode: (rows: number) => void = () => {}): Preparatio
       encode: () => Promise.reject(new Error('no audio here')),
     },
     decoder: {
+      newCache: (rows) => new KvCache({ layers: 1, kvHeads: 1, headDim: 1 }, rows),
       step: async (cache: KvCache, embeds: Float32Array, tokens: number): Promise<DecoderOutput> => {
         const rows = cache.rows
         if (tokens === 1 && rows > 0) onDecode(rows)
@@ -32,7 +34,6 @@ function countdownModel(onDecode: (rows: number) => void = () => {}): Preparatio
       },
     },
     embeddings: { rows: (tokens) => Promise.resolve(Float32Array.from(tokens)) },
-    cacheShape: { layers: 1, kvHeads: 1, headDim: 1 },
     hidden: 1,
   }
 }
@@ -161,4 +162,40 @@ test('a failing step fails the rows in it and nothing after it', async () => {
   await drain()
   expect(end(0)).toMatchObject({ type: 'failed' })
   expect(tokensOf(1)).toEqual(countdown(5))
+})
+
+describe('a device that fails', () => {
+  /** Fails a decode step of more than `room` rows, as a full device does. */
+  function smallDevice(room: number, message: string) {
+    const model = countdownModel()
+    const { step } = model.decoder
+    model.decoder.step = (cache, embeds, tokens, wantLogits) =>
+      cache.rows > room
+        ? Promise.reject(new Error(message))
+        : step.call(model.decoder, cache, embeds, tokens, wantLogits)
+    return model
+  }
+
+  test('with too little memory for the batch: half of it waits, then goes on from its last token', async () => {
+    const { scheduler, tokensOf, end, drain } = setUp(8, smallDevice(3, 'Failed to allocate memory'))
+    for (let id = 0; id < 8; id++) scheduler.add(piece(id, 20 + id))
+    await drain()
+    for (let id = 0; id < 8; id++) {
+      expect(tokensOf(id)).toEqual(countdown(20 + id))
+      expect(end(id)).toMatchObject({ type: 'done', promptTokens: 2 })
+    }
+  })
+
+  test('with too little memory for one row: the request fails, the next may be smaller', async () => {
+    const { scheduler, end, drain } = setUp(2, smallDevice(0, 'out of memory'))
+    scheduler.add(piece(0, 9))
+    await drain()
+    expect(end(0)).toMatchObject({ type: 'failed', message: expect.stringContaining('out of memory') })
+  })
+
+  test('that is lost ends everything', async () => {
+    const { scheduler, drain } = setUp(2, smallDevice(0, 'WebGPU device lost (reason 2)'))
+    scheduler.add(piece(0, 9))
+    await expect(drain()).rejects.toThrow(DeviceError)
+  })
 })

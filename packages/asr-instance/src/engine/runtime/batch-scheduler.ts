@@ -1,17 +1,21 @@
 import { endsInLoop } from '../text/repetition.js'
-import type { DecoderOutput } from './decoder-runner.js'
-import { KvCache } from './kv-cache.js'
+import { DeviceError, deviceFailure } from './device-errors.js'
 import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
 import { sampleToken } from './sample.js'
+import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
 import { StreamMemory } from './stream-memory.js'
 import type { FinishReason, FromWorker, PieceRequest, Stage, StageAge } from './worker-messages.js'
 
 /** Running rows wait no longer than this, and the end of a preparation step, for their next token. */
 const longestStallSeconds = 0.2
 
-interface Row {
+interface Waiting {
   request: PieceRequest
+  /** What was decided before it lost its row. */
   tokens: number[]
+}
+
+interface Row extends Waiting {
   promptTokens: number
   stages: StageTimes
 }
@@ -37,12 +41,13 @@ export interface SchedulerOptions {
  */
 export class BatchScheduler {
   readonly #options: SchedulerOptions
-  readonly #cache: KvCache
+  readonly #cache: SequenceCache
   /** Row i of the batch stands at row i of the cache. */
   readonly #rows: Row[] = []
-  readonly #waiting: PieceRequest[] = []
-  #preparing:
-    { request: PieceRequest; stages: StageTimes; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
+  readonly #waiting: Waiting[] = []
+  #preparing: { waiting: Waiting; stages: StageTimes; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
+  /** Rows that the device's memory has room for. */
+  #mostRows: number
   #canceled = new Set<number>()
   /** When the running rows last had their turn, or had none to wait for. */
   #lastDecode = 0
@@ -50,7 +55,8 @@ export class BatchScheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    this.#cache = new KvCache(options.model.cacheShape, options.slots)
+    this.#mostRows = options.slots
+    this.#cache = options.model.decoder.newCache(options.slots)
   }
 
   get idle(): boolean {
@@ -58,20 +64,21 @@ export class BatchScheduler {
   }
 
   add(request: PieceRequest): void {
-    this.#waiting.push(request)
+    this.#waiting.push({ request, tokens: [] })
   }
 
   /** The piece leaves at the next step; nothing more is posted for it. */
   cancel(id: number): void {
-    const at = this.#waiting.findIndex((request) => request.id === id)
+    const at = this.#waiting.findIndex(({ request }) => request.id === id)
     if (at >= 0) this.#waiting.splice(at, 1)
-    else if (this.#preparing?.request.id === id || this.#rows.some((row) => row.request.id === id)) {
+    else if (this.#preparing?.waiting.request.id === id || this.#rows.some((row) => row.request.id === id)) {
       this.#canceled.add(id)
     }
   }
 
   /** Drops what is remembered of a growing recording. */
   forget(stream: number): void {
+    this.#streams.get(stream)?.release()
     this.#streams.delete(stream)
   }
 
@@ -85,14 +92,15 @@ export class BatchScheduler {
   }
 
   get #canPrepare(): boolean {
-    return (
-      this.#preparing !== undefined || (this.#waiting.length > 0 && this.#rows.length < this.#options.slots)
-    )
+    return this.#preparing !== undefined || (this.#waiting.length > 0 && this.#rows.length < this.#mostRows)
   }
 
   #dropCanceled(): void {
     if (this.#canceled.size === 0) return
-    if (this.#preparing && this.#canceled.has(this.#preparing.request.id)) this.#preparing = undefined
+    if (this.#preparing && this.#canceled.has(this.#preparing.waiting.request.id)) {
+      void this.#preparing.steps.return(undefined as never)
+      this.#preparing = undefined
+    }
     for (let row = this.#rows.length - 1; row >= 0; row--) {
       if (this.#canceled.has(this.#rows[row]!.request.id)) this.#removeRow(row)
     }
@@ -101,21 +109,21 @@ export class BatchScheduler {
 
   async #prepareStep(): Promise<void> {
     if (!this.#preparing) {
-      if (this.#rows.length >= this.#options.slots) return
-      const request = this.#waiting.shift()
-      if (!request) return
+      if (this.#rows.length >= this.#mostRows) return
+      const waiting = this.#waiting.shift()
+      if (!waiting) return
       const alone = () => this.#rows.length === 0
       this.#preparing = {
-        request,
+        waiting,
         stages: new Map(),
-        steps: prepareRow(this.#options.model, request, alone, this.#memoryOf(request)),
+        steps: prepareRow(this.#options.model, resumed(waiting), alone, this.#memoryOf(waiting.request)),
       }
     }
-    const { request, steps, stages } = this.#preparing
+    const { waiting, steps, stages } = this.#preparing
     const started = this.#options.now()
     try {
       const result = await steps.next()
-      if (result.done) this.#join(request, stages, result.value)
+      if (result.done) this.#join(waiting, stages, result.value)
       else {
         const ended = this.#options.now()
         stages.set(result.value, { begun: stages.get(result.value)?.begun ?? started, ended })
@@ -123,7 +131,7 @@ export class BatchScheduler {
       }
     } catch (error) {
       this.#preparing = undefined
-      this.#options.post({ type: 'failed', id: request.id, message: String(error) })
+      this.#recover(error, [waiting], this.#rows.length)
     }
   }
 
@@ -134,9 +142,9 @@ export class BatchScheduler {
     return memory
   }
 
-  #join(request: PieceRequest, stages: StageTimes, { cache, first, promptTokens }: PreparedRow): void {
+  #join({ request, tokens }: Waiting, stages: StageTimes, { cache, first, promptTokens }: PreparedRow): void {
     this.#preparing = undefined
-    const row: Row = { request, tokens: [], promptTokens, stages }
+    const row: Row = { request, tokens, promptTokens: promptTokens - tokens.length, stages }
     const joined = this.#options.now()
     stages.set('decode', { begun: joined, ended: joined })
     if (this.#rows.length === 0) this.#lastDecode = this.#options.now()
@@ -158,12 +166,34 @@ export class BatchScheduler {
       // Backwards, because a finished row is replaced by the last one, which was then already handled.
       for (let row = batch - 1; row >= 0; row--) this.#accept(row, output, row)
     } catch (error) {
-      const failed = this.#rows.map((row) => row.request.id)
-      while (this.#rows.length > 0) this.#removeRow(this.#rows.length - 1)
-      for (const id of failed) post({ type: 'failed', id, message: String(error) })
+      const room = Math.floor(batch / 2)
+      const without = this.#rows.slice(room)
+      while (this.#rows.length > room) this.#removeRow(this.#rows.length - 1)
+      if (!this.#recover(error, without, room)) {
+        const others = this.#rows.map((row) => row.request.id)
+        while (this.#rows.length > 0) this.#removeRow(this.#rows.length - 1)
+        for (const id of others) post({ type: 'failed', id, message: String(error) })
+      }
     }
     this.#lastDecode = now()
     post({ type: 'step', stage: 'decode', seconds: this.#lastDecode - started, batch })
+  }
+
+  /**
+   * After a failed step: where the device's memory was too small and `room` rows remain, `pieces` wait for a place and
+   * go on from their last token; otherwise they fail and the answer is false. Throws when the device is lost.
+   */
+  #recover(error: unknown, pieces: readonly Waiting[], room: number): boolean {
+    const failure = deviceFailure(error)
+    if (failure === 'lost') throw new DeviceError(String(error))
+    if (failure === 'out-of-memory' && room > 0) {
+      this.#mostRows = room
+      this.#waiting.unshift(...pieces.map(({ request, tokens }) => ({ request, tokens })))
+      return true
+    }
+    for (const { request } of pieces)
+      this.#options.post({ type: 'failed', id: request.id, message: String(error) })
+    return false
   }
 
   /** Takes the token that `output` chose for a row, and ends the row if it is the last. */
@@ -203,4 +233,9 @@ export class BatchScheduler {
     const last = this.#rows.pop()!
     if (row < this.#rows.length) this.#rows[row] = last
   }
+}
+
+/** The piece as if its tokens so far were the end of its prompt. */
+function resumed({ request, tokens }: Waiting): PieceRequest {
+  return tokens.length === 0 ? request : { ...request, after: [...request.after, ...tokens] }
 }

@@ -1,19 +1,13 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
-import type { KvCache } from './kv-cache.js'
+import { KvCache } from './kv-cache.js'
+import type { Decoder, DecoderOutput } from './sequence-cache.js'
 
-const masked = -1e9
-
-export interface DecoderOutput {
-  /** Most likely next token of each row, and its natural log-probability. */
-  tokens: number[]
-  logprobs: number[]
-  /** `[rows, vocab]`, only when asked for. */
-  logits: Float32Array | undefined
-}
+/** Far below any score, and still a number in float16. */
+export const masked = -60_000
 
 /** Runs the decoder graph and appends what it computed to the cache. */
-export class DecoderRunner {
+export class DecoderRunner implements Decoder {
   readonly #session: ort.InferenceSession
   readonly #text: ModelConfig['text']
   /** Tensors of the cache's views as they were at the last step. */
@@ -24,10 +18,10 @@ export class DecoderRunner {
     this.#text = text
   }
 
-  /**
-   * Feeds `tokens` embeddings to each row, `[rows, tokens, hidden]`; each row stands at its own position.
-   * A prefill is one row with many tokens, a decode step many rows with one.
-   */
+  newCache(mostRows: number): KvCache {
+    return new KvCache(this.#text, mostRows)
+  }
+
   async step(
     cache: KvCache,
     embeds: Float32Array,

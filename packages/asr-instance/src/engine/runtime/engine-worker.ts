@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { AsrError } from '@asr-cluster/protocol'
 import type { EngineMetrics } from '../../metrics.js'
+import { DeviceError } from './device-errors.js'
 import type {
   FinishReason,
   FromWorker,
@@ -17,6 +18,9 @@ export interface DecodedPiece {
   promptTokens: number
   stages: StageAge[]
 }
+
+/** Longer than any step takes, the compilation of shaders at the first one included. */
+const hangTimeoutMs = 120_000
 
 interface Pending {
   tokens: number[]
@@ -42,6 +46,8 @@ export class EngineWorker {
   #nextStream = 0
   #closing = false
   progress = 0
+  /** When the thread last did something, or was given something to do. */
+  #lastSign = 0
 
   private constructor(worker: Worker, metrics: EngineMetrics) {
     this.#worker = worker
@@ -63,10 +69,13 @@ export class EngineWorker {
         engine.#failAll(error)
         if (!engine.#closing) onFatal(error)
       }
+      // A kernel that never ends is one of a GPU; a step of the processor only takes its time.
+      if (workerOptions.device !== 'cpu') engine.#watch(fail)
       worker.on('error', (error) => fail(error as Error))
       worker.on('exit', (code) => fail(new Error(`the engine's thread ended with code ${code}`)))
       worker.on('message', (message: FromWorker) => {
-        if (message.type === 'ready') {
+        if (message.type === 'device-failed') fail(new DeviceError(message.message))
+        else if (message.type === 'ready') {
           ready = true
           resolve()
         } else if (message.type === 'loading') onLoading(message.ratio, message.detail)
@@ -99,6 +108,7 @@ export class EngineWorker {
         resolve: (piece) => (settle(), resolve(piece)),
         reject: (error) => (settle(), reject(error)),
       })
+      if (this.#pending.size === 1) this.#lastSign = performance.now()
       this.#send({ type: 'piece', id, ...request }, [request.samples.buffer as ArrayBuffer])
     })
   }
@@ -122,8 +132,18 @@ export class EngineWorker {
     this.#worker.postMessage(message, transfer)
   }
 
-  #handle(message: Exclude<FromWorker, { type: 'ready' | 'loading' }>): void {
+  #watch(fail: (error: Error) => void): void {
+    const timer = setInterval(() => {
+      if (this.#closing) return clearInterval(timer)
+      if (this.#pending.size === 0 || performance.now() - this.#lastSign < hangTimeoutMs) return
+      clearInterval(timer)
+      fail(new DeviceError(`the device has not answered for ${hangTimeoutMs / 1000} s`, true))
+    }, hangTimeoutMs / 10).unref()
+  }
+
+  #handle(message: Exclude<FromWorker, { type: 'ready' | 'loading' | 'device-failed' }>): void {
     this.progress++
+    this.#lastSign = performance.now()
     if (message.type === 'step') {
       this.#metrics.inferenceSeconds(message.stage, message.seconds)
       if (message.stage === 'decode') this.#metrics.batchSize(message.batch)

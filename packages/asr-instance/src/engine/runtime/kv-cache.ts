@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../checkpoint/model-config.js'
+import type { SequenceCache } from './sequence-cache.js'
 
 /** Capacity grows in steps of this many tokens: few copies, little wasted attention over empty places. */
 const capacityStep = 64
@@ -6,11 +7,11 @@ const capacityStep = 64
 export type CacheShape = Pick<ModelConfig['text'], 'layers' | 'kvHeads' | 'headDim'>
 
 /**
- * Keys and values of the rows of a batch, per layer `[rows, kvHeads, capacity, headDim]`. The active rows are always
+ * In the host's memory, per layer `[rows, kvHeads, capacity, headDim]`. The active rows are always
  * the first ones, so that a view on a buffer's front is the decoder's input without a copy. Places beyond a row's
  * length hold finite values that the mask hides.
  */
-export class KvCache {
+export class KvCache implements SequenceCache {
   readonly #shape: CacheShape
   readonly #mostRows: number
   /**
@@ -77,12 +78,10 @@ export class KvCache {
     for (let row = 0; row < this.rows; row++) this.#lengths[row]! += tokens
   }
 
-  /** Forgets what the first row holds beyond `length`. */
   truncate(length: number): void {
     this.#lengths[0] = Math.min(length, this.#lengths[0]!)
   }
 
-  /** Adds the only row of another cache, which is of no use afterwards, as the last row of this one. */
   adopt(other: KvCache): number {
     if (this.rows > 0) return this.copy(other)
     this.#data = other.#data
@@ -91,14 +90,13 @@ export class KvCache {
     return this.#pushRow(other.length(0))
   }
 
-  /** Adds a copy of the only row of another cache as the last row of this one. */
   copy(other: KvCache): number {
     this.#reserve(this.rows + 1, other.length(0))
     other.#copyRowTo(this, 0, this.rows)
     return this.#pushRow(other.length(0))
   }
 
-  /** Removes a row; the last row takes its place. Memory shrinks once no row is left. */
+  /** Memory shrinks once no row is left. */
   removeRow(row: number): void {
     const last = this.rows - 1
     if (row !== last) {

@@ -1,8 +1,7 @@
 import type { LogMelExtractor } from '../features/log-mel.js'
-import type { DecoderOutput, DecoderRunner } from './decoder-runner.js'
 import type { EmbeddingTable } from './embedding-table.js'
 import type { EncoderRunner } from './encoder-runner.js'
-import { KvCache, type CacheShape } from './kv-cache.js'
+import type { Decoder, DecoderOutput, SequenceCache } from './sequence-cache.js'
 import type { StreamMemory } from './stream-memory.js'
 import type { PieceRequest, Stage } from './worker-messages.js'
 
@@ -10,7 +9,7 @@ import type { PieceRequest, Stage } from './worker-messages.js'
 const interleavedPrefillTokens = 192
 
 export interface PreparedRow {
-  cache: KvCache
+  cache: SequenceCache
   first: DecoderOutput
   promptTokens: number
 }
@@ -18,9 +17,8 @@ export interface PreparedRow {
 export interface PreparationModel {
   mel: LogMelExtractor
   encoder: Pick<EncoderRunner, 'windowCount' | 'settledFrames' | 'encode'>
-  decoder: Pick<DecoderRunner, 'step'>
+  decoder: Decoder
   embeddings: Pick<EmbeddingTable, 'rows'>
-  cacheShape: CacheShape
   hidden: number
 }
 
@@ -58,21 +56,28 @@ export async function* prepareRow(
   parts.push(await model.embeddings.rows(request.after))
   const embeds = concatenate(parts)
   const promptTokens = embeds.length / model.hidden
-  const cache = memory?.takePrompt(embeds, model.hidden) ?? emptyRow(model.cacheShape)
+  const cache = memory?.takePrompt(embeds, model.hidden) ?? emptyRow(model.decoder)
   let first: DecoderOutput | undefined
-  for (let token = cache.length(0); token < promptTokens;) {
-    const count = alone() ? promptTokens - token : Math.min(interleavedPrefillTokens, promptTokens - token)
-    const slice = embeds.subarray(token * model.hidden, (token + count) * model.hidden)
-    first = await model.decoder.step(cache, slice, count, request.temperature > 0)
-    token += count
-    yield 'prefill'
+  let complete = false
+  try {
+    for (let token = cache.length(0); token < promptTokens;) {
+      const count = alone() ? promptTokens - token : Math.min(interleavedPrefillTokens, promptTokens - token)
+      const slice = embeds.subarray(token * model.hidden, (token + count) * model.hidden)
+      first = await model.decoder.step(cache, slice, count, request.temperature > 0)
+      token += count
+      yield 'prefill'
+    }
+    complete = true
+  } finally {
+    // Failed, or given up by the caller.
+    if (!complete) cache.removeRow(0)
   }
   memory?.keepPrompt(embeds, cache)
   return { cache, first: first as DecoderOutput, promptTokens }
 }
 
-function emptyRow(shape: CacheShape): KvCache {
-  const cache = new KvCache(shape)
+function emptyRow(decoder: Decoder): SequenceCache {
+  const cache = decoder.newCache(1)
   cache.addRow()
   return cache
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { audioTokens } from '../features/audio-tokens.js'
 import { LogMelExtractor } from '../features/log-mel.js'
-import type { DecoderOutput } from './decoder-runner.js'
 import { EncoderRunner } from './encoder-runner.js'
-import type { KvCache } from './kv-cache.js'
+import { KvCache } from './kv-cache.js'
 import { prepareRow, type PreparationModel } from './preparation.js'
+import type { DecoderOutput } from './sequence-cache.js'
 import { StreamMemory } from './stream-memory.js'
 
 /** A model that notes what it is made to compute; features of a window are the mean of its frames. */
@@ -29,6 +29,7 @@ function countingModel() {
       },
     },
     decoder: {
+      newCache: (rows) => new KvCache({ layers: 1, kvHeads: 1, headDim: 1 }, rows),
       async step(cache: KvCache, embeds: Float32Array, tokens: number): Promise<DecoderOutput> {
         fed.push(tokens)
         // Its key is the embedding of each token, so that the cache tells what was fed.
@@ -37,7 +38,6 @@ function countingModel() {
       },
     },
     embeddings: { rows: (tokens) => Promise.resolve(Float32Array.from(tokens)) },
-    cacheShape: { layers: 1, kvHeads: 1, headDim: 1 },
     hidden: 1,
   }
   const prepare = async (samples: Float32Array, after: number[], memory?: StreamMemory) => {
@@ -48,7 +48,7 @@ function countingModel() {
     for (;;) {
       const step = await steps.next()
       if (!step.done) continue
-      const { cache } = step.value
+      const cache = step.value.cache as KvCache
       return { keys: cache.views[0]!.slice(0, cache.length(0)), encoded: [...encoded], fed: [...fed] }
     }
   }

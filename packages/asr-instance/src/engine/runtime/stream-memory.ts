@@ -1,4 +1,4 @@
-import type { KvCache } from './kv-cache.js'
+import type { SequenceCache } from './sequence-cache.js'
 
 /**
  * What need not be computed again while one recording grows: the features of its finished attention windows, and keys
@@ -7,7 +7,7 @@ import type { KvCache } from './kv-cache.js'
  */
 export class StreamMemory {
   readonly #windows: { mel: Float32Array; features: Float32Array }[] = []
-  #prompt: { embeds: Float32Array; cache: KvCache } | undefined
+  #prompt: { embeds: Float32Array; cache: SequenceCache } | undefined
 
   /** Features of a window, if its mel frames are those of the last time. */
   features(window: number, mel: Float32Array): Float32Array | undefined {
@@ -26,7 +26,7 @@ export class StreamMemory {
    * The cache of the last prompt, cut to the tokens at its beginning that are the same in `embeds`
    * (`[tokens, hidden]`), but for the last, whose answer is wanted. It belongs to the caller until `keepPrompt`.
    */
-  takePrompt(embeds: Float32Array, hidden: number): KvCache | undefined {
+  takePrompt(embeds: Float32Array, hidden: number): SequenceCache | undefined {
     const prompt = this.#prompt
     this.#prompt = undefined
     if (!prompt) return undefined
@@ -35,8 +35,14 @@ export class StreamMemory {
     return prompt.cache
   }
 
-  keepPrompt(embeds: Float32Array, cache: KvCache): void {
+  keepPrompt(embeds: Float32Array, cache: SequenceCache): void {
     this.#prompt = { embeds, cache }
+  }
+
+  /** Nothing more will come. */
+  release(): void {
+    this.#prompt?.cache.removeRow(0)
+    this.#prompt = undefined
   }
 }
 

@@ -1,10 +1,14 @@
 import type { Quantization } from '../compile/compile.js'
+import type { GraphTarget } from '../compile/graph-builder.js'
+import type { Device } from './choose-device.js'
 
 /** Start-up data of the engine's worker thread. */
 export interface WorkerOptions {
   modelDir: string
   encoderPath: string
   decoderPath: string
+  device: Device
+  precision: GraphTarget['precision']
   slots: number
   threads: number
   /** Waiting threads may spin; see spinning.ts. */
@@ -43,6 +47,8 @@ export type FinishReason = 'stop' | 'length' | 'loop'
 export type FromWorker =
   | { type: 'loading'; ratio: number; detail: string }
   | { type: 'ready' }
+  /** The device is of no use any more; nothing follows. */
+  | { type: 'device-failed'; message: string }
   | { type: 'tokens'; id: number; tokens: number[]; logprobs: number[] }
   | { type: 'done'; id: number; reason: FinishReason; promptTokens: number; stages: StageAge[] }
   | { type: 'failed'; id: number; message: string }

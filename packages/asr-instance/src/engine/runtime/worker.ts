@@ -2,12 +2,18 @@ import { performance } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import * as ort from 'onnxruntime-node'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { ModelConfig } from '../checkpoint/model-config.js'
+import { cacheNames } from '../compile/cache-graphs.js'
 import { LogMelExtractor } from '../features/log-mel.js'
 import { TextTokenizer } from '../text/tokenizer.js'
 import { BatchScheduler } from './batch-scheduler.js'
 import { DecoderRunner } from './decoder-runner.js'
+import { DeviceDecoder } from './device-decoder.js'
+import { deviceFailure } from './device-errors.js'
 import { EmbeddingTable } from './embedding-table.js'
 import { EncoderRunner } from './encoder-runner.js'
+import { keepOnDevice, OnnxCacheDevice } from './onnx-cache-device.js'
+import type { Decoder } from './sequence-cache.js'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-messages.js'
 
 // Inference blocks the thread that asks for it, so it has one of its own; the main thread keeps answering.
@@ -15,7 +21,7 @@ const port = parentPort!
 const options = workerData as WorkerOptions
 const post = (message: FromWorker) => port.postMessage(message)
 
-const { checkpoint, scheduler } = await load()
+const { checkpoint, scheduler } = await load().catch(loadFailed)
 let running = false
 
 port.on('message', (message: ToWorker) => {
@@ -30,11 +36,27 @@ post({ type: 'ready' })
 async function run(): Promise<void> {
   running = true
   while (!scheduler.idle) {
-    await scheduler.step()
+    try {
+      await scheduler.step()
+    } catch (error) {
+      post({ type: 'device-failed', message: String(error) })
+      throw error
+    }
     // Lets new pieces and cancellations in between two steps.
     await new Promise(setImmediate)
   }
   running = false
+}
+
+/** The process has to say why it ends; the thread cannot. */
+function loadFailed(error: unknown): never {
+  if (deviceFailure(error)) {
+    post({
+      type: 'device-failed',
+      message: `the model does not fit on the device: use int4, fewer slots or a larger GPU (${String(error)})`,
+    })
+  }
+  throw error
 }
 
 async function close(): Promise<void> {
@@ -44,7 +66,7 @@ async function close(): Promise<void> {
 
 async function load() {
   const session = {
-    executionProviders: ['cpu'],
+    executionProviders: [options.device],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     extra: { session: { intra_op: { allow_spinning: options.spin ? '1' : '0' } } },
@@ -54,15 +76,14 @@ async function load() {
   post({ type: 'loading', ratio: 0, detail: 'loading the encoder' })
   const encoder = await ort.InferenceSession.create(options.encoderPath, session)
   post({ type: 'loading', ratio: 0.3, detail: 'loading the decoder' })
-  const decoder = await ort.InferenceSession.create(options.decoderPath, session)
   const { text, audio, eosTokenIds } = opened.config
+  const decoder = await openDecoder(text, session)
   const built = new BatchScheduler({
     model: {
       mel: new LogMelExtractor(),
       encoder: new EncoderRunner(encoder, text.hidden, audio.windowTokens),
-      decoder: new DecoderRunner(decoder, text),
+      decoder,
       embeddings: new EmbeddingTable(opened),
-      cacheShape: text,
       hidden: text.hidden,
     },
     slots: options.slots,
@@ -75,4 +96,16 @@ async function load() {
     post,
   })
   return { checkpoint: opened, scheduler: built }
+}
+
+async function openDecoder(
+  text: ModelConfig['text'],
+  session: ort.InferenceSession.SessionOptions,
+): Promise<Decoder> {
+  if (options.device === 'cpu') {
+    return new DecoderRunner(await ort.InferenceSession.create(options.decoderPath, session), text)
+  }
+  const presents = cacheNames(text).map(({ name }) => `present_${name}`)
+  const decoder = await ort.InferenceSession.create(options.decoderPath, keepOnDevice(session, presents))
+  return new DeviceDecoder(decoder, text, await OnnxCacheDevice.create(text, options.precision, session))
 }

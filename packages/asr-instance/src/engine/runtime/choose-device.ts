@@ -1,0 +1,62 @@
+import * as ort from 'onnxruntime-node'
+import { encodeModel } from '../compile/onnx-model.js'
+import { DeviceError } from './device-errors.js'
+
+export const deviceChoices = ['auto', 'cpu', 'webgpu'] as const
+export type DeviceChoice = (typeof deviceChoices)[number]
+export type Device = Exclude<DeviceChoice, 'auto'>
+
+export interface DeviceQuestion {
+  device: DeviceChoice
+  /** The GPU that was assigned to this process, as in CUDA_VISIBLE_DEVICES. */
+  assignedGpu: string | undefined
+  /** Why WebGPU cannot compute here; null if it can. */
+  probeWebGpu: () => Promise<string | null>
+}
+
+/**
+ * Where to compute, and why in a sentence for the log. `auto` decides before anything is loaded and never falls back
+ * later. Throws DeviceError if what was asked for is not there.
+ */
+export async function chooseDevice(question: DeviceQuestion): Promise<{ device: Device; reason: string }> {
+  const { device, assignedGpu } = question
+  if (device === 'cpu') return { device, reason: 'as configured' }
+  if (device === 'auto' && !assignedGpu) {
+    return { device: 'cpu', reason: 'auto: no GPU is assigned to this instance' }
+  }
+  const missing = await question.probeWebGpu()
+  if (missing === null) {
+    return { device: 'webgpu', reason: device === 'auto' ? `auto: GPU ${assignedGpu}` : 'as configured' }
+  }
+  if (device === 'auto') {
+    return { device: 'cpu', reason: `auto: GPU ${assignedGpu} cannot be used by WebGPU: ${missing}` }
+  }
+  throw new DeviceError(
+    `WebGPU finds no device: ${missing}. Install the GPU's Vulkan driver (vulkaninfo must list it), or set device: cpu.`,
+  )
+}
+
+/** Opens the device and computes one number there. */
+export async function probeWebGpu(): Promise<string | null> {
+  const graph = encodeModel({
+    name: 'probe',
+    nodes: [{ op: 'Add', domain: '', inputs: ['x', 'x'], outputs: ['y'], attributes: {} }],
+    initializers: [],
+    inputs: [{ name: 'x', type: 'float', dims: [1] }],
+    outputs: [{ name: 'y', type: 'float', dims: [1] }],
+  })
+  try {
+    const session = await ort.InferenceSession.create(graph, { executionProviders: ['webgpu'] })
+    const { y } = await session.run({ x: new ort.Tensor('float32', Float32Array.of(21), [1]) })
+    await session.release()
+    return (y!.data as Float32Array)[0] === 42 ? null : 'it computes wrongly'
+  } catch (error) {
+    return shortReason(error)
+  }
+}
+
+/** Messages of onnxruntime name the source line first and the reason last. */
+function shortReason(error: unknown): string {
+  const [line = ''] = String((error as Error).message ?? error).split('\n')
+  return line.replace(/^.*was false\. /, '').trim()
+}

@@ -1,0 +1,39 @@
+/** Keys and values of the rows of a batch, wherever they are kept. Rows are numbered from 0 without gaps. */
+export interface SequenceCache {
+  readonly rows: number
+  /** Tokens of a row. */
+  length(row: number): number
+  /** Adds a row without tokens. */
+  addRow(): number
+  /** Forgets what the first row holds beyond `length`. */
+  truncate(length: number): void
+  /** Adds the only row of another cache, which is of no use afterwards, as the last row of this one. */
+  adopt(other: SequenceCache): number
+  /** Adds a copy of the only row of another cache as the last row of this one. */
+  copy(other: SequenceCache): number
+  /** Removes a row; the last row takes its place. */
+  removeRow(row: number): void
+}
+
+export interface DecoderOutput {
+  /** Most likely next token of each row, and its natural log-probability. */
+  tokens: number[]
+  logprobs: number[]
+  /** `[rows, vocab]`, only when asked for. */
+  logits: Float32Array | undefined
+}
+
+export interface Decoder {
+  /** `mostRows`: rows that it will have at most. */
+  newCache(mostRows: number): SequenceCache
+  /**
+   * Feeds `tokens` embeddings to each row, `[rows, tokens, hidden]`; each row stands at its own position.
+   * A prefill is one row with many tokens, a decode step many rows with one.
+   */
+  step(
+    cache: SequenceCache,
+    embeds: Float32Array,
+    tokens: number,
+    wantLogits: boolean,
+  ): Promise<DecoderOutput>
+}
