@@ -1,4 +1,5 @@
 import type { Member } from '@asr-cluster/protocol'
+import { Bag } from '../bag.js'
 import { slowStartShare } from '../policy/slow-start.js'
 import type { Connections } from '../upstream/connections.js'
 
@@ -36,7 +37,7 @@ export class Backend {
   /** Told to a caller that keeps a reference: the member left the set or was replaced. */
   removed = false
   readonly connections: Connections
-  readonly running = new Set<Running>()
+  readonly running = new Bag<Running>()
   #inFlight = 0
 
   constructor(member: Member, connections: Connections) {

@@ -20,7 +20,8 @@ export function selectBackend(
   random: Random,
   nowMs: number,
 ): Backend | undefined {
-  const members = backends.filter((backend) => serves(backend, wish.group))
+  const members =
+    wish.group === undefined ? backends : backends.filter((backend) => serves(backend, wish.group))
   if (wish.avoid.size === 0) return choose(members, policy, random, nowMs)
   const fresh = members.filter((backend) => !wish.avoid.has(backend.id))
   const returned = members.filter((backend) => {
@@ -38,7 +39,12 @@ export function serves(backend: Backend, group: string | undefined): boolean {
   return group === undefined || backend.member.group === group || backend.member.models.includes(group)
 }
 
-function choose(backends: Backend[], policy: Policy, random: Random, nowMs: number): Backend | undefined {
+function choose(
+  backends: readonly Backend[],
+  policy: Policy,
+  random: Random,
+  nowMs: number,
+): Backend | undefined {
   const free = backends.filter((backend) => backend.hasRoom(nowMs))
   if (free.length === 0) return undefined
   const candidates = free.map((backend) => ({

@@ -29,7 +29,8 @@ export async function receiveBody(
   }
   for (let chunk = read(request); chunk !== null; chunk = read(request)) {
     if (spool.size + chunk.length > options.maxBytes) throw tooLarge(options.maxBytes)
-    await spool.write(chunk)
+    const busy = spool.write(chunk)
+    if (busy) await busy
   }
 }
 

@@ -57,7 +57,7 @@ export class Spool {
   readonly #memory: SpoolMemory
   readonly #dir: string
   readonly #watchers: readonly SpoolWatcher[]
-  readonly #chunks: Buffer[] = []
+  #chunks: Buffer[] = []
   #memoryBytes = 0
   #fileBytes = 0
   #file: Promise<SpoolFile> | undefined
@@ -107,8 +107,8 @@ export class Spool {
     if (this.#disposed) return undefined
     this.#disposed = true
     this.#memory.giveBack(this.#memoryBytes)
-    this.#chunks.length = 0
-    this.#pending.length = 0
+    this.#chunks = []
+    this.#pending = []
     return this.#file && this.#closeFile(this.#file)
   }
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { Backend } from '../backend/backend.js'
+import type { Backend, Running } from '../backend/backend.js'
+import type { BagEntry } from '../bag.js'
 import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
 import { forwardedResponseHeaders, headerValue } from '../server/headers.js'
@@ -31,9 +32,9 @@ export interface AttemptOptions {
   /** A client that reads nothing for so long is given up. */
   clientStallMs: number
   /** Another limit than the usual one. */
-  heldBytes?: number
+  heldBytes: number | undefined
   /** Added to the answer's headers: name, value, … */
-  extraHeaders?: readonly string[]
+  extraHeaders: readonly string[] | undefined
 }
 
 /** Sends the request once. Never rejects. */
@@ -48,7 +49,7 @@ export function runAttempt(options: AttemptOptions): Promise<Outcome> {
 class Attempt implements UpstreamHandler {
   readonly #options: AttemptOptions
   readonly #settle: (outcome: Outcome) => void
-  readonly #running = { stalled: () => this.#giveUp('stalled') }
+  #entry: BagEntry<Running> | undefined
   #forgetClient: () => void = () => undefined
   #abort: (reason: Error) => void = () => undefined
   #gaveUp: 'stalled' | 'client-gone' | undefined
@@ -64,15 +65,16 @@ class Attempt implements UpstreamHandler {
 
   start(): void {
     const { backend, upstream, departure } = this.#options
-    backend.running.add(this.#running)
+    this.#entry = backend.running.add({ stalled: () => this.#giveUp('stalled') })
     this.#forgetClient = departure.onGone(() => this.#giveUp('client-gone'))
     this.#abort = backend.connections.send(upstream, this)
   }
 
   onHead(status: number, statusText: string, rawHeaders: Buffer[], flow: Flow): void {
-    const { backend, response, requestId, clock, upstream, extraHeaders = [] } = this.#options
+    const { backend, response, requestId, clock, upstream, extraHeaders } = this.#options
     backend.lastByteAtMs = clock.nowMs()
-    const headers = [...forwardedResponseHeaders(rawHeaders, requestId, backend.id), ...extraHeaders]
+    const headers = forwardedResponseHeaders(rawHeaders, requestId, backend.id)
+    if (extraHeaders) headers.push(...extraHeaders)
     this.#head = { status, statusText, headers }
     const length = headerValue(headers, 'content-length')
     const heldBytes = this.#options.heldBytes ?? defaultHeldBytes
@@ -104,13 +106,14 @@ class Attempt implements UpstreamHandler {
 
   onEnd(): void {
     const { response } = this.#options
-    const head = this.#head as Omit<Answer, 'body'>
+    // Without a spread, as V8 gives each object that is made by one a shape of its own.
+    const { status, statusText, headers } = this.#head as Omit<Answer, 'body'>
     if (this.#held) {
-      this.#finish({ kind: 'answer', answer: { ...head, body: Buffer.concat(this.#held) } })
+      this.#finish({ kind: 'answer', answer: { status, statusText, headers, body: joined(this.#held) } })
       return
     }
     response.end()
-    this.#finish({ kind: 'streamed', status: head.status })
+    this.#finish({ kind: 'streamed', status })
   }
 
   onFailure(failure: Failure): void {
@@ -133,7 +136,7 @@ class Attempt implements UpstreamHandler {
 
   #finish(outcome: Outcome): void {
     const { backend } = this.#options
-    backend.running.delete(this.#running)
+    if (this.#entry) backend.running.remove(this.#entry)
     this.#forgetClient()
     this.#cancelStallTimer?.()
     this.#settle(outcome)
@@ -142,4 +145,8 @@ class Attempt implements UpstreamHandler {
 
 function isEventStream(headers: readonly string[]): boolean {
   return headerValue(headers, 'content-type')?.startsWith('text/event-stream') ?? false
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
 }

@@ -23,6 +23,9 @@ import { runAttempt, type Outcome } from './attempt.js'
 import type { DeathLog } from './death-log.js'
 import { judgeReplay, type AttemptRecord } from './verdict.js'
 
+/** What most requests have to avoid. */
+const nowhere: ReadonlyMap<string, number> = new Map()
+
 /** After an instance said that it is full it gets nothing for so long. */
 const fullPauseMs = 200
 
@@ -138,9 +141,9 @@ async function deliver(
   const { config, scheduler, metrics, clock } = context
   const { request, response, departure, requestId, trace, span } = call
   const headers = forwardedRequestHeaders(request, requestId)
-  const bodyBytes = methodHasBody(request.method) ? spool.size : undefined
+  if (methodHasBody(request.method)) headers.push('content-length', String(spool.size))
   const records: AttemptRecord[] = []
-  const avoid = new Map<string, number>()
+  let avoid: ReadonlyMap<string, number> = nowhere
   for (;;) {
     const ticket = {
       client: call.client,
@@ -152,7 +155,9 @@ async function deliver(
       patienceMs: config.queue.timeout,
     }
     const queueSpan = span.child('queue')
-    const lease = call.light ? scheduler.next(avoid) : await scheduler.acquire(ticket)
+    const lease = call.light
+      ? scheduler.next(avoid)
+      : (scheduler.acquireNow(ticket) ?? (await scheduler.acquire(ticket)))
     queueSpan.end({ 'asr.group': call.group })
     const { backend } = lease
     const { life } = backend
@@ -166,7 +171,6 @@ async function deliver(
       path: call.path,
       headers: withTraceHeaders(headers, upstreamSpan.headers()),
       body: spool.read() ?? null,
-      bodyBytes,
     }
     const clientStallMs = config.timeouts.response
     const sentAtMs = clock.nowMs()
@@ -178,14 +182,17 @@ async function deliver(
       departure,
       clock,
       clientStallMs,
-      ...(onAnswer ? { heldBytes: largestAnswerBytes, extraHeaders: cacheMiss } : {}),
+      heldBytes: onAnswer && largestAnswerBytes,
+      extraHeaders: onAnswer && cacheMiss,
     })
     upstreamSpan.end({ 'asr.outcome': outcome.kind }, isTrouble(outcome) ? outcome.kind : undefined)
     if (outcome.kind === 'answer') onAnswer?.(outcome.answer)
-    const record = await conclude(context, call, lease, life, sentAtMs, outcome)
-    if (!record) return
-    records.push(record)
-    avoid.set(backend.id, life)
+    if (outcome.kind !== 'failed') {
+      const record = conclude(context, call, lease, life, sentAtMs, outcome)
+      if (!record) return
+      records.push(record)
+    } else records.push(await concludeFailure(context, call, lease, life, outcome.failure))
+    avoid = new Map([...avoid, [backend.id, life]])
     judge(context, requestId, records)
   }
 }
@@ -194,14 +201,14 @@ async function deliver(
  * Draws the consequences of an attempt for its instance, gives the slot back and answers the client if that can be done.
  * Returns what counts against the request when it has to be sent again.
  */
-async function conclude(
+function conclude(
   context: ProxyContext,
   call: Call,
   lease: Lease,
   life: number,
   sentAtMs: number,
-  outcome: Outcome,
-): Promise<AttemptRecord | undefined> {
+  outcome: Exclude<Outcome, { kind: 'failed' }>,
+): AttemptRecord | undefined {
   const { metrics, clock } = context
   const { backend } = lease
   const seconds = call.light ? undefined : (clock.nowMs() - sentAtMs) / 1_000
@@ -235,8 +242,6 @@ async function conclude(
       )
       breakOff(call.response, outcome.eventStream)
       return undefined
-    case 'failed':
-      return await concludeFailure(context, call, lease, life, outcome.failure)
   }
 }
 

@@ -13,6 +13,15 @@ export type Finding =
   /** It answers, but not well. */
   | { kind: 'failed'; detail: string }
   | { kind: 'timeout' }
+  /** The host is not there: what runs on it will not be heard of again. */
+  | { kind: 'unreachable'; detail: string }
+
+const hostGoneCodes = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'])
+
+/** Whether this error of a connection says that no packet reaches the host. */
+export function isHostGone(code: string): boolean {
+  return hostGoneCodes.has(code)
+}
 
 export interface HealthRecord {
   state: BackendState
@@ -43,15 +52,16 @@ export interface Judgement {
  * | good                        | misses = 0; a probing one is up after `rise`| up after `rise` in a row |
  * | refused, identity, not-ready| ejected at once                             | stays |
  * | failed                      | ejected after `fall` in a row, if half stay | stays |
- * | timeout                     | the same, unless it made progress meanwhile | stays |
+ * | timeout, unreachable        | the same, unless it made progress meanwhile | stays |
  */
 export function judgeProbe(record: HealthRecord, finding: Finding, context: JudgeContext): Judgement {
   if (finding.kind === 'good') return judgeGood(record, context.rise)
   const { state } = record
-  const moving = finding.kind === 'timeout' && context.madeProgress
+  const isSilent = finding.kind === 'timeout' || finding.kind === 'unreachable'
+  const moving = isSilent && context.madeProgress
   const missed: HealthRecord = { state, misses: moving ? 0 : record.misses + 1, hits: 0 }
   if (state === 'ejected') return { record: missed, change: undefined }
-  const hard = finding.kind !== 'failed' && finding.kind !== 'timeout'
+  const hard = finding.kind !== 'failed' && !isSilent
   if (!hard && (missed.misses < context.fall || !context.mayEject))
     return { record: missed, change: undefined }
   return {
@@ -77,6 +87,8 @@ function reasonOf(finding: Exclude<Finding, { kind: 'good' }>): { reason: Ejecti
       return { reason: 'draining', detail: finding.detail }
     case 'failed':
       return { reason: 'probe_failed', detail: finding.detail }
+    case 'unreachable':
+      return { reason: 'unreachable', detail: `the host cannot be reached (${finding.detail})` }
     case 'timeout':
       return { reason: 'probe_timeout', detail: 'probes were not answered in time' }
   }

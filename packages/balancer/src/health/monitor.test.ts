@@ -68,6 +68,20 @@ describe('HealthMonitor', () => {
     expect(ended).toBe(false)
   })
 
+  it('takes the requests of a host that is not there from any server, whoever finds it out', async () => {
+    const { clock, backends, answers, events, monitor } = setUp(3, { native: false })
+    await clock.advance(0)
+    const [byProbe, byRequest] = [run(backends[0]), run(backends[1])]
+    answers.set('a', { kind: 'unreachable', detail: 'EHOSTUNREACH' })
+    await clock.advance(6_000)
+    expect(events).toContain('a unreachable')
+    expect(await byProbe.opened).toBe('stalled')
+    answers.set('b', { kind: 'unreachable', detail: 'EHOSTUNREACH' })
+    monitor.eject(backends[1], 'refused', 'EHOSTUNREACH')
+    expect(events).toContain('b unreachable')
+    expect(await byRequest.opened).toBe('stalled')
+  })
+
   it('does not remove a silent instance whose answers still come', async () => {
     const { clock, backends, answers, events } = setUp(2)
     await clock.advance(0)

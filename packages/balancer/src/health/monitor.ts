@@ -2,7 +2,14 @@ import type { BalancerConfig } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
 import type { Clock } from '../clock.js'
 import type { EjectionReason } from '../metrics/balancer-metrics.js'
-import { confirmTimeoutMs, judgeProbe, mayEjectOneMore, type HealthRecord, type Judgement } from './judge.js'
+import {
+  isHostGone,
+  confirmTimeoutMs,
+  judgeProbe,
+  mayEjectOneMore,
+  type HealthRecord,
+  type Judgement,
+} from './judge.js'
 import type { Probe, ProbeReport } from './probe.js'
 
 /** A member that is not known yet is probed this often, so that it is of use as soon as it can be. */
@@ -58,12 +65,15 @@ export class HealthMonitor {
     for (const backend of this.#watches.keys()) this.unwatch(backend)
   }
 
-  /** Removes a backend on evidence from the data path; a probe follows at once and may bring it back. */
+  /**
+   * Removes a backend on evidence from the data path; a probe follows at once and may bring it back. `detail` is the code
+   * of a connection that could not be opened, or a text.
+   */
   eject(backend: Backend, reason: EjectionReason, detail: string): void {
     const watch = this.#watches.get(backend)
     if (!watch || backend.state === 'ejected') return
     watch.record = { state: 'ejected', misses: 0, hits: 0 }
-    this.#apply(watch, { to: 'ejected', reason, detail })
+    this.#apply(watch, { to: 'ejected', reason: isHostGone(detail) ? 'unreachable' : reason, detail })
     this.suspect(backend)
   }
 
@@ -150,7 +160,8 @@ export class HealthMonitor {
     backend.ejectedAtMs = clock.nowMs()
     backend.inFlightAtEjection = backend.inFlight
     // Of a foreign server that computes on its only thread, silence proves nothing: its requests may go on.
-    if (change.reason === 'probe_timeout' && backend.member.native) {
+    const isHung = change.reason === 'probe_timeout' && backend.member.native
+    if (isHung || change.reason === 'unreachable') {
       for (const running of backend.running) running.stalled()
     }
     onEjected(backend, change.reason, change.detail)

@@ -1,6 +1,6 @@
 import { healthSchema, type Member } from '@asr-cluster/protocol'
 import { fetchJson, type FetchResult } from './fetch-json.js'
-import type { Finding } from './judge.js'
+import { isHostGone, type Finding } from './judge.js'
 
 const maxAnswerBytes = 64 * 1024
 
@@ -40,5 +40,6 @@ export function interpretHealth(result: FetchResult, identity: string | undefine
 
 function withoutAnswer(result: Exclude<FetchResult, { kind: 'answer' }>): Finding {
   if (result.kind === 'timeout') return { kind: 'timeout' }
+  if (isHostGone(result.detail)) return { kind: 'unreachable', detail: result.detail }
   return result.kind === 'refused' ? { kind: 'refused' } : { kind: 'failed', detail: result.detail }
 }

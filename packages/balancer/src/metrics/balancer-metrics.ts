@@ -18,7 +18,8 @@ export type RetryReason =
   | 'local'
   | 'slots_full'
   | 'draining'
-export type EjectionReason = 'refused' | 'broke' | 'probe_timeout' | 'probe_failed' | 'identity' | 'draining'
+export type EjectionReason =
+  'refused' | 'broke' | 'unreachable' | 'probe_timeout' | 'probe_failed' | 'identity' | 'draining'
 
 export interface GaugeSource {
   queueDepth: number

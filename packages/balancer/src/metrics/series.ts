@@ -22,8 +22,8 @@ export class CounterSeries {
   }
 
   /** Values in the order of the names. */
-  increase(...values: string[]): void {
-    const key = values.length === 1 ? (values[0] as string) : values.join('\n')
+  increase(first = '', second?: string): void {
+    const key = second === undefined ? first : `${first}\n${second}`
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
   }
 

@@ -89,6 +89,12 @@ export class Scheduler {
     if (this.#waiting.size >= this.#options.queueMax && !this.#hasRoom(group, nowMs)) throw this.#queueFull()
   }
 
+  /** The slot that `acquire` would give at once; undefined when it would not. */
+  acquireNow(ticket: Ticket): Lease | undefined {
+    if (ticket.low || this.#waiting.size > 0 || ticket.departure.gone) return undefined
+    return this.#tryGrant(ticket, this.#options.clock.nowMs())
+  }
+
   /**
    * Waits for a slot. Rejects with AsrError queue_full, yielded, queue_timeout, no_instance_ready, or client_closed when the
    * client has gone away.

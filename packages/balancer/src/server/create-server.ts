@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AsrError } from '@asr-cluster/protocol'
+import { joinShortWrites } from '../join-writes.js'
 import { keepOtherUpgradesAsRequests } from '../websocket/upgrade-filter.js'
 import { parserError, replyOnSocket } from './client-error.js'
 
@@ -29,6 +30,7 @@ export function createBalancerServer({ handle, upgrade, isFree }: Listeners): Se
     noDelay: true,
   })
   server.on('connection', keepOtherUpgradesAsRequests)
+  server.on('connection', joinShortWrites)
   server.on('request', (request, response) => handle(request, response, false))
   server.on('checkContinue', (request, response) => handle(request, response, true))
   server.on('upgrade', (request, socket, head: Buffer) => upgrade(request, socket as Socket, head))

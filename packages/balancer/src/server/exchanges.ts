@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { Bag } from '../bag.js'
 
 /** The requests that are being answered on the server's connections. */
 export class Exchanges {
-  readonly #open = new Set<ServerResponse>()
+  readonly #open = new Bag<ServerResponse>()
   /** Sockets that have had their last answer and are being closed. */
   readonly #finished = new WeakSet<Socket>()
   #lastOnes = false
@@ -11,11 +12,11 @@ export class Exchanges {
 
   /** `onClose` is called once, when the answer is complete or the connection is gone. */
   add(response: ServerResponse, onClose: () => void): void {
-    this.#open.add(response)
+    const entry = this.#open.add(response)
     if (this.#lastOnes) response.shouldKeepAlive = false
     const { socket } = response.req
     response.on('close', () => {
-      this.#open.delete(response)
+      this.#open.remove(entry)
       if (!response.shouldKeepAlive) this.#finished.add(socket)
       onClose()
       if (this.#open.size > 0) return

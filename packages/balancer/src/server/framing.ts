@@ -20,8 +20,18 @@ export function checkFraming(request: IncomingMessage): void {
   if (coding !== undefined && httpVersion === '1.0') {
     throw new AsrError('invalid_request', 'HTTP/1.0 has no Transfer-Encoding.')
   }
-  const hosts = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length
+  const hosts = countNames(rawHeaders, 'host')
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) {
     throw new AsrError('invalid_request', 'A request has one Host header.')
   }
+}
+
+function countNames(rawHeaders: readonly string[], name: string): number {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const text = rawHeaders[index] as string
+    // Most names differ in their length.
+    if (text.length === name.length && text.toLowerCase() === name) count += 1
+  }
+  return count
 }

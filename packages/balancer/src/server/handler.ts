@@ -90,11 +90,20 @@ async function handle(
     const light = route.kind === 'light-proxy'
     if (context.isDraining() && !light)
       throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
-    const { path } = target
-    const client = clientKey(request)
-    const call = { request, response, requestId, path, client, expectsContinue, departure, trace, span }
-    const low = isLow(request)
-    await proxyRequest(context, { ...call, group: context.router.byHeader(request), light, low })
+    await proxyRequest(context, {
+      request,
+      response,
+      requestId,
+      path: target.path,
+      client: clientKey(request),
+      group: context.router.byHeader(request),
+      light,
+      low: isLow(request),
+      expectsContinue,
+      departure,
+      trace,
+      span,
+    })
     if (departure.isPreempted) {
       if (!response.headersSent) throw yielded()
       response.destroy()
@@ -202,11 +211,19 @@ function ended(context: HandlerContext, about: Ended): void {
   const isLowWork = about.route?.kind === 'proxy' && isLow(request)
   about.span.end(
     { 'http.response.status_code': status, 'asr.instance': trace.instance, 'asr.tries': trace.tries },
-    status >= 499 ? String(status) : undefined,
+    status >= 500 || status === 499 ? String(status) : undefined,
   )
   const route = isLowWork ? 'low-priority' : (about.route?.label ?? 'other')
   context.metrics.answered(route, status, durationMs / 1_000)
   if (!context.onAccess) return
   const address = clientAddress(request)
-  context.onAccess({ ...trace, requestId, method: request.method ?? '', route, status, durationMs, address })
+  context.onAccess({
+    ...trace,
+    requestId,
+    method: request.method ?? '',
+    route,
+    status,
+    durationMs,
+    address,
+  })
 }

@@ -29,6 +29,33 @@ const replacedInRequest = new Set([
 ])
 const replacedInResponse = new Set(['x-request-id', 'x-asr-instance'])
 
+/** How a socket for both protocols writes an address of IPv4. */
+const mappedPrefix = '::ffff:'
+
+/** Which headers go on, by their name as it is written; remembers the usual ones. */
+class ForwardedNames {
+  readonly #kept: readonly ReadonlySet<string>[]
+  readonly #known = new Map<string, boolean>()
+
+  constructor(...kept: readonly ReadonlySet<string>[]) {
+    this.#kept = kept
+  }
+
+  isForwarded(name: string): boolean {
+    let forwarded = this.#known.get(name)
+    if (forwarded === undefined) {
+      const lower = name.toLowerCase()
+      forwarded = !this.#kept.some((names) => names.has(lower))
+      if (this.#known.size < mostKnownNames) this.#known.set(name, forwarded)
+    }
+    return forwarded
+  }
+}
+
+const mostKnownNames = 500
+const requestNames = new ForwardedNames(hopByHop, replacedInRequest)
+const responseNames = new ForwardedNames(hopByHop, replacedInResponse)
+
 const saneRequestId = /^[\w.:=+/@-]{1,128}$/
 
 /** The client's request id when it is harmless in logs and headers, else a new one. */
@@ -52,9 +79,9 @@ export function forwardedRequestHeaders(request: IncomingMessage, requestId: str
   const drop = connectionTokens(headers.connection)
   const result: string[] = []
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] as string).toLowerCase()
-    if (hopByHop.has(name) || replacedInRequest.has(name) || drop?.has(name)) continue
-    result.push(rawHeaders[index] as string, rawHeaders[index + 1] as string)
+    const name = rawHeaders[index] as string
+    if (!requestNames.isForwarded(name) || drop?.has(name.toLowerCase())) continue
+    result.push(name, rawHeaders[index + 1] as string)
   }
   const address = clientAddress(request)
   const before = headers['x-forwarded-for']
@@ -84,16 +111,17 @@ export function forwardedResponseHeaders(
   requestId: string,
   instance: string,
 ): string[] {
-  const texts = rawHeaders.map((part) => part.toString('latin1'))
   let drop: Set<string> | undefined
-  for (let index = 0; index < texts.length; index += 2) {
-    if (texts[index]?.toLowerCase() === 'connection') drop = connectionTokens(texts[index + 1])
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as Buffer
+    if (name.length !== 'connection'.length || text(name).toLowerCase() !== 'connection') continue
+    drop = connectionTokens(text(rawHeaders[index + 1] as Buffer))
   }
   const result: string[] = []
-  for (let index = 0; index < texts.length; index += 2) {
-    const name = (texts[index] as string).toLowerCase()
-    if (hopByHop.has(name) || replacedInResponse.has(name) || drop?.has(name)) continue
-    result.push(texts[index] as string, texts[index + 1] as string)
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = text(rawHeaders[index] as Buffer)
+    if (!responseNames.isForwarded(name) || drop?.has(name.toLowerCase())) continue
+    result.push(name, text(rawHeaders[index + 1] as Buffer))
   }
   result.push('x-request-id', requestId, 'x-asr-instance', instance)
   return result
@@ -102,13 +130,15 @@ export function forwardedResponseHeaders(
 /** First value of a header, lower-case name, in a list of alternating names and values. */
 export function headerValue(headers: readonly string[], name: string): string | undefined {
   for (let index = 0; index < headers.length; index += 2) {
-    if (headers[index]?.toLowerCase() === name) return headers[index + 1]
+    const other = headers[index] as string
+    if (other.length === name.length && other.toLowerCase() === name) return headers[index + 1]
   }
   return undefined
 }
 
 export function clientAddress(request: IncomingMessage): string {
-  return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+  const address = request.socket.remoteAddress ?? 'unknown'
+  return address.startsWith(mappedPrefix) ? address.slice(mappedPrefix.length) : address
 }
 
 /** The unit of fairness: API key, else address. The key is hashed: nothing may keep it readable. */
@@ -119,7 +149,11 @@ export function clientKey(request: IncomingMessage): string {
 }
 
 function connectionTokens(value: string | undefined): Set<string> | undefined {
-  if (value === undefined) return undefined
+  if (value === undefined || value === 'keep-alive' || value === 'close') return undefined
   const tokens = value.split(',').map((token) => token.trim().toLowerCase())
   return tokens.every((token) => token === 'keep-alive' || token === 'close') ? undefined : new Set(tokens)
+}
+
+function text(bytes: Buffer): string {
+  return bytes.toString('latin1')
 }

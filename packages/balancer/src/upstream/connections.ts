@@ -1,15 +1,14 @@
-import { Client, type Dispatcher } from 'undici'
+import { buildConnector, Client, type Dispatcher } from 'undici'
+import { joinShortWrites } from '../join-writes.js'
 import { classifyFailure, type Failure } from './failure.js'
 
 export interface UpstreamRequest {
   method: string
   /** Origin form, with the query. */
   path: string
-  /** Name, value, name, value, … without hop-by-hop headers and without content-length. */
+  /** Name, value, name, value, … without hop-by-hop headers; content-length is that of the body. */
   headers: string[]
   body: Buffer | Iterable<Buffer> | AsyncIterable<Buffer> | null
-  /** Bytes of the body; undefined when there is none. */
-  bodyBytes: number | undefined
 }
 
 export interface Flow {
@@ -47,6 +46,7 @@ const idleTimeoutMs = 4_000
 export class Connections {
   readonly #origin: string
   readonly #options: ConnectionsOptions
+  readonly #connect: buildConnector.connector
   readonly #idle: Connection[] = []
   readonly #all = new Set<Connection>()
   #closed = false
@@ -54,6 +54,12 @@ export class Connections {
   constructor(origin: string, options: ConnectionsOptions) {
     this.#origin = origin
     this.#options = options
+    const connect = buildConnector({ timeout: options.connectTimeoutMs })
+    this.#connect = (target, callback) =>
+      connect(target, (...result) => {
+        if (result[1]) joinShortWrites(result[1])
+        callback(...result)
+      })
   }
 
   /** Sends one request; the returned function ends it, after which `onFailure` is called if nothing else was. */
@@ -75,7 +81,7 @@ export class Connections {
     if (idle) return idle
     const client = new Client(this.#origin, {
       pipelining: 1,
-      connect: { timeout: this.#options.connectTimeoutMs },
+      connect: this.#connect,
       headersTimeout: this.#options.responseTimeoutMs,
       bodyTimeout: this.#options.responseTimeoutMs,
       keepAliveTimeout: idleTimeoutMs,
@@ -100,12 +106,17 @@ export class Connections {
   }
 }
 
-/** One request on one connection, with exactly one end. */
-class Exchange implements Dispatcher.DispatchHandler {
+/**
+ * One request on one connection, with exactly one end. The callbacks are undici's older ones: with the newer ones it builds
+ * an object of the headers, which nobody reads here.
+ */
+class Exchange implements Dispatcher.DispatchHandler, Flow {
   readonly #connection: Connection
   readonly #handler: UpstreamHandler
   readonly #giveBack: (reusable: boolean) => void
-  #controller: Dispatcher.DispatchController | undefined
+  #abort: ((reason: Error) => void) | undefined
+  #resume: (() => void) | undefined
+  #paused = false
   #reused = false
   #ended = false
 
@@ -115,16 +126,15 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#giveBack = giveBack
   }
 
-  start(request: UpstreamRequest): void {
-    const { bodyBytes, headers } = request
+  start({ method, path, headers, body }: UpstreamRequest): void {
     try {
       this.#connection.client.dispatch(
         {
-          method: request.method as Dispatcher.HttpMethod,
-          path: request.path,
-          headers: bodyBytes === undefined ? headers : [...headers, 'content-length', String(bodyBytes)],
+          method: method as Dispatcher.HttpMethod,
+          path,
+          headers,
           // Its types leave out what it documents and does: iterables of buffers.
-          body: request.body as Buffer | null,
+          body: body as Buffer | null,
         },
         this,
       )
@@ -135,40 +145,47 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   abort(reason: Error): void {
     if (this.#ended) return
-    if (this.#controller) this.#controller.abort(reason)
+    if (this.#abort) this.#abort(reason)
     else this.#fail(reason)
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#resume?.()
+  }
+
+  onConnect(abort: (reason?: Error) => void): void {
+    this.#abort = abort
     this.#reused = this.#connection.served > 0
     this.#connection.served += 1
     // Given up while it was connecting: the request must not go out.
-    if (this.#ended) controller.abort(new Error('given up'))
+    if (this.#ended) abort(new Error('given up'))
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    _: unknown,
-    text?: string,
-  ): void {
-    if (status < 200 || this.#ended) return
-    this.#handler.onHead(status, text ?? '', (controller.rawHeaders ?? []) as Buffer[], controller)
+  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, text: string): boolean {
+    this.#resume = resume
+    if (status >= 200 && !this.#ended) this.#handler.onHead(status, text, rawHeaders, this)
+    return !this.#paused
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): boolean {
     if (!this.#ended) this.#handler.onData(chunk)
+    return !this.#paused
   }
 
-  onResponseEnd(): void {
+  onComplete(): void {
     if (this.#ended) return
     this.#ended = true
     this.#giveBack(true)
     this.#handler.onEnd()
   }
 
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+  onError(error: Error): void {
     this.#fail(error)
   }
 
@@ -176,6 +193,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#ended) return
     this.#ended = true
     this.#giveBack(false)
-    this.#handler.onFailure(classifyFailure(error, this.#controller !== undefined, this.#reused))
+    this.#handler.onFailure(classifyFailure(error, this.#abort !== undefined, this.#reused))
   }
 }

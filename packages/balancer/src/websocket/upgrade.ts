@@ -179,9 +179,9 @@ export class Upgrades {
     if (this.#closing) tunnel.close(closeCodes.serviceRestart, 'restart')
     // The keys may have changed while it was opened.
     this.closeUnauthorized()
-    backend.running.add(running)
+    const entry = backend.running.add(running)
     await closed(opening.instance)
-    backend.running.delete(running)
+    backend.running.remove(entry)
     this.#open.delete(tunnel)
     lease.release()
     return 101
