@@ -74,8 +74,8 @@ export interface LiveOptions extends Pick<TranscribeOptions, 'language' | 'promp
   /** Seconds of sound between two guesses. */
   stepSeconds: number
   /**
-   * A guess at the text behind what is decided. Its first `certain` characters stay as they are in the guesses that
-   * follow, until the next text is decided.
+   * A guess at the text behind what is decided. Its first `certain` characters are those of the next guess, unless a text
+   * is decided before.
    */
   onGuess: (text: string, certain: number) => void
   /** The text of a piece of the recording, finally, in order. The next guess is about what follows. */

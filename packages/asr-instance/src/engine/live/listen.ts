@@ -89,11 +89,12 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
       signal,
       () => {},
     )
-    // A loop must not become the beginning of the next guess.
-    if (signal.aborted || answer.reason === 'loop') return
+    if (signal.aborted) return
     guessedUntil = piece.end
-    const { text, certain } = guess.push(answer.tokens)
-    options.onGuess(text, certain)
+    // A loop must not become the beginning of the next guess.
+    const isLoop = answer.reason === 'loop'
+    const { text, certain } = guess.push(isLoop ? [] : answer.tokens)
+    if (!isLoop) options.onGuess(text, certain)
   }
 
   /** What is guessed at is over. */

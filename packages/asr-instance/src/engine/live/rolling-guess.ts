@@ -8,8 +8,7 @@ const unfixedTokens = 5
 /**
  * The official streaming rule (`streaming_transcribe` of QwenLM/Qwen3-ASR): the first two guesses at a growing recording
  * are free; each later one begins with the tokens of the one before it, but for the last five, and for more where
- * these end inside a character. Unlike there, a token that was kept once is kept for good, because text that a client
- * was given cannot be taken back.
+ * these end inside a character. Where the model adds nothing, more is taken back each time, so it is not stuck.
  */
 export class RollingGuess {
   readonly #tokenizer: TextTokenizer
@@ -38,13 +37,9 @@ export class RollingGuess {
   }
 
   #keep(tokens: readonly number[]): void {
-    let end = tokens.length - unfixedTokens
-    while (end > this.#kept.length && this.#isCut(tokens.slice(this.#kept.length, end))) end--
-    if (end > this.#kept.length) this.#kept = tokens.slice(0, end)
-  }
-
-  #isCut(tokens: readonly number[]): boolean {
-    return this.#tokenizer.decode(tokens).includes('\uFFFD')
+    let end = Math.max(0, tokens.length - unfixedTokens)
+    while (this.#tokenizer.decode(tokens.slice(0, end)).includes('\uFFFD')) end--
+    this.#kept = tokens.slice(0, end)
   }
 
   #read(tokens: readonly number[]): string {

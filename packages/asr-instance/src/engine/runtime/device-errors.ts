@@ -2,7 +2,7 @@
  * What a message of onnxruntime says of the device. It has no codes for these: the texts are those of its allocators, of
  * WebGPU and of Vulkan.
  */
-export type DeviceFailure = 'lost' | 'out-of-memory'
+export type DeviceFailure = 'lost' | 'out-of-memory' | 'no-float16'
 
 export function deviceFailure(error: unknown): DeviceFailure | undefined {
   const text = String(error)
@@ -10,7 +10,15 @@ export function deviceFailure(error: unknown): DeviceFailure | undefined {
   if (/out[ _]of[ _](?:device[ _])?memory|OOM\b|failed to allocate|bad_alloc/i.test(text)) {
     return 'out-of-memory'
   }
+  if (/requires f16/i.test(text)) return 'no-float16'
   return undefined
+}
+
+/** What an operator can do about it. */
+export const deviceAdvice: Record<DeviceFailure, string> = {
+  lost: 'the device was lost',
+  'out-of-memory': 'the model does not fit on the device: use int4, fewer slots or a larger GPU',
+  'no-float16': 'the device has no 16-bit floating point: use quantization none',
 }
 
 /** The device does not work, or no longer: the process ends with an exit code of its own. */

@@ -9,7 +9,7 @@ import { TextTokenizer } from '../text/tokenizer.js'
 import { BatchScheduler } from './batch-scheduler.js'
 import { DecoderRunner } from './decoder-runner.js'
 import { DeviceDecoder } from './device-decoder.js'
-import { deviceFailure } from './device-errors.js'
+import { deviceAdvice, deviceFailure } from './device-errors.js'
 import { EmbeddingTable } from './embedding-table.js'
 import { EncoderRunner } from './encoder-runner.js'
 import { keepOnDevice, OnnxCacheDevice } from './onnx-cache-device.js'
@@ -50,12 +50,8 @@ async function run(): Promise<void> {
 
 /** The process has to say why it ends; the thread cannot. */
 function loadFailed(error: unknown): never {
-  if (deviceFailure(error)) {
-    post({
-      type: 'device-failed',
-      message: `the model does not fit on the device: use int4, fewer slots or a larger GPU (${String(error)})`,
-    })
-  }
+  const failure = deviceFailure(error)
+  if (failure) post({ type: 'device-failed', message: `${deviceAdvice[failure]} (${String(error)})` })
   throw error
 }
 
