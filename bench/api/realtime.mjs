@@ -88,15 +88,16 @@ async function session(seconds, onStep) {
   return { text: transcript, finalMs: performance.now() - committedAt }
 }
 
-/** Waits until the step is through: the instance worked on it, and does no more. */
+/** Waits until the step is through: the instance worked on it, and has done no more for a while. */
 async function settled(before) {
   let last = before
-  for (;;) {
+  for (let quiet = 0; quiet < 4;) {
     await sleep(50)
     const now = await inference()
-    if (now.seconds > before.seconds && now.seconds === last.seconds) return now
+    quiet = now.seconds > before.seconds && now.seconds === last.seconds ? quiet + 1 : 0
     last = now
   }
+  return last
 }
 
 async function inference() {
