@@ -168,11 +168,12 @@ describe('a device that fails', () => {
   /** Fails a decode step of more than `room` rows, as a full device does. */
   function smallDevice(room: number, message: string) {
     const model = countdownModel()
-    const { step } = model.decoder
-    model.decoder.step = (cache, embeds, tokens, wantLogits) =>
-      cache.rows > room
-        ? Promise.reject(new Error(message))
-        : step.call(model.decoder, cache, embeds, tokens, wantLogits)
+    const { decoder } = model
+    model.decoder = {
+      newCache: (rows) => decoder.newCache(rows),
+      step: (cache, ...rest) =>
+        cache.rows > room ? Promise.reject(new Error(message)) : decoder.step(cache, ...rest),
+    }
     return model
   }
 
