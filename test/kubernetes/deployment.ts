@@ -43,7 +43,7 @@ export class Deployment implements AsyncDisposable {
 
   /** As with `maxSurge: 1, maxUnavailable: 0`: one more is ready before one goes. */
   async replaceAll(): Promise<void> {
-    for (const old of [...this.#pods]) {
+    for (const old of this.#pods) {
       await this.#add()
       await this.#remove(old)
     }
@@ -62,7 +62,7 @@ export class Deployment implements AsyncDisposable {
     args.push('--slots', String(slots), '--service-ms', String(serviceMs))
     const program = startProgram(podFile, { args, deadlineMs })
     const running = { pod, program }
-    this.#pods.push(running)
+    this.#pods = [...this.#pods, running]
     this.#publish()
     await program.printed(/listening/)
     running.pod = { name, ip: pod.ip }
