@@ -149,6 +149,22 @@ describe('Scheduler', () => {
     )
   })
 
+  it('waits as long for the first ones of a balancer that takes over while they are away', async () => {
+    const backend = makeBackend()
+    backend.state = 'ejected'
+    const { scheduler, clock } = setUp([backend])
+    await clock.advance(10_000)
+    expect(() => scheduler.admit(undefined)).not.toThrow()
+    await clock.advance(6_000)
+    expect(() => scheduler.admit(undefined)).toThrow(
+      expect.objectContaining({ code: 'no_instance_ready' }) as Error,
+    )
+    // Where there never was one, there is nothing to wait for.
+    expect(() => setUp([]).scheduler.admit(undefined)).toThrow(
+      expect.objectContaining({ code: 'no_instance_ready' }) as Error,
+    )
+  })
+
   it('queues while the members are not known yet', async () => {
     const { scheduler } = setUp([])
     scheduler.membersKnown = false

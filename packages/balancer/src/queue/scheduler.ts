@@ -7,7 +7,7 @@ import type { Policy, Random } from '../policy/index.js'
 import { replaysAllowed } from './retry-budget.js'
 import { WaitingRoom, type Waiting } from './waiting-room.js'
 
-/** For so long after the last instance went, new requests wait for one to return; later they are refused at once. */
+/** For so long after the last instance went, or the first ones came, new requests wait for one; later they are refused. */
 const nothingReadyGraceMs = 15_000
 /** Weight of the newest sample in the running mean of the service time. */
 const meanGain = 0.1
@@ -76,6 +76,8 @@ export class Scheduler {
   }
 
   setBackends(backends: readonly Backend[]): void {
+    // Whoever takes over from another balancer has seen none of them serve, and they may be about to.
+    if (this.#backends.length === 0 && backends.length > 0) this.#lastServingMs = this.#options.clock.nowMs()
     this.#backends = backends
     this.pump()
   }
