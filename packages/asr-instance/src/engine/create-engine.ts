@@ -6,7 +6,7 @@ import { readModelConfig } from './checkpoint/model-config.js'
 import { compileModel, type Quantization } from './compile/compile.js'
 import type { Engine, LiveOptions, TranscribeOptions } from './engine.js'
 import { listen } from './live/listen.js'
-import { chooseDevice, probeWebGpu, type Device, type DeviceChoice } from './runtime/choose-device.js'
+import { chooseDevice, probeProvider, type Device, type DeviceChoice } from './runtime/choose-device.js'
 import { EngineWorker } from './runtime/engine-worker.js'
 import { maySpin } from './runtime/spinning.js'
 import { readCutRule } from './segment/cut-rule.js'
@@ -37,7 +37,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
   const { device, reason } = await chooseDevice({
     device: options.device ?? 'auto',
     assignedGpu: process.env['CUDA_VISIBLE_DEVICES'],
-    probeWebGpu,
+    probe: probeProvider,
   })
   onProgress('compile', 0, `computes on ${device} (${reason})`)
   const compiled = await compileModel({

@@ -25,7 +25,7 @@ export const groupConfigSchema = z.strictObject({
     .default('auto')
     .describe('Precision of the compiled weights: int8 is for processors, fp16 for GPUs.'),
   device: z
-    .enum(['auto', 'cpu', 'webgpu'])
+    .enum(['auto', 'cpu', 'webgpu', 'cuda'])
     .default('auto')
     .describe('Where instances compute; `auto` is WebGPU where a GPU is assigned and its driver is there.'),
   instances: autoOr(z.int().min(0).max(64))

@@ -21,6 +21,7 @@ const runtime: RuntimeFacts = {
   version: '1.30.0',
   providers: ['cpu', 'webgpu'],
   cuda: { isInstalled: false, missingLibraries: [] },
+  webGpuTrouble: 'no adapter',
   installScript: 'node_modules/onnxruntime-node/script/install.js',
 }
 const cluster: ClusterFacts = {
@@ -101,10 +102,13 @@ describe('examine', () => {
       /--instances/,
     ],
     [
-      'a GPU without its provider',
-      { machine: { gpus: [gpu] } },
-      'CUDA provider',
-      /cuda12 node .*install\.js/,
+      'a GPU that WebGPU cannot use',
+      {
+        machine: { gpus: [gpu] },
+        runtime: { cuda: { isInstalled: true, missingLibraries: [] } },
+      },
+      'WebGPU',
+      /Vulkan driver/,
     ],
     [
       'a provider without CUDA',
@@ -125,6 +129,14 @@ describe('examine', () => {
     expect(findings.filter(({ status }) => status !== 'ok')).toMatchObject([
       { name, status: 'warning', fix: expect.stringMatching(fix) as string },
     ])
+  })
+
+  it('tells how to add CUDA where the GPU has no use otherwise', () => {
+    const { findings } = examine(facts({ machine: { gpus: [gpu] } }))
+    expect(findings.find(({ name }) => name === 'CUDA provider')).toMatchObject({
+      status: 'warning',
+      fix: expect.stringMatching(/cuda12 node .*install\.js/) as string,
+    })
   })
 
   it('does not mind the ports of a cluster that runs', () => {

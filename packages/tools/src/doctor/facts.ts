@@ -45,6 +45,8 @@ export interface RuntimeFacts {
   version: string | null
   /** Compiled into the binding. */
   providers: readonly string[]
+  /** Why WebGPU does not compute here; null if it does. */
+  webGpuTrouble: string | null
   /** State of the CUDA provider's own library. */
   cuda: { isInstalled: boolean; missingLibraries: readonly string[] }
   /** Script that fetches what npm does not carry. */

@@ -10,12 +10,24 @@ export function judgeRuntime(runtime: RuntimeFacts, { gpus, platform, arch }: Ma
   }
   return [
     ok('onnxruntime', `${runtime.version ?? 'version unknown'}, providers: ${runtime.providers.join(', ')}`),
+    judgeWebGpu(runtime, gpus.length > 0),
     judgeCuda(runtime, { hasGpu: gpus.length > 0, isSupported: platform === 'linux' && arch === 'x64' }),
   ]
 }
 
+/** What instances use on a GPU unless they are told otherwise. */
+function judgeWebGpu({ webGpuTrouble }: RuntimeFacts, hasGpu: boolean): Finding {
+  if (webGpuTrouble === null) return ok('WebGPU', 'computes')
+  if (!hasGpu) return ok('WebGPU', 'no device, and no GPU')
+  return warning(
+    'WebGPU',
+    `the GPU cannot be used: ${webGpuTrouble}`,
+    'Install its Vulkan driver (in a container: the capability `graphics`); vulkaninfo --summary must list it.',
+  )
+}
+
 function judgeCuda(
-  { cuda, installScript }: RuntimeFacts,
+  { cuda, installScript, webGpuTrouble }: RuntimeFacts,
   { hasGpu, isSupported }: { hasGpu: boolean; isSupported: boolean },
 ): Finding {
   const name = 'CUDA provider'
@@ -23,7 +35,9 @@ function judgeCuda(
   if (!cuda.isInstalled) {
     if (!hasGpu) return ok(name, 'not installed, and no GPU to use it')
     if (!isSupported) return ok(name, 'not offered for this system')
-    return warning(name, 'not installed: the GPU cannot be used through CUDA', fix)
+    // Only where nothing else uses the GPU is it missed.
+    if (webGpuTrouble === null) return ok(name, 'not installed; WebGPU is used')
+    return warning(name, 'not installed: `device: cuda` is not possible', fix)
   }
   if (cuda.missingLibraries.length === 0) return ok(name, 'installed')
   return warning(

@@ -22,7 +22,9 @@ export async function readRuntime(cwd: string): Promise<RuntimeFacts> {
       ({ name, bundled: isBundled }) => isBundled && name !== 'cuda',
     )
     const providers = [...bundled.map(({ name }) => name), ...(cuda.isInstalled ? ['cuda'] : [])]
-    return { error: null, version, providers, cuda, installScript }
+    const { probeProvider } = await import('@asr-cluster/asr-instance')
+    const webGpuTrouble = await probeProvider('webgpu')
+    return { error: null, version, providers, cuda, webGpuTrouble, installScript }
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
     return {
@@ -30,6 +32,7 @@ export async function readRuntime(cwd: string): Promise<RuntimeFacts> {
       version,
       providers: [],
       cuda: { isInstalled: false, missingLibraries: [] },
+      webGpuTrouble: message,
       installScript,
     }
   }

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { chooseDevice, type DeviceQuestion } from './choose-device.js'
+import { chooseDevice, probeProvider, type DeviceQuestion } from './choose-device.js'
 import { DeviceError } from './device-errors.js'
 
 const ask = (question: Partial<DeviceQuestion>, missing: string | null = null) =>
   chooseDevice({
     device: 'auto',
     assignedGpu: undefined,
-    probeWebGpu: () => Promise.resolve(missing),
+    probe: () => Promise.resolve(missing),
     ...question,
   })
 
@@ -23,10 +23,15 @@ test.each([
   ],
   ['cpu', { device: 'cpu', assignedGpu: 'GPU-1' }, null, 'cpu', /as configured/],
   ['webgpu', { device: 'webgpu' }, null, 'webgpu', /as configured/],
+  ['cuda', { device: 'cuda' }, null, 'cuda', /as configured/],
 ] as const)('%s', async (_, question, missing, device, reason) => {
   const answer = await ask(question, missing)
   expect(answer.device).toBe(device)
   expect(answer.reason).toMatch(reason)
+})
+
+test('this machine may have no GPU, but the question has an answer', async () => {
+  expect(await probeProvider('cuda')).toMatch(/load|CUDA/)
 })
 
 test('what was asked for and is missing is an error, never another device', async () => {

@@ -2,16 +2,22 @@ import * as ort from 'onnxruntime-node'
 import { encodeModel } from '../compile/onnx-model.js'
 import { DeviceError } from './device-errors.js'
 
-export const deviceChoices = ['auto', 'cpu', 'webgpu'] as const
+export const deviceChoices = ['auto', 'cpu', 'webgpu', 'cuda'] as const
 export type DeviceChoice = (typeof deviceChoices)[number]
 export type Device = Exclude<DeviceChoice, 'auto'>
+export type GpuProvider = Exclude<Device, 'cpu'>
+
+const remedies: Record<GpuProvider, string> = {
+  webgpu: "Install the GPU's Vulkan driver (vulkaninfo must list it)",
+  cuda: 'Add the provider (asr-cluster doctor says how), CUDA 12 and cuDNN 9',
+}
 
 export interface DeviceQuestion {
   device: DeviceChoice
   /** The GPU that was assigned to this process, as in CUDA_VISIBLE_DEVICES. */
   assignedGpu: string | undefined
-  /** Why WebGPU cannot compute here; null if it can. */
-  probeWebGpu: () => Promise<string | null>
+  /** Why a provider cannot compute here; null if it can. */
+  probe: (provider: GpuProvider) => Promise<string | null>
 }
 
 /**
@@ -24,20 +30,19 @@ export async function chooseDevice(question: DeviceQuestion): Promise<{ device: 
   if (device === 'auto' && !assignedGpu) {
     return { device: 'cpu', reason: 'auto: no GPU is assigned to this instance' }
   }
-  const missing = await question.probeWebGpu()
+  const provider = device === 'auto' ? 'webgpu' : device
+  const missing = await question.probe(provider)
   if (missing === null) {
-    return { device: 'webgpu', reason: device === 'auto' ? `auto: GPU ${assignedGpu}` : 'as configured' }
+    return { device: provider, reason: device === 'auto' ? `auto: GPU ${assignedGpu}` : 'as configured' }
   }
   if (device === 'auto') {
     return { device: 'cpu', reason: `auto: GPU ${assignedGpu} cannot be used by WebGPU: ${missing}` }
   }
-  throw new DeviceError(
-    `WebGPU finds no device: ${missing}. Install the GPU's Vulkan driver (vulkaninfo must list it), or set device: cpu.`,
-  )
+  throw new DeviceError(`${provider} cannot be used: ${missing}. ${remedies[provider]}, or set device: cpu.`)
 }
 
 /** Opens the device and computes one number there. */
-export async function probeWebGpu(): Promise<string | null> {
+export async function probeProvider(provider: GpuProvider): Promise<string | null> {
   const graph = encodeModel({
     name: 'probe',
     nodes: [{ op: 'Add', domain: '', inputs: ['x', 'x'], outputs: ['y'], attributes: {} }],
@@ -46,7 +51,7 @@ export async function probeWebGpu(): Promise<string | null> {
     outputs: [{ name: 'y', type: 'float', dims: [1] }],
   })
   try {
-    const session = await ort.InferenceSession.create(graph, { executionProviders: ['webgpu'] })
+    const session = await ort.InferenceSession.create(graph, { executionProviders: [provider] })
     const { y } = await session.run({ x: new ort.Tensor('float32', Float32Array.of(21), [1]) })
     await session.release()
     return (y!.data as Float32Array)[0] === 42 ? null : 'it computes wrongly'
