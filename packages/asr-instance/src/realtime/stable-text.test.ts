@@ -76,6 +76,16 @@ describe('DeltaWriter', () => {
     expect(deltas).toEqual(['a b c d e f g', ' h i', ' j k l'])
   })
 
+  it('gives out a part whole where what was said too much is not its beginning', () => {
+    const { deltas } = write((writer) => {
+      guess(writer, 'a b x x x x x x |x')
+      writer.decide('a b')
+      guess(writer, 'c d e |f')
+      writer.decide('c d e f')
+    })
+    expect(deltas.join('')).toBe('a b x x x x x x c d e f')
+  })
+
   it('keeps quotes and brackets with their words', () => {
     const text = 'She said "hello there" (and no more) to all of us'
     const { deltas } = write((writer) => {
