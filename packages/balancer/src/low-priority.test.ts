@@ -87,3 +87,24 @@ it('is answered by an instance, not from what is kept', async () => {
   expect(metrics).toMatch(/asr_requests_total\{route="\/asr",code="200"\} 2/)
   expect(metrics).toMatch(/asr_requests_total\{route="low-priority",code="200"\} 1/)
 })
+
+it('does not mind a queue for another group', async () => {
+  const held = heldAnswers()
+  const { url, balancer, members } = await startCluster([held.answer, undefined], { member: { slots: 1 } })
+  const [busy, idle] = members.map((member, index) => ({ ...member, group: index === 0 ? 'busy' : 'idle' }))
+  balancer.setMembers([busy!, idle!])
+  const send = (model: string, priority: string): Promise<Response> =>
+    fetch(`${url}/asr`, {
+      method: 'POST',
+      body: 'sound',
+      headers: { 'x-asr-model': model, 'x-asr-priority': priority },
+    })
+  const [first, second] = [send('busy', 'normal'), send('busy', 'normal')]
+  await waitFor(() => balancer.stats().queueDepth === 1)
+  expect((await send('idle', 'low')).status).toBe(200)
+  expect((await send('busy', 'low')).status).toBe(503)
+  held.letGo()
+  await waitFor(() => held.state.held === 2)
+  held.letGo()
+  expect([(await first).status, (await second).status]).toEqual([200, 200])
+})

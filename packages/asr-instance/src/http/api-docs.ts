@@ -26,10 +26,10 @@ export function errorTable(): string {
   return [head, line(['', '', ''], '-'), ...body].join('\n')
 }
 
-/** `docs/api.md` with the table between its markers replaced. */
+/** `docs/errors.md` with the table between its markers replaced. */
 export function withErrorTable(page: string): string {
   const from = page.indexOf(begin)
   const to = page.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`docs/api.md lacks the markers ${begin} and ${end}`)
+  if (from < 0 || to < from) throw new Error(`docs/errors.md lacks the markers ${begin} and ${end}`)
   return `${page.slice(0, from)}${begin}\n\n${errorTable()}\n\n${page.slice(to)}`
 }

@@ -37,9 +37,9 @@ describe('the OpenAPI document', () => {
   })
 })
 
-describe('docs/api.md', () => {
+describe('the documentation', () => {
   it('has the error catalogue as it is (npm run docs:api writes it)', () => {
-    const page = read('api.md')
+    const page = read('errors.md')
     expect(page).toContain(errorTable())
     expect(withErrorTable(page)).toBe(page)
   })

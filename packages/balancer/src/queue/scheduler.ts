@@ -190,7 +190,8 @@ export class Scheduler {
 
   async #acquireLow(ticket: Ticket): Promise<Lease> {
     const nowMs = this.#options.clock.nowMs()
-    const lease = this.#waiting.size === 0 ? this.#tryGrant(ticket, nowMs) : undefined
+    // A slot that is free while others wait is one that they cannot use, for example of another group.
+    const lease = this.#tryGrant(ticket, nowMs)
     if (!lease) throw yielded()
     const held = { backend: lease.backend, departure: ticket.departure }
     this.#low.add(held)

@@ -143,9 +143,7 @@ function listenOf(servers: readonly Directive[], notes: Notes): Record<string, u
     )
   }
   if (port < 1024) {
-    notes.hint(
-      `Port ${port} needs root or CAP_NET_BIND_SERVICE (deploy/systemd has it); any port from 1024 does not.`,
-    )
+    notes.hint(`Port ${port} needs root or CAP_NET_BIND_SERVICE; any port from 1024 does not.`)
   }
   return { port }
 }
