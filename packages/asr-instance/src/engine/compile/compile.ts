@@ -12,7 +12,7 @@ import { GraphBuilder, type GraphTarget, type LinearFormat } from './graph-build
 import { withFileLock } from './file-lock.js'
 
 /** Raise it whenever the compiler writes something else for the same input. */
-const compilerVersion = 2
+const compilerVersion = 3
 
 export const quantizations = ['none', 'fp16', 'int8', 'int4'] as const
 export type Quantization = (typeof quantizations)[number]
