@@ -19,7 +19,7 @@ export const coveredElsewhere: readonly { command: RegExp; by: string; shows: Re
   { command: /^(npx )?asr-cluster pull /, by: 'test/tools/pull.test.ts', shows: /'pull'/ },
   { command: /^asr-cluster up -c asr-cluster.yaml$/, by: 'test/tools/import.test.ts', shows: /'-c', file/ },
   { command: /^npx asr-cluster up --detach$/, by: 'test/supervisor/lifecycle.test.ts', shows: /'--detach'/ },
-  { command: /^asr-cluster import /, by: 'test/tools/import.test.ts', shows: /'import', '--supervisor'/ },
+  { command: /^asr-cluster import /, by: 'test/tools/import.test.ts', shows: /'import',\s+'--supervisor'/ },
   {
     command: /^asr-balancer --upstream 'http:/,
     by: 'packages/balancer/src/cli.test.ts',
@@ -47,5 +47,10 @@ export const coveredElsewhere: readonly { command: RegExp; by: string; shows: Re
     command: /^(cp deploy\/systemd|systemctl )/,
     by: 'test/supervisor/systemd.test.ts',
     shows: /asr-cluster\.service/,
+  },
+  {
+    command: /^VK_DRIVER_FILES=/,
+    by: 'bench/gpu/check.mjs',
+    shows: /clips/,
   },
 ]

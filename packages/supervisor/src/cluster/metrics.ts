@@ -50,6 +50,7 @@ export function createSupervisorMetrics(): SupervisorMetrics {
   const gpuUtilization = gpuGauge('asr_gpu_utilization_ratio', 'Share of the time that the GPU was busy.')
   const gpuMemoryUsed = gpuGauge('asr_gpu_memory_used_bytes', 'Memory of the GPU in use, by anybody.')
   const gpuMemoryTotal = gpuGauge('asr_gpu_memory_total_bytes', 'Memory that the GPU has.')
+  const gpuTemperature = gpuGauge('asr_gpu_temperature_celsius', 'Temperature of the GPU.')
   const desired = new Gauge({
     name: 'asr_autoscale_desired_instances',
     help: 'Instances that the autoscaler wants, by group.',
@@ -74,10 +75,11 @@ export function createSupervisorMetrics(): SupervisorMetrics {
       evalTime.set({ group }, result.atMs / 1_000)
     },
     recordGpus(gpus) {
-      for (const gauge of [gpuUtilization, gpuMemoryUsed, gpuMemoryTotal]) gauge.reset()
+      for (const gauge of [gpuUtilization, gpuMemoryUsed, gpuMemoryTotal, gpuTemperature]) gauge.reset()
       for (const gpu of gpus) {
         const labels = { gpu: String(gpu.index) }
         if (gpu.utilization !== null) gpuUtilization.set(labels, gpu.utilization)
+        if (gpu.temperatureCelsius !== null) gpuTemperature.set(labels, gpu.temperatureCelsius)
         if (gpu.memoryUsedBytes !== null) gpuMemoryUsed.set(labels, gpu.memoryUsedBytes)
         if (gpu.memoryTotalBytes !== null) gpuMemoryTotal.set(labels, gpu.memoryTotalBytes)
       }

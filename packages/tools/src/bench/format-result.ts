@@ -1,4 +1,5 @@
 import { formatPercent, formatSeconds, formatTable } from '../common/format.js'
+import { formatHistogram } from './histogram.js'
 import type { LoadPlan } from './plan.js'
 import type { BenchResult, LatencySummary } from './summarise.js'
 
@@ -22,6 +23,7 @@ export function formatResult(result: BenchResult): string[] {
       : [`texts       not the same each time: ${result.differingTexts.join(', ')}`]),
     `client      ${formatPercent(client.cpuShare, 0)} of a core, event loop ${formatPercent(client.loopBusy, 0)} busy and ${client.loopDelayP99Ms.toFixed(1)} ms late (p99)`,
     ...(client.limit === null ? [] : [`            ${client.limit}`]),
+    ...(result.histogram.length === 0 ? [] : ['', ...formatHistogram(result.histogram)]),
     ...(instances.length === 0 ? [] : ['', ...instanceTable(result)]),
   ]
 }

@@ -1,4 +1,5 @@
 import { clientLimit, type ClientLoad } from './client-meter.js'
+import { histogramOf, type Bucket } from './histogram.js'
 import type { LoadPlan } from './plan.js'
 import type { Sample } from './sender.js'
 
@@ -39,6 +40,8 @@ export interface BenchResult {
   audioSecondsPerSecond: number
   /** Of the answered requests, from when each was due; null without any. */
   latencyMs: LatencySummary | null
+  /** Of the same. */
+  histogram: Bucket[]
   instances: InstanceShare[]
   /** Clips that were not answered with the same text each time. */
   differingTexts: string[]
@@ -101,6 +104,7 @@ export function summariseRun(run: Run): BenchResult {
     audioSeconds,
     audioSecondsPerSecond: audioSeconds / seconds,
     latencyMs: summariseLatencies(good.map(latencyOf)),
+    histogram: histogramOf(good.map(latencyOf)),
     instances: shares(good),
     differingTexts: differingTexts(good),
     client: { ...run.client, sendLagP99Ms, limit: clientLimit(run.client, isLimited ? 0 : sendLagP99Ms) },

@@ -101,14 +101,15 @@ function layOut(cells: readonly string[]): string[] {
   })
 }
 
-function gpuLine({ gpu, utilization, usedBytes, totalBytes }: GpuView): string {
+function gpuLine({ gpu, utilization, usedBytes, totalBytes, temperatureCelsius }: GpuView): string {
   const use =
     utilization === null ? 'use unknown' : `${bar(utilization, 10)} ${Math.round(utilization * 100)} %`
   const memory =
     usedBytes === null
       ? ''
       : `  memory ${formatBytes(usedBytes)}${totalBytes === null ? '' : ` of ${formatBytes(totalBytes)}`}`
-  return `GPU ${gpu}  ${use}${memory}`
+  const heat = temperatureCelsius === null ? '' : `  ${temperatureCelsius} °C`
+  return `GPU ${gpu}  ${use}${memory}${heat}`
 }
 
 function share({ inFlight, slots }: InstanceView): number {

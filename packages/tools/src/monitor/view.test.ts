@@ -88,6 +88,7 @@ asr_cpu_utilization_ratio 0.5
 asr_gpu_utilization_ratio{gpu="0"} 0.75
 asr_gpu_memory_used_bytes{gpu="0"} 10000000000
 asr_gpu_memory_total_bytes{gpu="0"} 24000000000
+asr_gpu_temperature_celsius{gpu="0"} 62
 `
 
 describe('buildView', () => {
@@ -106,7 +107,7 @@ describe('buildView', () => {
       audioSecondsPerSecond: 4,
       realTimeFactor: 0.1,
       cpuShare: 0.5,
-      gpus: [{ gpu: '0', utilization: 0.75, usedBytes: 10e9, totalBytes: 24e9 }],
+      gpus: [{ gpu: '0', utilization: 0.75, usedBytes: 10e9, totalBytes: 24e9, temperatureCelsius: 62 }],
     })
     expect(view.instances).toEqual([
       {
@@ -191,7 +192,7 @@ describe('render', () => {
     expect(plain[0]).toBe('asr-cluster 0.1.0  http://u  up 1h1m  weighted-round-robin')
     expect(plain[1]).toBe('5.0 requests/s  1.0 failed/s  p50 500 ms  p95 950 ms  in flight 5  queued 3')
     expect(plain).toContain('default-0      ready    ██░░ 2/4      2.0 500 ms 950 ms  0.100  250 MB        2')
-    expect(plain.at(-1)).toBe('GPU 0  ███████▌░░ 75 %  memory 10.0 GB of 24.0 GB')
+    expect(plain.at(-1)).toBe('GPU 0  ███████▌░░ 75 %  memory 10.0 GB of 24.0 GB  62 °C')
     const coloured = render(view, 'http://u', { columns: 80, rows: Infinity, hasColours: true })
     expect(coloured.join('\n')).toContain('\u001b[')
     expect(plain.join('\n')).not.toContain('\u001b[')

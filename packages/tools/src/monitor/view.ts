@@ -45,6 +45,7 @@ export interface GpuView {
   utilization: number | null
   usedBytes: number | null
   totalBytes: number | null
+  temperatureCelsius: number | null
 }
 
 /** Where work is done; probes and scrapes are on other routes. */
@@ -127,6 +128,7 @@ function gpuViews(metrics: Metrics): GpuView[] {
     'asr_gpu_utilization_ratio',
     'asr_gpu_memory_used_bytes',
     'asr_gpu_memory_total_bytes',
+    'asr_gpu_temperature_celsius',
   ] as const
   const gpus = new Set(
     names.flatMap((name) => (metrics.get(name) ?? []).map(({ labels }) => labels['gpu'] ?? '?')),
@@ -134,12 +136,15 @@ function gpuViews(metrics: Metrics): GpuView[] {
   return [...gpus]
     .sort((a, b) => Number(a) - Number(b))
     .map((gpu) => {
-      const [utilization, usedBytes, totalBytes] = names.map((name) => valueOf(metrics, name, { gpu }))
+      const [utilization, usedBytes, totalBytes, temperature] = names.map((name) =>
+        valueOf(metrics, name, { gpu }),
+      )
       return {
         gpu,
         utilization: utilization ?? null,
         usedBytes: usedBytes ?? null,
         totalBytes: totalBytes ?? null,
+        temperatureCelsius: temperature ?? null,
       }
     })
 }
