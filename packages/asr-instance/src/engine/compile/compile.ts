@@ -8,7 +8,8 @@ import { contentHash } from './content-hash.js'
 import { buildDecoder } from './decoder-graph.js'
 import { buildEncoder } from './encoder-graph.js'
 import { ExternalData } from './external-data.js'
-import { GraphBuilder, type GraphTarget, type LinearFormat } from './graph-builder.js'
+import { GraphBuilder, type GraphTarget } from './graph-builder.js'
+import type { LinearFormat } from './linear.js'
 import { withFileLock } from './file-lock.js'
 
 /** Raise it whenever the compiler writes something else for the same input. */

@@ -1,4 +1,5 @@
 import type { GraphBuilder } from './graph-builder.js'
+import { integerProduct, quantizedActivations } from './integer-product.js'
 import { ColumnQuantizer } from './quantize.js'
 
 export interface ImageSize {
@@ -38,7 +39,7 @@ export async function addConvolution(graph: GraphBuilder, x: string, options: Co
  */
 async function integerConvolution(graph: GraphBuilder, x: string, options: Convolution): Promise<string> {
   const { name, inChannels, outChannels, height, width } = options
-  const { values, peak } = graph.quantized(x, 1, 2, 3)
+  const { values, peak } = quantizedActivations(graph, x, [1, 2, 3])
   // Zeros are 128 in this form.
   const padded = graph.node('Pad', [values, graph.ints(0, 1, 1, 0, 0, 1, 1, 0), graph.uint8(128)])
   const rows = graph.reshape(padded, 0, (height + 2) * (width + 2), inChannels)
@@ -46,8 +47,10 @@ async function integerConvolution(graph: GraphBuilder, x: string, options: Convo
   const patches = graph.node('Gather', [rows, graph.ints(...patchRows(options, size))], { axis: 1n })
   const flat = graph.reshape(patches, 0, size.height, size.width, 9 * inChannels)
   const weights = new ColumnQuantizer(outChannels, 9 * inChannels)
-  weights.append(placesFirst(await graph.read(`${name}.weight`, [outChannels, inChannels, 3, 3]), inChannels))
-  return graph.node('Mul', [await graph.integerProduct(flat, name, weights), peak])
+  weights.append(
+    placesFirst(await graph.checkpoint.read(`${name}.weight`, [outChannels, inChannels, 3, 3]), inChannels),
+  )
+  return integerProduct(graph, { values: flat, peak }, name, weights)
 }
 
 /** For each output place the rows of the padded image under its kernel. */

@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { deviceAttention, hostAttention } from './decoder-attention.js'
-import type { GraphBuilder, LinearFormat } from './graph-builder.js'
+import type { GraphBuilder } from './graph-builder.js'
+import { linear, type LinearFormat } from './linear.js'
 
 /** Longest sequence, prompt and answer together, that the rotary tables cover. */
 export const maxSequenceTokens = 16_384
@@ -21,8 +22,8 @@ export async function buildDecoder(
   const { text } = checkpoint.config
   const { hidden, heads, kvHeads, headDim } = text
   const group = heads / kvHeads
-  const linear = (x: string, tensors: readonly { name: string; rows: number }[], columns: number) =>
-    graph.linear(x, { tensors, columns, format })
+  const project = (x: string, tensors: readonly { name: string; rows: number }[], columns: number) =>
+    linear(graph, x, { tensors, columns, format })
   const rmsNorm = async (x: string, name: string, width: number, scale = 1) =>
     graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width], scale)], {
       axis: -1n,
@@ -59,7 +60,7 @@ export async function buildDecoder(
     const { normed, sum } = added
       ? await addAndNorm(x, added, inputNorm)
       : { normed: await rmsNorm(x, inputNorm, hidden), sum: x }
-    const projected = await linear(
+    const projected = await project(
       normed,
       [
         { name: `${prefix}.self_attn.q_proj.weight`, rows: heads * headDim },
@@ -88,13 +89,13 @@ export async function buildDecoder(
     const mixed = attention.attend(layer, q, k, v)
     const joined = graph.reshape(mixed, 0, heads, -1, headDim)
     const attended = graph.reshape(graph.transpose(joined, 0, 2, 1, 3), 0, 0, heads * headDim)
-    const output = await linear(
+    const output = await project(
       attended,
       [{ name: `${prefix}.self_attn.o_proj.weight`, rows: hidden }],
       heads * headDim,
     )
     const mlp = await addAndNorm(sum, output, `${prefix}.post_attention_layernorm.weight`)
-    const gateUp = await linear(
+    const gateUp = await project(
       mlp.normed,
       [
         { name: `${prefix}.mlp.gate_proj.weight`, rows: text.ffn },
@@ -108,7 +109,7 @@ export async function buildDecoder(
     ]
     const activated = graph.node('Mul', [graph.node('QuickGelu', [gate], { alpha: 1 }), up])
     x = mlp.sum
-    added = await linear(activated, [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }], text.ffn)
+    added = await project(activated, [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }], text.ffn)
   }
 
   const picked = (value: string) => graph.node('GatherND', [value, last], { batch_dims: 1n }) // [batch, hidden]
@@ -116,7 +117,7 @@ export async function buildDecoder(
   const head = checkpoint.has('thinker.lm_head.weight')
     ? 'thinker.lm_head.weight'
     : 'thinker.model.embed_tokens.weight'
-  const logits = await graph.linear(normed, {
+  const logits = await linear(graph, normed, {
     tensors: [{ name: head, rows: text.vocab }],
     columns: hidden,
     format: headFormat,

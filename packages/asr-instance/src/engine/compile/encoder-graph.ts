@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { addConvolution, convolvedSize, type ImageSize } from './convolution.js'
-import type { GraphBuilder, LinearFormat } from './graph-builder.js'
+import type { GraphBuilder } from './graph-builder.js'
+import { linear, type LinearFormat } from './linear.js'
 
 /** Mel frames of one chunk, and the tokens that the three stride-2 convolutions leave of them. */
 export const chunkFrames = 100
@@ -21,8 +22,8 @@ export async function buildEncoder(
 ): Promise<void> {
   const d = audio.hidden
   const tower = 'thinker.audio_tower'
-  const linear = (x: string, name: string, rows: number, columns: number, bias = true) =>
-    graph.linear(x, {
+  const project = (x: string, name: string, rows: number, columns: number, bias = true) =>
+    linear(graph, x, {
       tensors: [{ name: `${name}.weight`, rows, ...(bias ? { bias: `${name}.bias` } : {}) }],
       columns,
       format,
@@ -55,7 +56,7 @@ export async function buildEncoder(
   const bands = size.height
   x = graph.transpose(x, 0, 2, 3, 1)
   x = graph.reshape(x, -1, chunkTokens, audio.convChannels * bands)
-  x = await linear(x, `${tower}.conv_out`, d, audio.convChannels * bands, false)
+  x = await project(x, `${tower}.conv_out`, d, audio.convChannels * bands, false)
   x = graph.node('Add', [x, graph.floats(sinusoidalPositions(chunkTokens, d), [chunkTokens, d])])
   x = graph.reshape(x, -1, d)
   x = graph.node('Gather', [x, tokenIndex], { axis: 0n }) // [windows, tokens, d]
@@ -64,14 +65,14 @@ export async function buildEncoder(
     const prefix = `${tower}.layers.${layer}`
     const normed = await layerNorm(x, `${prefix}.self_attn_layer_norm`)
     const attended = await attention(graph, normed, mask, prefix, d, audio.heads, format)
-    x = graph.node('Add', [x, await linear(attended, `${prefix}.self_attn.out_proj`, d, d)])
+    x = graph.node('Add', [x, await project(attended, `${prefix}.self_attn.out_proj`, d, d)])
     let h = await layerNorm(x, `${prefix}.final_layer_norm`)
-    h = graph.node('Gelu', [await linear(h, `${prefix}.fc1`, audio.ffn, d)])
-    x = graph.node('Add', [x, await linear(h, `${prefix}.fc2`, d, audio.ffn)])
+    h = graph.node('Gelu', [await project(h, `${prefix}.fc1`, audio.ffn, d)])
+    x = graph.node('Add', [x, await project(h, `${prefix}.fc2`, d, audio.ffn)])
   }
   x = await layerNorm(x, `${tower}.ln_post`)
-  x = graph.node('Gelu', [await linear(x, `${tower}.proj1`, d, d)])
-  x = await linear(x, `${tower}.proj2`, text.hidden, d)
+  x = graph.node('Gelu', [await project(x, `${tower}.proj1`, d, d)])
+  x = await project(x, `${tower}.proj2`, text.hidden, d)
   graph.floatOutput(graph.reshape(x, -1, text.hidden), 'features', ['rows', text.hidden])
 }
 
@@ -85,7 +86,7 @@ async function attention(
   format: LinearFormat,
 ): Promise<string> {
   const headDim = d / heads
-  const qkv = await graph.linear(x, {
+  const qkv = await linear(graph, x, {
     tensors: ['q_proj', 'k_proj', 'v_proj'].map((part) => ({
       name: `${prefix}.self_attn.${part}.weight`,
       rows: d,

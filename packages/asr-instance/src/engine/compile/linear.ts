@@ -1,0 +1,121 @@
+import { ColumnCollector } from './column-collector.js'
+import type { GraphBuilder } from './graph-builder.js'
+import { integerProduct, quantizedActivations } from './integer-product.js'
+import { blockLength, ColumnQuantizer, quantizeBlocks } from './quantize.js'
+
+/**
+ * How the weight of a linear layer is stored: in the graph's precision with the checkpoint's rows or transposed, at 8 bits
+ * with a scale per output, at 4 bits in blocks.
+ */
+export type LinearFormat = 'rows' | 'columns' | 'int8' | 'int4'
+
+export interface LinearWeight {
+  /** Checkpoint tensors whose rows are stacked into one matrix, so that one product serves them all. */
+  tensors: readonly { name: string; rows: number; bias?: string }[]
+  columns: number
+  format: LinearFormat
+}
+
+/** `x · Wᵀ + bias` over the last dimension. */
+export async function linear(graph: GraphBuilder, x: string, weight: LinearWeight): Promise<string> {
+  const rows = weight.tensors.reduce((sum, tensor) => sum + tensor.rows, 0)
+  const bias = weight.tensors[0]?.bias ? await joinedBias(graph, weight, rows) : undefined
+  if (weight.format === 'int4') return blockProduct(graph, x, weight, rows, bias)
+  const product = await products[weight.format](graph, x, weight, rows)
+  return bias === undefined ? product : graph.node('Add', [product, bias])
+}
+
+type Product = (graph: GraphBuilder, x: string, weight: LinearWeight, rows: number) => Promise<string>
+
+const products: Record<Exclude<LinearFormat, 'int4'>, Product> = {
+  async rows(graph, x, weight, rows) {
+    const blocks = typedBlocks(rowBlocks(graph, weight), (block) => graph.typed(block))
+    const dims = [rows, weight.columns]
+    const matrix = await graph.initializer(matrixName(weight, rows), graph.target.precision, dims, blocks)
+    // transB lets the rows stay as the checkpoint has them, so that they can be streamed.
+    return graph.node('FusedMatMul', [x, matrix], { transB: 1n, alpha: 1 })
+  },
+  async columns(graph, x, weight, rows) {
+    const { precision } = graph.target
+    const collector = new ColumnCollector(rows, weight.columns, precision === 'float16')
+    for await (const block of rowBlocks(graph, weight)) collector.append(block)
+    const dims = [weight.columns, rows]
+    const name = matrixName(weight, rows)
+    return graph.node('MatMul', [x, await graph.initializer(name, precision, dims, [collector.values])])
+  },
+  async int8(graph, x, weight, rows) {
+    const quantizer = new ColumnQuantizer(rows, weight.columns)
+    for await (const block of rowBlocks(graph, weight)) quantizer.append(block)
+    // A peak per row: rows stay independent of each other.
+    return integerProduct(graph, quantizedActivations(graph, x, [-1]), matrixName(weight, rows), quantizer)
+  },
+}
+
+async function blockProduct(
+  graph: GraphBuilder,
+  x: string,
+  weight: LinearWeight,
+  rows: number,
+  bias: string | undefined,
+): Promise<string> {
+  const { precision } = graph.target
+  const name = matrixName(weight, rows)
+  const blocks = Math.ceil(weight.columns / blockLength)
+  const scales = new Float32Array(rows * blocks)
+  const values = quantizedBlocks(rowBlocks(graph, weight), weight.columns, scales)
+  const matrix = await graph.initializer(`${name}:int4`, 'uint8', [rows, blocks, blockLength / 2], values)
+  // Filled while the values were written.
+  const filled = [graph.typed(scales)]
+  const scalesName = await graph.initializer(`${name}:int4:scales`, precision, [scales.length], filled)
+  return graph.node('MatMulNBits', [x, matrix, scalesName, ...(bias === undefined ? [] : ['', '', bias])], {
+    K: BigInt(weight.columns),
+    N: BigInt(rows),
+    bits: 4n,
+    block_size: BigInt(blockLength),
+    accuracy_level: 4n,
+  })
+}
+
+function matrixName({ tensors }: LinearWeight, rows: number): string {
+  return `${tensors[0]?.name}:${rows}`
+}
+
+async function* rowBlocks(
+  { checkpoint }: GraphBuilder,
+  { tensors, columns }: LinearWeight,
+): AsyncGenerator<Float32Array> {
+  for (const { name, rows } of tensors) yield* checkpoint.readBlocks(name, [rows, columns])
+}
+
+async function joinedBias(graph: GraphBuilder, { tensors }: LinearWeight, total: number): Promise<string> {
+  const joined = new Float32Array(total)
+  let at = 0
+  for (const { bias, rows } of tensors) {
+    // Qwen3-ASR's key projections have a bias as the others do; a missing one counts as zero.
+    if (bias) joined.set(await graph.checkpoint.read(bias, [rows]), at)
+    at += rows
+  }
+  const name = `${tensors[0]?.bias}:${total}`
+  return graph.initializer(name, graph.target.precision, [total], [graph.typed(joined)])
+}
+
+async function* quantizedBlocks(
+  blocks: AsyncIterable<Float32Array>,
+  columns: number,
+  scales: Float32Array,
+): AsyncGenerator<Uint8Array> {
+  let at = 0
+  for await (const rows of blocks) {
+    const quantized = quantizeBlocks(rows, columns)
+    scales.set(quantized.scales, at)
+    at += quantized.scales.length
+    yield quantized.values
+  }
+}
+
+async function* typedBlocks(
+  blocks: AsyncIterable<Float32Array>,
+  typed: (block: Float32Array) => ArrayBufferView,
+): AsyncGenerator<ArrayBufferView> {
+  for await (const block of blocks) yield typed(block)
+}
