@@ -124,7 +124,7 @@ describe('kill -9', () => {
   })
 })
 
-describe('up', () => {
+describe.concurrent('up', () => {
   it('refuses a wrong configuration with its place', async () => {
     await using cluster = await startCluster({
       config: { balancer: { port: 70_000 } },

@@ -82,9 +82,10 @@ async function pidOf(cluster: FakeCluster, target: Target): Promise<number> {
   return pid
 }
 
-describe.each(phases)('while it is %s', (phase) => {
+// Most of a case is waiting, so as many run at a time as the runner allows.
+describe.concurrent.each(phases)('while it is %s', (phase) => {
   describe.each(targets)('%s', (target) => {
-    it.concurrent.each(signals)('gets %s', async (signal) => {
+    it.each(signals)('gets %s', async (signal) => {
       await using cluster = await start(phase)
       await enter(cluster, phase, target)
       kill(await pidOf(cluster, target), signal)
