@@ -31,6 +31,8 @@ describe('a cluster from up to down', () => {
       ['default-1', 'ready'],
     ])
     expect(status.supervisor.pid).toBe(cluster.program.pid)
+    const balancer = findMarked(cluster.program.mark).find(({ pid }) => pid === status.balancer.pid)
+    expect(balancer?.command).toMatch(/ --single-threaded-gc \S+asr-balancer\.js /)
     const answer = await transcribe(cluster.url)
     expect(answer.status).toBe(200)
     expect(answer.text).not.toBe('')
@@ -78,6 +80,32 @@ describe('Ctrl-C', () => {
     cluster.program.signal('SIGINT')
     expect(await cluster.program.exited).toEqual({ code: 1, signal: null })
     expect(findMarked(cluster.program.mark)).toEqual([])
+    await lost
+  })
+})
+
+describe.concurrent('a balancer that retires with a request', () => {
+  it.each(['a second Ctrl-C', 'the death of the supervisor'])('ends with %s', async (what) => {
+    const command = [process.execPath, `${fixtures}wrapped-server.js`, '{port}']
+    await using cluster = await startCluster({
+      config: { groups: [{ name: 'slow', instances: 1, command, env: { FAKE_WORK_MS: 600_000 } }] },
+    })
+    const lost = transcribe(cluster.url).catch((error: unknown) => error)
+    await cluster.statusWhen('a request in flight', ({ balancer }) => balancer.inFlight === 1)
+    const retiring = await cluster.pidOf('balancer')
+    expect((await cluster.cli('restart', 'balancer')).code).toBe(0)
+    expect(await cluster.pidOf('balancer')).not.toBe(retiring)
+    expect(isAlive(retiring)).toBe(true)
+    if (what === 'a second Ctrl-C') {
+      cluster.program.signal('SIGINT')
+      await cluster.program.printed(/still waiting for .*balancer \(draining, pid \d+\)/)
+      cluster.program.signal('SIGINT')
+      expect(await cluster.program.exited).toEqual({ code: 1, signal: null })
+      expect(findMarked(cluster.program.mark)).toEqual([])
+    } else {
+      kill(cluster.program.pid, 'SIGKILL')
+      await expectNoneLeft(cluster.program.mark)
+    }
     await lost
   })
 })
