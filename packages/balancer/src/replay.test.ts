@@ -179,6 +179,14 @@ describe('replay', () => {
     expect(await post(cluster)).toMatchObject({ status: 200, body: { text: 'now' } })
   })
 
+  it('has one patience for an instance that is full again and again', async () => {
+    const full: Answerer = (_, response) =>
+      json(response, 429, { error: { message: 'no', code: 'slots_full' } })
+    const cluster = await startCluster([full], { config: { queue: { timeout: '300ms' } } })
+    expect(await post(cluster)).toMatchObject({ status: 503, body: { code: 'queue_timeout' } })
+    expect((cluster.upstreams[0] as (typeof cluster.upstreams)[0]).received.length).toBeGreaterThan(2)
+  })
+
   it('passes on any other error answer as it is', async () => {
     const cluster = await startCluster([
       (_, response) => json(response, 503, { code: 'model_busy' }),

@@ -26,8 +26,11 @@ import { judgeReplay, type AttemptRecord } from './verdict.js'
 /** What most requests have to avoid. */
 const nowhere: ReadonlyMap<string, number> = new Map()
 
-/** After an instance said that it is full it gets nothing for so long. */
-const fullPauseMs = 200
+/** After an instance said that it is full it gets nothing for so long: about as long as until its next slot is free. */
+const fullPauseMs = 50
+
+/** A request that costs nothing takes no slot, so that no wait for one ends its tries. */
+const lightTries = 32
 
 export interface ProxyContext {
   config: BalancerConfig
@@ -144,15 +147,20 @@ async function deliver(
   if (methodHasBody(request.method)) headers.push('content-length', String(spool.size))
   const records: AttemptRecord[] = []
   let avoid: ReadonlyMap<string, number> = nowhere
+  const begunAtMs = clock.nowMs()
   for (;;) {
+    // An instance may decline again and again: one patience for all of that.
+    const wasDeclined = records.at(-1)?.kind === 'declined'
+    const patienceMs = config.queue.timeout - (wasDeclined ? clock.nowMs() - begunAtMs : 0)
     const ticket = {
       client: call.client,
       group: call.group,
       avoid,
       replay: records.length > 0,
+      declined: wasDeclined && records.every(({ kind }) => kind === 'declined'),
       low: call.low,
       departure,
-      patienceMs: config.queue.timeout,
+      patienceMs: Math.max(0, patienceMs),
     }
     const queueSpan = span.child('queue')
     const lease = call.light
@@ -190,9 +198,13 @@ async function deliver(
     if (outcome.kind !== 'failed') {
       const record = conclude(context, call, lease, life, sentAtMs, outcome)
       if (!record) return
+      // One that is full or drains is kept away from for as long as that lasts; it has not failed on this request.
       records.push(record)
-    } else records.push(await concludeFailure(context, call, lease, life, outcome.failure))
-    avoid = new Map([...avoid, [backend.id, life]])
+    } else {
+      records.push(await concludeFailure(context, call, lease, life, outcome.failure))
+      avoid = new Map([...avoid, [backend.id, life]])
+    }
+    if (call.light && records.length >= lightTries) throw noCompletion()
     judge(context, requestId, records)
   }
 }
@@ -309,7 +321,11 @@ function judge(context: ProxyContext, requestId: string, records: readonly Attem
   if (verdict === 'poison') {
     throw new AsrError('poison_request', 'Instances died while they worked on this request.')
   }
-  if (verdict === 'give-up') throw new AsrError('upstream_failed', 'No instance completed this request.')
+  if (verdict === 'give-up') throw noCompletion()
+}
+
+function noCompletion(): AsrError {
+  return new AsrError('upstream_failed', 'No instance completed this request.')
 }
 
 function sendAnswer(response: ServerResponse, answer: Answer): void {

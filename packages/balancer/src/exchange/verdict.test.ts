@@ -35,6 +35,8 @@ describe('judgeReplay', () => {
     expect(verdict(refused)).toBe('replay')
     expect(verdict([...refused, record('refused')])).toBe('give-up')
     expect(verdict([record('declined'), record('declined'), death()])).toBe('replay')
+    // The queue's patience ends those.
+    expect(verdict(Array.from({ length: 500 }, () => record('declined')))).toBe('replay')
   })
 
   it('counts a break of a fresh connection to a living instance, not of a used one', () => {

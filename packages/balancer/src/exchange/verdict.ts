@@ -23,7 +23,7 @@ export interface VerdictContext {
 const benefitOfDoubt = 2
 /** Sends with a body that may fail beyond `attempts`, whoever is to blame. */
 const extraSends = 3
-/** Also an end to attempts that cost nothing, such as refused connections. */
+/** Also an end to attempts that cost nothing, such as refused connections. Declined ones end with the patience. */
 const maxRecords = 32
 
 const bodyWasSent = new Set<AttemptRecord['kind']>(['broke', 'garbled', 'stalled'])
@@ -41,11 +41,12 @@ export function judgeReplay(
   const sends = records.filter((record) => bodyWasSent.has(record.kind)).length
   const deaths = records.filter((record) => record.kind === 'broke' && record.instanceGone)
   const blame = deaths.reduce((sum, record) => sum + 1 / Math.max(1, record.sharedBy), 0)
+  const failures = records.filter(({ kind }) => kind !== 'declined').length
   const cost = blame + records.reduce((sum, record) => sum + costOf(record), 0)
   const doubt = otherDeaths > 0 && attempts > 1 ? benefitOfDoubt : 0
   if (deaths.length >= 2 && blame >= attempts + doubt) return 'poison'
   const most = attempts === 1 ? 1 : attempts + extraSends
-  return cost >= attempts + doubt || sends >= most || records.length >= maxRecords ? 'give-up' : 'replay'
+  return cost >= attempts + doubt || sends >= most || failures >= maxRecords ? 'give-up' : 'replay'
 }
 
 /** Cost of an attempt whose instance did not die; deaths are shared out by the caller. */

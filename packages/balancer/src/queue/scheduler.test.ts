@@ -121,6 +121,15 @@ describe('Scheduler', () => {
     expect(order).toEqual(['replay', 'new'])
   })
 
+  it('does not count those that were declined among the replays that run', async () => {
+    const { scheduler } = setUp([makeBackend({ slots: 10 })])
+    const declined = Array.from({ length: 9 }, () =>
+      scheduler.acquireNow(ticket({ replay: true, declined: true })),
+    )
+    expect(declined.every((lease) => lease !== undefined)).toBe(true)
+    expect(scheduler.acquireNow(ticket({ replay: true }))).toBeDefined()
+  })
+
   it('runs only so many replays at once; the others wait and new requests pass', async () => {
     const { scheduler } = setUp([makeBackend({ slots: 10 })])
     const replays = await Promise.all([1, 2, 3].map(() => scheduler.acquire(ticket({ replay: true }))))

@@ -16,6 +16,8 @@ export interface Ticket extends Wish {
   /** API key or address: the unit of fairness. */
   client: string
   replay: boolean
+  /** Instances without a free slot sent it back, and none began it: it counts as no retry. */
+  declined?: boolean
   /** Takes a free slot only, and gives it back to the first request that has to wait. */
   low?: boolean
   /** When the client goes away the request leaves the queue. */
@@ -214,12 +216,12 @@ export class Scheduler {
 
   #tryGrant(ticket: Ticket, queuedAtMs: number): Lease | undefined {
     const { policy, random, clock, retryBudget } = this.#options
-    if (ticket.replay && this.#replaysInFlight >= replaysAllowed(this.#inFlight, retryBudget))
-      return undefined
+    const isRetry = ticket.replay && ticket.declined !== true
+    if (isRetry && this.#replaysInFlight >= replaysAllowed(this.#inFlight, retryBudget)) return undefined
     const nowMs = clock.nowMs()
     const backend = selectBackend(this.#backends, ticket, policy, random, nowMs)
     if (!backend) return undefined
-    return this.#lease(backend, ticket.replay, nowMs, nowMs - queuedAtMs)
+    return this.#lease(backend, isRetry, nowMs, nowMs - queuedAtMs)
   }
 
   #lease(backend: Backend, replay: boolean, startedAtMs: number, waitedMs: number): Lease {
