@@ -1,9 +1,9 @@
 # One asr-instance on an NVIDIA GPU. docker build -f deploy/docker/instance-cuda.Dockerfile -t asr-instance-cuda .
-# The engine computes through WebGPU, for which the container toolkit puts the driver's Vulkan into the container (the
-# capability `graphics`); CUDA's own libraries are not needed, so the smallest of the bases will do.
+# Some GB: CUDA's run time, cuDNN and onnxruntime's provider, which comes from nuget.org. The driver's Vulkan is there for
+# `--device webgpu` (the container toolkit's capability `graphics`).
 # For a build that never changes, name the base by digest: --build-arg NODE_IMAGE=node@sha256:…
 ARG NODE_IMAGE=node:22.16.0-bookworm-slim
-ARG CUDA_IMAGE=nvidia/cuda:12.6.3-base-ubuntu24.04
+ARG CUDA_IMAGE=nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
@@ -14,13 +14,13 @@ COPY packages/balancer/package.json packages/balancer/
 COPY packages/dashboard/package.json packages/dashboard/
 COPY packages/tools/package.json packages/tools/
 COPY packages/supervisor/package.json packages/supervisor/
-# No script of a dependency runs: the only one (onnxruntime-node's) would fetch CUDA.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.base.json ./
 COPY packages/protocol packages/protocol
 COPY packages/asr-instance packages/asr-instance
 RUN npx --no-install tsc -b packages/asr-instance \
   && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --workspace @asr-cluster/asr-instance --workspace @asr-cluster/protocol \
+  && ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js \
   # The binding comes for every system; this image is one.
   && cd node_modules/onnxruntime-node/bin/napi-v6 \
   && find . -mindepth 2 -maxdepth 2 ! -path "./linux/$(node -p process.arch)" -exec rm -r {} + \
@@ -48,5 +48,5 @@ EXPOSE 7861
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30m --retries=3 CMD ["node", "-e", "fetch('http://127.0.0.1:7861/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM
 # The instance ends by a signal when it has drained, which the kernel does not let process 1 do to itself.
-ENTRYPOINT ["tini", "--", "node", "packages/asr-instance/bin/asr-instance.js", "--host", "0.0.0.0", "--port", "7861", "--cache-dir", "/cache", "--device", "webgpu"]
-CMD ["--model", "/models/model"]
+ENTRYPOINT ["tini", "--", "node", "packages/asr-instance/bin/asr-instance.js", "--host", "0.0.0.0", "--port", "7861", "--cache-dir", "/cache"]
+CMD ["--model", "/models/model", "--device", "cuda"]
