@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+/** Minutes of real time each; CI runs them after the others (npm run test:long). */
+const long = ['test/docs/**/*.test.ts', 'test/observability/live-alerts.test.ts']
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,9 +17,19 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
+          exclude: long,
           // Each of these starts real programs: one file at a time on a small machine.
           fileParallelism: false,
           testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: long,
+          fileParallelism: false,
+          testTimeout: 240_000,
           hookTimeout: 120_000,
         },
       },
