@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import {
-  apiKeySchema,
+  apiKeyEntrySchema,
   environment,
   exitCodes,
   isLoopback,
@@ -92,7 +92,8 @@ function parse(argv: readonly string[]): Arguments {
     })
     .option('api-keys-file', {
       type: 'string',
-      describe: 'Let only these API keys in: one a line, as it is or as sha256:HEX; SIGHUP reads them again',
+      describe:
+        'Let only these API keys in: one a line, as it is or as sha256:HEX, with limits behind it (rate=60/min concurrency=4); SIGHUP reads them again',
     })
     .option('cache-max-bytes', {
       type: 'string',
@@ -268,7 +269,7 @@ function readApiKeys(file: string | undefined): string[] {
   try {
     const fromFile = file === undefined ? [] : parseApiKeysFile(readFileSync(file, 'utf8'))
     if (file !== undefined && fromFile.length === 0) throw new RangeError('it holds no key')
-    return [...inherited.filter(Boolean).map((hash) => apiKeySchema.parse(hash)), ...fromFile]
+    return [...inherited.filter(Boolean).map((hash) => apiKeyEntrySchema.parse(hash)), ...fromFile]
   } catch (error) {
     throw new ConfigurationError(`--api-keys-file ${file}: ${(error as Error).message}`)
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { apiKeySchema, hashApiKey, parseApiKeysFile } from './api-keys.js'
+import { apiKeyEntrySchema, apiKeySchema, hashApiKey, parseApiKey, parseApiKeysFile } from './api-keys.js'
 
 describe('apiKeySchema', () => {
   it('keeps the hash of a key, and a hash as it is', () => {
@@ -27,4 +27,40 @@ describe('parseApiKeysFile', () => {
     expect(read).toThrow(/^line 2: expected/)
     expect(read).not.toThrow(/secret/)
   })
+})
+
+describe('keys with limits', () => {
+  const hash = hashApiKey('some-long-key')
+
+  it('are written as a line or as an object, and kept without the key', () => {
+    const line = `${hash} name=batch rate=60/min concurrency=4`
+    expect(apiKeyEntrySchema.parse('some-long-key  concurrency=4 rate=60/min name=batch')).toBe(line)
+    const entry = { key: 'some-long-key', name: 'batch', requestsPerMinute: 60, concurrency: 4 }
+    expect(apiKeyEntrySchema.parse(entry)).toBe(line)
+    expect(apiKeyEntrySchema.parse({ key: hash })).toBe(hash)
+    expect(apiKeyEntrySchema.parse(line)).toBe(line)
+    expect(parseApiKeysFile(`# of the test\n${line}\n`)).toEqual([line])
+    expect(parseApiKey(line)).toEqual({ hash, name: 'batch', requestsPerMinute: 60, concurrency: 4 })
+  })
+
+  it.each([
+    'rate=60',
+    'rate=0/min',
+    'rate=-1/min',
+    'rate=1.5/min',
+    'concurrency=0',
+    'concurrency=1 concurrency=2',
+    'name=a,b',
+    'name=',
+    'and more words',
+  ])('refuses %j behind the key, and shows nothing of the line', (options) => {
+    const read = () => parseApiKeysFile(`some-long-key ${options}\n`)
+    expect(read).toThrow(/^line 1: expected nothing after the key but/)
+    expect(read).not.toThrow(/some-long-key|more words/)
+  })
+
+  it.each([{ key: 'short' }, { key: hash, rate: 1 }, { key: hash, requestsPerMinute: 0 }, { name: 'x' }, 7])(
+    'refuses %j',
+    (entry) => expect(apiKeyEntrySchema.safeParse(entry).success).toBe(false),
+  )
 })

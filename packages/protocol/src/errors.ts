@@ -47,6 +47,14 @@ export const errorCatalogue = {
     status: 429,
     help: 'Wait for the seconds in `Retry-After` and send again, or add instances.',
   },
+  rate_limited: {
+    status: 429,
+    help: 'Wait for the seconds in `Retry-After`, or ask for a higher rate for this API key.',
+  },
+  concurrency_limited: {
+    status: 429,
+    help: 'Send the next request when one of this API key is answered.',
+  },
   slots_full: { status: 429, help: 'Send to the balancer, which queues, or wait for `Retry-After` seconds.' },
   client_closed: { status: 499, help: 'The client went away before the answer was ready.' },
   internal: { status: 500, help: 'Look for the request id in the logs.' },

@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/backend.js'
+import type { RefusalReason } from '../limits/key-limiter.js'
 import type { RouteLabel } from '../server/routes.js'
 import type { MetricJson } from './merge.js'
 import { CounterSeries, HistogramSeries } from './series.js'
@@ -74,6 +75,11 @@ export class BalancerMetrics {
     'Requests sent to an instance because their answer was not known.',
     [],
   )
+  readonly #keyRefusals = new CounterSeries(
+    'asr_key_refusals_total',
+    'Requests refused because their API key had reached a limit; `key` is its name.',
+    ['key', 'reason'],
+  )
 
   constructor(gauges: () => GaugeSource) {
     this.#gauges = gauges
@@ -110,6 +116,11 @@ export class BalancerMetrics {
     this.#cacheMisses.increase()
   }
 
+  /** `name` of the configuration: nothing that a client sends becomes a label. */
+  keyRefused(name: string | undefined, reason: RefusalReason): void {
+    this.#keyRefusals.increase(name ?? 'unnamed', reason)
+  }
+
   toJson(): MetricJson[] {
     const { queueDepth, backends } = this.#gauges()
     const perInstance = (value: (backend: Backend) => number): MetricJson['values'] =>
@@ -124,6 +135,7 @@ export class BalancerMetrics {
       this.#instanceDuration.toJson(),
       this.#cacheHits.toJson(),
       this.#cacheMisses.toJson(),
+      this.#keyRefusals.toJson(),
       gauge('asr_queue_depth', 'Requests that wait for a slot.', [{ value: queueDepth, labels: {} }]),
       gauge(
         'asr_instance_up',

@@ -4,6 +4,7 @@ import { isTracing, noSpan, serverSpan, type TraceSpan } from '@asr-cluster/prot
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
+import { enterByKey } from '../limits/enter-by-key.js'
 import { yielded } from '../queue/scheduler.js'
 import type { AdminDesk } from './admin-desk.js'
 import type { Exchanges } from './exchanges.js'
@@ -66,9 +67,10 @@ async function handle(
   const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
   const startedAtMs = context.clock.nowMs()
   const departure = watchClient(context, { request, response, requestId, route, trace, span, startedAtMs })
+  let leaveKey: (() => void) | undefined
   try {
     checkFraming(request)
-    if (!route || !openRoutes.has(route.kind)) context.keys.check(request)
+    const limiter = !route || !openRoutes.has(route.kind) ? context.keys.check(request) : undefined
     if (request.url === '*' && request.method === 'OPTIONS') {
       reply(request, response, noContent(requestId, 'GET, HEAD, POST, OPTIONS'))
       return
@@ -90,6 +92,11 @@ async function handle(
     const light = route.kind === 'light-proxy'
     if (context.isDraining() && !light)
       throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
+    if (limiter && !light) {
+      leaveKey = enterByKey(limiter, context)
+      // Before the client can send its next request, which would else count beside this one.
+      response.once('close', leaveKey)
+    }
     await proxyRequest(context, {
       request,
       response,
@@ -116,6 +123,8 @@ async function handle(
     }
     if (error.code === 'internal') context.log.error({ requestId, err: error.cause }, 'request failed')
     replyError(request, response, error, pathname, requestId)
+  } finally {
+    leaveKey?.()
   }
 }
 

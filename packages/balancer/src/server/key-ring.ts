@@ -1,35 +1,52 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { AsrError, hashApiKey } from '@asr-cluster/protocol'
+import { AsrError, hashApiKey, parseApiKey, type ApiKey } from '@asr-cluster/protocol'
+import { KeyLimiter } from '../limits/key-limiter.js'
 
 /** How a browser, which cannot set headers on a WebSocket, sends its key to OpenAI's API. */
 const protocolPrefix = 'openai-insecure-api-key.'
 
+interface HeldKey {
+  hash: Buffer
+  /** None for a key without limits. */
+  limiter: KeyLimiter | undefined
+}
+
 /** The API keys that are let in; without any everybody is. Only hashes are kept. */
 export class KeyRing {
-  #hashes: readonly Buffer[] = []
+  #keys: readonly HeldKey[] = []
 
-  /** `hashes` as `hashApiKey` writes them. */
-  constructor(hashes: readonly string[]) {
-    this.replace(hashes)
+  /** `entries` as `formatApiKey` writes them; a key that is there twice has the limits of the first one. */
+  constructor(entries: readonly string[]) {
+    this.replace(entries)
   }
 
-  /** The keys before are let in no more. */
-  replace(hashes: readonly string[]): void {
-    this.#hashes = hashes.map((hash) => Buffer.from(hash))
+  /** The keys before are let in no more. A key that stays keeps the count of its requests. */
+  replace(entries: readonly string[]): void {
+    const before = new Map(this.#keys.map(({ hash, limiter }) => [hash.toString(), limiter]))
+    const first = new Map<string, ApiKey>()
+    for (const key of entries.map(parseApiKey)) if (!first.has(key.hash)) first.set(key.hash, key)
+    this.#keys = [...first.values()].map(({ hash, ...limits }) => {
+      const isLimited = limits.requestsPerMinute !== undefined || limits.concurrency !== undefined
+      const known = before.get(hash)
+      known?.setLimits(limits)
+      return { hash: Buffer.from(hash), limiter: known ?? (isLimited ? new KeyLimiter(limits) : undefined) }
+    })
   }
 
   get isOpen(): boolean {
-    return this.#hashes.length === 0
+    return this.#keys.length === 0
   }
 
-  /** Throws AsrError unauthorized. */
-  check(request: IncomingMessage): void {
-    if (this.lets(request)) return
-    const given = keyOf(request) !== undefined
+  /** Returns what limits the key of the request, if anything does. Throws AsrError unauthorized. */
+  check(request: IncomingMessage): KeyLimiter | undefined {
+    if (this.isOpen) return undefined
+    const key = keyOf(request)
+    const held = key === undefined ? undefined : this.#find(key)
+    if (held) return held.limiter
     throw new AsrError(
       'unauthorized',
-      given ? 'The API key is not one of this server.' : 'The request has no API key.',
+      key === undefined ? 'The request has no API key.' : 'The API key is not one of this server.',
     )
   }
 
@@ -37,10 +54,13 @@ export class KeyRing {
   lets(request: IncomingMessage): boolean {
     if (this.isOpen) return true
     const key = keyOf(request)
-    if (key === undefined) return false
+    return key !== undefined && this.#find(key) !== undefined
+  }
+
+  #find(key: string): HeldKey | undefined {
     const given = Buffer.from(hashApiKey(key))
     // All are compared, each in constant time: the time tells neither which one it was nor how much of it was right.
-    return this.#hashes.filter((hash) => timingSafeEqual(hash, given)).length > 0
+    return this.#keys.filter(({ hash }) => timingSafeEqual(hash, given))[0]
   }
 }
 

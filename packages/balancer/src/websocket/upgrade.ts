@@ -5,6 +5,7 @@ import { Departure } from '../departure.js'
 import type { Trace } from '../exchange/proxy-request.js'
 import type { HandlerContext } from '../server/handler.js'
 import type { Lease } from '../queue/scheduler.js'
+import { enterByKey } from '../limits/enter-by-key.js'
 import { checkFraming } from '../server/framing.js'
 import { clientAddress, clientKey, forwardedRequestHeaders, requestIdOf } from '../server/headers.js'
 import { replyOnSocket } from '../server/client-error.js'
@@ -101,13 +102,14 @@ export class Upgrades {
   ): Promise<number> {
     const { scheduler, config } = this.#context
     checkFraming(request)
-    this.#context.keys.check(request)
+    const limiter = this.#context.keys.check(request)
     const target = parseTarget(request.url ?? '')
     if (target?.pathname !== path) throw new AsrError('not_found', 'There is no WebSocket on this path.')
     if (this.#closing) throw draining()
     const { router } = this.#context
     const group = router.byHeader(request) ?? router.byQuery(target.path)
     scheduler.admit(group)
+    if (limiter) socket.once('close', enterByKey(limiter, this.#context))
     prepare(request, requestId, target.path)
     const departure = new Departure()
     socket.once('close', () => departure.announce())

@@ -123,6 +123,9 @@ function readKeysFile(path: string, setting: string, place: ConfigPlace): string
   let reason = 'holds no key'
   try {
     const keys = parseApiKeysFile(readFileSync(path, 'utf8'))
+    if (setting === 'adminKeysFile' && keys.some((key) => key.includes(' '))) {
+      throw new RangeError('admin keys have no name and no limits')
+    }
     if (keys.length > 0) return keys
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException

@@ -1,4 +1,10 @@
-import { apiKeySchema, balancerConfigSchema, durationSchema, sizeSchema } from '@asr-cluster/protocol'
+import {
+  apiKeyEntrySchema,
+  apiKeySchema,
+  balancerConfigSchema,
+  durationSchema,
+  sizeSchema,
+} from '@asr-cluster/protocol'
 import { z } from 'zod'
 
 const autoOr = (schema: z.ZodInt) => z.union([z.literal('auto'), schema])
@@ -178,9 +184,11 @@ export const evalConfigSchema = z.strictObject({
 
 export const authConfigSchema = z.strictObject({
   apiKeys: z
-    .array(apiKeySchema)
+    .array(apiKeyEntrySchema)
     .default([])
-    .describe('Keys that clients may send (`Authorization: Bearer KEY`), as they are or as sha256:HEX.'),
+    .describe(
+      'Keys that clients may send (`Authorization: Bearer KEY`), as they are or as sha256:HEX; with limits as `{ key, name, requestsPerMinute, concurrency }`.',
+    ),
   apiKeysFile: z
     .string()
     .min(1)
