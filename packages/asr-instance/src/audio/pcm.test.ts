@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { aLawTable, muLawTable } from './g711.js'
 import { clip, pcmToMono, wholeFrames } from './pcm.js'
+import { Resampler } from './resample.js'
 
 describe('pcmToMono', () => {
   it('is exactly int16 / 32768 for 16-bit mono', () => {
@@ -24,6 +25,15 @@ describe('pcmToMono', () => {
     expect([...pcmToMono(new Uint8Array(f32.buffer), 'f32', 1, 4)]).toEqual([0.25, 0, 1, -1, 1.5])
     const f64 = Float64Array.of(0.1, -3)
     expect([...pcmToMono(new Uint8Array(f64.buffer), 'f64', 1, 8)]).toEqual([Math.fround(0.1), -3])
+  })
+
+  it('keeps absurd floats where a resampler can add them up', () => {
+    const f64 = Float64Array.of(1e300, -1e300, 3e38, -3e38, 1e300, 1e300)
+    const mono = pcmToMono(new Uint8Array(f64.buffer), 'f64', 1, 8)
+    const resampler = new Resampler(44_100, 16_000)
+    const resampled = [...resampler.push(mono), ...resampler.end()].flatMap((block) => [...clip(block)])
+    expect(resampled.length).toBeGreaterThan(0)
+    expect(resampled.filter((sample) => !(Math.abs(sample) <= 1))).toEqual([])
   })
 
   it('takes the mean of all channels', () => {

@@ -59,8 +59,11 @@ export function clip(samples: Float32Array): Float32Array {
   return samples
 }
 
+/** No sound is as loud; beyond it the sums of the resampler would leave what 32 bits can hold. */
+const loudest = 1e6
+
 function finite(value: number): number {
-  if (Number.isFinite(value)) return value
+  if (Number.isFinite(value)) return Math.max(-loudest, Math.min(loudest, value))
   return Number.isNaN(value) ? 0 : Math.sign(value)
 }
 

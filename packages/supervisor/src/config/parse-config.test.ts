@@ -31,6 +31,26 @@ describe('the configuration', () => {
     expect(config.supervisor).toMatchObject({ startTimeout: 120_000, backoff: { base: 1_000, cap: 60_000 } })
   })
 
+  it.each([
+    ['an alias without its anchor', 'groups: [*g]\n', 'Unresolved alias'],
+    ['an alias inside its own anchor', 'groups: &g [*g]\n', ''],
+    [
+      'a million laughs',
+      `a: &a [${'x,'.repeat(20)}]\n${['b', 'c', 'd', 'e', 'f'].map((name, index) => `${name}: &${name} [${`*${'abcde'[index]},`.repeat(20)}]\n`).join('')}`,
+      'Excessive alias count',
+    ],
+  ])('refuses %s', (_, text, message) => {
+    expect(problemsOf(text).join()).toContain(message)
+    expect(problemsOf(text)).not.toEqual([])
+  })
+
+  it('lets no key change the objects of the program', () => {
+    expect(
+      problemsOf('__proto__: { polluted: 1 }\ngroups: [{ constructor: { prototype: { polluted: 1 } } }]\n'),
+    ).not.toEqual([])
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+  })
+
   it('of the repository is the defaults, written out', () => {
     const text = readFileSync(`${installationRoot}config/asr-cluster.yaml`, 'utf8')
     expect(parseConfig(text, 'asr-cluster.yaml')).toEqual(parseConfig('', 'empty'))

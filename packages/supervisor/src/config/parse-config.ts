@@ -11,7 +11,7 @@ type Path = readonly PropertyKey[]
 /** Turns the text of a configuration file into a configuration. Throws ConfigError with every problem found. */
 export function parseConfig(text: string, file: string): ClusterConfig {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
   const at = (offset: number, message: string): ConfigProblem => {
     const { line, col } = lines.linePos(offset)
     return { line, column: col, message }
@@ -26,12 +26,21 @@ export function parseConfig(text: string, file: string): ClusterConfig {
     const offset = offsetOf(document, path, atKey ?? false)
     return offset === null ? { line: null, column: null, message } : at(offset, message)
   }
-  const parsed = clusterConfigSchema.safeParse((document.toJS() as unknown) ?? {}, { reportInput: true })
+  const parsed = clusterConfigSchema.safeParse(valueOf(document, file) ?? {}, { reportInput: true })
   const problems = parsed.success
     ? crossChecks(parsed.data).map(locate)
     : parsed.error.issues.flatMap((issue) => describeIssue(issue).map(locate))
   if (problems.length > 0) throw new ConfigError(file, problems)
   return parsed.data as ClusterConfig
+}
+
+/** An alias without its anchor, or so many of them that they would fill the memory, is found only here. */
+function valueOf(document: Document.Parsed, file: string): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    throw new ConfigError(file, [{ line: null, column: null, message: (error as Error).message }])
+  }
 }
 
 interface Finding {

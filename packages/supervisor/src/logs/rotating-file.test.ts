@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -53,6 +53,25 @@ describe('a rotating file', () => {
     createRotatingFile({ path: path(), maxBytes: 10, backups: 5 }).write(['12345678\n'])
     createRotatingFile({ path: path(), maxBytes: 10, backups: 5 }).write(['next\n'])
     expect(readFileSync(path(), 'utf8')).toBe('next\n')
+  })
+
+  it('makes its folder anew when somebody removed it', () => {
+    const file = createRotatingFile({ path: join(dir, 'sub', 'x.log'), maxBytes: 1_000, backups: 2 })
+    file.write(['before\n'])
+    rmSync(join(dir, 'sub'), { recursive: true })
+    file.write(['after\n'])
+    expect(readFileSync(join(dir, 'sub', 'x.log'), 'utf8')).toBe('after\n')
+  })
+
+  it('follows no link', () => {
+    const victim = join(dir, 'victim')
+    writeFileSync(victim, 'safe')
+    symlinkSync(victim, path())
+    const troubles: unknown[] = []
+    const onTrouble = (trouble: unknown): void => void troubles.push(trouble)
+    createRotatingFile({ path: path(), maxBytes: 1_000, backups: 2, onTrouble }).write(['line\n'])
+    expect(readFileSync(victim, 'utf8')).toBe('safe')
+    expect(troubles).toEqual([{ message: expect.stringContaining('ELOOP') }])
   })
 
   it('survives that somebody removes its files', () => {

@@ -1,22 +1,28 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** The file system calls in use; tests put faults in their place. */
 export interface LogFs {
   open(path: string): number
   size(fd: number): number
+  /** Whether the file still has a name: somebody may have removed it, or its whole folder. */
+  isNamed(fd: number): boolean
   write(fd: number, data: Buffer, offset: number): number
   close(fd: number): void
   rename(from: string, to: string): void
   remove(path: string): void
 }
 
+// A link laid where a log belongs would have a supervisor that runs as root append to any file of the machine.
+const appendFlags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
+
 export const systemLogFs: LogFs = {
   open(path) {
     mkdirSync(dirname(path), { recursive: true })
-    return openSync(path, 'a', 0o640)
+    return openSync(path, appendFlags, 0o640)
   },
   size: (fd) => fstatSync(fd).size,
+  isNamed: (fd) => fstatSync(fd).nlink > 0,
   write: (fd, data, offset) => writeSync(fd, data, offset),
   close: closeSync,
   rename: renameSync,
@@ -94,6 +100,7 @@ export function createRotatingFile(options: RotatingFileOptions): RotatingFile {
     write(lines) {
       let done = 0
       try {
+        if (fd !== null && !fs.isNamed(fd)) close()
         open()
         while (done < lines.length) {
           // A line longer than a whole file gets a file of its own.
