@@ -1,4 +1,4 @@
-import type { Policy, Random } from '../policy/index.js'
+import type { Candidate, Policy, Random } from '../policy/index.js'
 import type { Backend } from './backend.js'
 
 export interface Wish {
@@ -45,13 +45,18 @@ function choose(
   random: Random,
   nowMs: number,
 ): Backend | undefined {
-  const free = backends.filter((backend) => backend.hasRoom(nowMs))
+  const free: Backend[] = []
+  const candidates: Candidate[] = []
+  for (const backend of backends) {
+    if (!backend.hasRoom(nowMs)) continue
+    free.push(backend)
+    candidates.push({
+      weight: backend.effectiveWeight(nowMs),
+      inFlight: backend.inFlight,
+      currentWeight: backend.currentWeight,
+    })
+  }
   if (free.length === 0) return undefined
-  const candidates = free.map((backend) => ({
-    weight: backend.effectiveWeight(nowMs),
-    inFlight: backend.inFlight,
-    currentWeight: backend.currentWeight,
-  }))
   const choice = policy(candidates, random)
   choice.currentWeights?.forEach((weight, index) => {
     ;(free[index] as Backend).currentWeight = weight
