@@ -1,6 +1,7 @@
 import * as ort from 'onnxruntime-node'
 import { encodeModel } from '../compile/onnx-model.js'
 import { DeviceError } from './device-errors.js'
+import { disableTelemetry } from './disable-telemetry.js'
 
 export const deviceChoices = ['auto', 'cpu', 'webgpu', 'cuda'] as const
 export type DeviceChoice = (typeof deviceChoices)[number]
@@ -43,6 +44,7 @@ export async function chooseDevice(question: DeviceQuestion): Promise<{ device: 
 
 /** Opens the device and computes one number there. */
 export async function probeProvider(provider: GpuProvider): Promise<string | null> {
+  disableTelemetry()
   const graph = encodeModel({
     name: 'probe',
     nodes: [{ op: 'Add', domain: '', inputs: ['x', 'x'], outputs: ['y'], attributes: {} }],

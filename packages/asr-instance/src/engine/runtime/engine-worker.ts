@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { AsrError } from '@asr-cluster/protocol'
 import type { EngineMetrics } from '../../metrics.js'
 import { DeviceError } from './device-errors.js'
+import { disableTelemetry } from './disable-telemetry.js'
 import type {
   FinishReason,
   FromWorker,
@@ -60,6 +61,7 @@ export class EngineWorker {
     onFatal,
     ...workerOptions
   }: EngineWorkerOptions): Promise<EngineWorker> {
+    disableTelemetry()
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: workerOptions })
     const engine = new EngineWorker(worker, metrics)
     await new Promise<void>((resolve, reject) => {
