@@ -1,7 +1,7 @@
 // What do several balancers that share nothing cost? A simulation in virtual time with the real scheduler, policies and
 // replay verdict. `wait` is the latency less the service time and the network.
 // node bench/scaling/balancers.mjs [--requests 40000] [--instances 8,64,256,1000] [--balancers 1,2,4,8] [--load 0.7,0.9]
-//   [--policy weighted-round-robin] [--refuses true,false] [--seed 1]
+//   [--policy weighted-round-robin] [--refuses true,false] [--grace 250] [--seed 1]
 import { parseArgs } from 'node:util'
 import { simulate } from './lib/simulate.mjs'
 
@@ -13,6 +13,8 @@ const { values } = parseArgs({
     load: { type: 'string', default: '0.7,0.9' },
     policy: { type: 'string', default: 'weighted-round-robin' },
     refuses: { type: 'string', default: 'true,false' },
+    // How long a request that is one too many waits at the instance; asr-instance has 250 ms.
+    grace: { type: 'string', default: '250' },
     seed: { type: 'string', default: '1' },
   },
 })
@@ -47,6 +49,7 @@ for (const load of numbers(values.load)) {
             refuses: refuses === 'true',
             policy,
             networkMs: 0.5,
+            graceMs: Number(values.grace),
             seed: Number(values.seed),
           })
           report({ load, instances, balancers, policy, refuses, ...result })

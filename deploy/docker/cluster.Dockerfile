@@ -1,4 +1,4 @@
-# The command `asr-cluster`, with all that it starts: to fetch models, or for a whole cluster in one container.
+# The command `asr-cluster` with all that it starts but ffmpeg: to fetch models.
 # docker build -f deploy/docker/cluster.Dockerfile -t asr-cluster .
 # For a build that never changes, name the base by digest: --build-arg NODE_IMAGE=node@sha256:…
 ARG NODE_IMAGE=node:22.16.0-bookworm-slim

@@ -30,6 +30,10 @@ export const coveredElsewhere: readonly { command: RegExp; by: string; shows: Re
     by: 'packages/balancer/src/upstreams/parse-upstream.test.ts',
     shows: /dns\+http/,
   },
+  { command: /^docker (build|run) /, by: 'deploy/docker/check.sh', shows: /DOCKER build/ },
+  { command: /^deploy\/docker\/check\.sh/, by: 'test/kubernetes/containers.test.ts', shows: /check\.sh/ },
+  { command: /^helm install /, by: 'test/kubernetes/manifests.test.ts', shows: /'template', 'r', chart/ },
+  { command: /^kubectl apply /, by: 'test/kubernetes/manifests.test.ts', shows: /expectValid\(plain\)/ },
   { command: /^asr-balancer --config/, by: 'packages/balancer/src/cli.test.ts', shows: /--config/ },
   {
     command: /^prometheus --config.file=/,

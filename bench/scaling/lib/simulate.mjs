@@ -3,39 +3,59 @@ import { Departure } from '../../../packages/balancer/dist/departure.js'
 import { judgeReplay } from '../../../packages/balancer/dist/exchange/verdict.js'
 import { policies } from '../../../packages/balancer/dist/policy/index.js'
 import { Scheduler } from '../../../packages/balancer/dist/queue/scheduler.js'
+import { SlotPool } from '../../../packages/asr-instance/dist/http/slot-pool.js'
 import { seededRandom } from '../../balancer/lib/random.mjs'
 import { EventClock } from './event-clock.mjs'
 
 /** As `fullPauseMs` of the balancer's proxy: after a 429 an instance gets nothing for so long. */
 const fullPauseMs = 50
 
-/** Works on `slots` requests at once; refuses more, or lets them wait in a line of its own as a foreign server does. */
-class Instance {
+/** Works on `slots` requests at once; has the rest wait in a line of its own, as a foreign server does. */
+class ForeignInstance {
   #running = 0
   #line = []
 
-  constructor(clock, slots, refuses) {
+  constructor(clock, slots) {
     this.clock = clock
     this.slots = slots
-    this.refuses = refuses
   }
 
-  /** False is a 429; else `done` is called in the end. */
-  accept(serviceMs, done) {
-    if (this.#running < this.slots) this.#start(serviceMs, done)
-    else if (this.refuses) return false
-    else this.#line.push([serviceMs, done])
-    return true
+  send(serviceMs, answer) {
+    if (this.#running < this.slots) this.#start(serviceMs, answer)
+    else this.#line.push([serviceMs, answer])
   }
 
-  #start(serviceMs, done) {
+  #start(serviceMs, answer) {
     this.#running += 1
     this.clock.after(serviceMs, () => {
       this.#running -= 1
       const next = this.#line.shift()
       if (next) this.#start(...next)
-      done()
+      answer(true)
     })
+  }
+}
+
+/** With the slots of the real one: one too many waits for a moment, and is refused then. */
+class OwnInstance {
+  #stay = new AbortController().signal
+
+  constructor(clock, slots, graceMs) {
+    this.clock = clock
+    const timer = { set: (run, delayMs) => clock.after(delayMs, run), clear: (cancel) => cancel() }
+    this.pool = new SlotPool({ graceMs, timer })
+    this.pool.capacity = slots
+  }
+
+  send(serviceMs, answer) {
+    this.pool.acquire(this.#stay).then(
+      (release) =>
+        this.clock.after(serviceMs, () => {
+          release()
+          answer(true)
+        }),
+      () => answer(false),
+    )
   }
 }
 
@@ -56,11 +76,14 @@ export async function simulate(options) {
     refuses,
     policy,
     networkMs,
+    graceMs,
     seed,
   } = options
   const clock = new EventClock()
   const random = seededRandom(seed)
-  const servers = Array.from({ length: instances }, () => new Instance(clock, slots, refuses))
+  const servers = Array.from({ length: instances }, () =>
+    refuses ? new OwnInstance(clock, slots, graceMs) : new ForeignInstance(clock, slots),
+  )
   const schedulers = Array.from({ length: balancers }, () => {
     const scheduler = new Scheduler({
       policy: policies[policy],
@@ -128,7 +151,7 @@ export async function simulate(options) {
     return new Promise((resolve) => {
       clock.after(networkMs, () => {
         const answer = (isDone) => clock.after(networkMs, () => resolve(isDone))
-        if (!servers[Number(backend.id)].accept(serviceMs, () => answer(true))) answer(false)
+        servers[Number(backend.id)].send(serviceMs, answer)
       })
     })
   }
