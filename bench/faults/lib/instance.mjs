@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { exitCodes } from '../../../packages/protocol/dist/index.js'
+import { exitCodes, identityHeader, identityMark } from '../../../packages/protocol/dist/index.js'
 
 const flag = (name) => process.argv[process.argv.indexOf(`--${name}`) + 1]
 const id = flag('id')
@@ -13,6 +13,7 @@ if (id.startsWith('demo-')) await import('../../../packages/asr-instance/bin/asr
 else serveHashes()
 
 function serveHashes() {
+  const mark = identityMark(process.env.ASR_INSTANCE_IDENTITY)
   const slots = Number(flag('slots')) || 4
   const serviceMs = Number(process.env.FAULTS_SERVICE_MS ?? 5)
   let inFlight = 0
@@ -25,7 +26,11 @@ function serveHashes() {
 
   const send = (response, status, body) => {
     const text = JSON.stringify(body)
-    response.writeHead(status, { 'content-type': 'application/json', 'content-length': text.length })
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': text.length,
+      [identityHeader]: mark,
+    })
     response.end(text)
   }
   const health = () => ({

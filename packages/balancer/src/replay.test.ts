@@ -1,3 +1,4 @@
+import { identityMark } from '@asr-cluster/protocol'
 import { request as undiciRequest } from 'undici'
 import { describe, expect, it } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from './fixtures/cluster.js'
@@ -50,6 +51,35 @@ describe('replay', () => {
     for (const answer of await Promise.all(answers))
       expect(answer).toMatchObject({ status: 200, body: { text: 'b' } })
     expect(b.received).toHaveLength(16)
+  })
+
+  it('takes no answer from a stranger on the port of a dead instance', async () => {
+    const cluster = await startCluster([undefined, undefined], { member: { identity: 'i' }, dontWait: true })
+    const [a, b] = cluster.upstreams as [(typeof cluster.upstreams)[0], (typeof cluster.upstreams)[0]]
+    for (const upstream of cluster.upstreams) {
+      const health = { status: 'healthy', timestamp: '', instance: upstream.name, identity: 'i' }
+      upstream.health = (_, response) => json(response, 200, health)
+      upstream.answer = (_, response) => {
+        response.setHeader('x-asr-identity', identityMark('i'))
+        json(response, 200, { text: upstream.name })
+      }
+    }
+    const areUp = (): boolean => cluster.balancer.stats().members.every(({ state }) => state === 'up')
+    await waitFor(areUp)
+    for (let index = 0; index < 4; index += 1)
+      expect((await post(cluster)).headers).not.toHaveProperty('x-asr-identity')
+    expect(a.received.length).toBeGreaterThan(0)
+    // Another program, which knows nothing of identities, and then one that was an instance of somebody else.
+    const before = b.received.length
+    a.answer = (_, response) => json(response, 200, { text: 'stranger' })
+    for (let index = 0; index < 4; index += 1) expect((await post(cluster)).body).toEqual({ text: 'b' })
+    expect(b.received.length - before).toBe(4)
+    await waitFor(areUp)
+    a.answer = (_, response) => {
+      response.setHeader('x-asr-identity', 'j')
+      json(response, 200, { text: 'stranger' })
+    }
+    for (let index = 0; index < 4; index += 1) expect((await post(cluster)).body).toEqual({ text: 'b' })
   })
 
   it('replays when the instance dies in the middle of a short answer', async () => {

@@ -1,4 +1,4 @@
-import { healthSchema, probeHeader } from '@asr-cluster/protocol'
+import { healthSchema, identityHeader, identityMark, probeHeader } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { ask, fakeEngine, form, post, silentWav, startTestServer } from './server.fixture.js'
 
@@ -6,6 +6,10 @@ describe('status routes', () => {
   it('shows the identity of this life to probes only', async () => {
     const { url } = await startTestServer()
     expect((await ask(`${url}/health`)).json).not.toHaveProperty('identity')
+    expect((await fetch(`${url}/health`)).headers.get(identityHeader)).toBe(
+      identityMark('secret-of-this-life'),
+    )
+    expect(identityMark('secret-of-this-life')).not.toContain('secret')
     const response = await fetch(`${url}/health`, { headers: { [probeHeader]: '1' } })
     expect(response.status).toBe(200)
     expect(healthSchema.parse(await response.json())).toEqual({

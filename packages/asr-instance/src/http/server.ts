@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { AsrError, renderError } from '@asr-cluster/protocol'
+import { AsrError, identityHeader, identityMark, renderError } from '@asr-cluster/protocol'
 import { serveRealtime } from '../realtime/upgrade.js'
 import { createApp } from './app.js'
 import { expectContinue } from './early-answer.js'
@@ -71,10 +71,12 @@ function refuse(
     return
   }
   const { status, headers, body } = renderError(parserError(error), '/')
+  const { identity } = service.options
   const head = Object.entries({
     ...headers,
     'x-request-id': requestIdFor(undefined),
     'x-asr-instance': service.options.id,
+    ...(identity === undefined ? {} : { [identityHeader]: identityMark(identity) }),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }).map(([name, value]) => `${name}: ${value}\r\n`)

@@ -1,4 +1,4 @@
-import type { Member } from '@asr-cluster/protocol'
+import { identityMark, type Member } from '@asr-cluster/protocol'
 import { Bag } from '../bag.js'
 import { slowStartShare } from '../policy/slow-start.js'
 import type { Connections } from '../upstream/connections.js'
@@ -28,6 +28,8 @@ export class Backend {
   /** The instance said that it is full: no request before this time. */
   fullUntilMs = 0
   ejectedAtMs = 0
+  /** Its answers have shown its identity, so one without it comes from somebody else. */
+  showsIdentity = false
   /** Start of the slow start, or undefined when it gets its whole weight. */
   rampFromMs: number | undefined
   /** It has been here before: it ramps up when it is up for the first time in this life. */
@@ -39,6 +41,7 @@ export class Backend {
   readonly connections: Connections
   readonly running = new Bag<Running>()
   #inFlight = 0
+  #mark: { identity: string; mark: string } | undefined
 
   constructor(member: Member, connections: Connections) {
     this.member = member
@@ -51,6 +54,14 @@ export class Backend {
 
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** What its answers show; undefined when its identity is not known. */
+  get identityMark(): string | undefined {
+    const { identity } = this.member
+    if (identity === undefined) return undefined
+    if (this.#mark?.identity !== identity) this.#mark = { identity, mark: identityMark(identity) }
+    return this.#mark.mark
   }
 
   /** Takes one slot; the returned function gives it back, once, however often it is called. */

@@ -3,9 +3,9 @@ import type { Backend, Running } from '../backend/backend.js'
 import type { BagEntry } from '../bag.js'
 import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
-import { forwardedResponseHeaders, headerValue } from '../server/headers.js'
+import { forwardedResponseHeaders, headerValue, showsIdentity } from '../server/headers.js'
 import type { Flow, UpstreamHandler, UpstreamRequest } from '../upstream/connections.js'
-import type { Failure } from '../upstream/failure.js'
+import { strangerCode, type Failure } from '../upstream/failure.js'
 import type { Answer } from './answer.js'
 
 /** An answer up to this size is held back until it is complete, so that its instance may die in the middle of it. */
@@ -52,7 +52,7 @@ class Attempt implements UpstreamHandler {
   #entry: BagEntry<Running> | undefined
   #forgetClient: () => void = () => undefined
   #abort: (reason: Error) => void = () => undefined
-  #gaveUp: 'stalled' | 'client-gone' | undefined
+  #gaveUp: 'stalled' | 'client-gone' | 'stranger' | undefined
   #head: Omit<Answer, 'body'> | undefined
   #held: Buffer[] | undefined
   #flow: Flow | undefined
@@ -73,6 +73,10 @@ class Attempt implements UpstreamHandler {
   onHead(status: number, statusText: string, rawHeaders: Buffer[], flow: Flow): void {
     const { backend, response, requestId, clock, upstream, extraHeaders } = this.#options
     backend.lastByteAtMs = clock.nowMs()
+    if (this.#isStranger(rawHeaders)) {
+      this.#giveUp('stranger')
+      return
+    }
     const headers = forwardedResponseHeaders(rawHeaders, requestId, backend.id)
     if (extraHeaders) headers.push(...extraHeaders)
     this.#head = { status, statusText, headers }
@@ -93,6 +97,7 @@ class Attempt implements UpstreamHandler {
   }
 
   onData(chunk: Buffer): void {
+    if (!this.#head) return
     const { backend, response, clock, clientStallMs } = this.#options
     backend.lastByteAtMs = clock.nowMs()
     if (this.#held) {
@@ -121,6 +126,10 @@ class Attempt implements UpstreamHandler {
       this.#finish({ kind: 'client-gone' })
       return
     }
+    if (this.#gaveUp === 'stranger') {
+      this.#finish({ kind: 'failed', failure: { ...failure, kind: 'refused', code: strangerCode } })
+      return
+    }
     const found: Failure = this.#gaveUp === 'stalled' ? { ...failure, kind: 'stalled' } : failure
     if (!this.#head || this.#held) {
       this.#finish({ kind: 'failed', failure: found })
@@ -129,7 +138,17 @@ class Attempt implements UpstreamHandler {
     this.#finish({ kind: 'cut', failure: found, eventStream: isEventStream(this.#head.headers) })
   }
 
-  #giveUp(why: 'stalled' | 'client-gone'): void {
+  /** An instance that died may have lost its port to any program of the machine, which answers before anybody notices. */
+  #isStranger(rawHeaders: readonly Buffer[]): boolean {
+    const { backend } = this.#options
+    const mark = backend.identityMark
+    if (mark === undefined) return false
+    const shown = showsIdentity(rawHeaders, mark)
+    if (shown === true) backend.showsIdentity = true
+    return shown === undefined ? backend.showsIdentity : !shown
+  }
+
+  #giveUp(why: 'stalled' | 'client-gone' | 'stranger'): void {
     this.#gaveUp ??= why
     this.#abort(new Error(why))
   }

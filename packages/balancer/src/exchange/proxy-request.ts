@@ -17,7 +17,7 @@ import type { ModelRouter } from '../routing/model-router.js'
 import { forwardedRequestHeaders, withTraceHeaders } from '../server/headers.js'
 import { hasBody } from '../server/respond.js'
 import type { UpstreamRequest } from '../upstream/connections.js'
-import type { Failure } from '../upstream/failure.js'
+import { strangerCode, type Failure } from '../upstream/failure.js'
 import { declineCode, type Answer } from './answer.js'
 import { runAttempt, type Outcome } from './attempt.js'
 import type { DeathLog } from './death-log.js'
@@ -291,7 +291,7 @@ function blame(context: ProxyContext, backend: Backend, life: number, failure: F
   switch (failure.kind) {
     case 'refused':
     case 'unreachable':
-      monitor.eject(backend, 'refused', failure.kind === 'refused' ? 'connection refused' : failure.code)
+      monitor.eject(backend, 'refused', refusalOf(failure))
       break
     case 'broke':
       monitor.eject(backend, 'broke', `connection broke (${failure.code})`)
@@ -303,6 +303,11 @@ function blame(context: ProxyContext, backend: Backend, life: number, failure: F
       break
     default:
   }
+}
+
+function refusalOf({ kind, code }: Failure): string {
+  if (code === strangerCode) return 'somebody else answers on its port'
+  return kind === 'refused' ? 'connection refused' : code
 }
 
 function backOff(context: ProxyContext, backend: Backend, code: 'slots_full' | 'draining'): void {

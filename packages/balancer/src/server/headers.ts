@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { adminKeyHeader, probeHeader } from '@asr-cluster/protocol'
+import { adminKeyHeader, identityHeader, probeHeader } from '@asr-cluster/protocol'
 
 /** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
 const hopByHop = new Set([
@@ -27,7 +27,7 @@ const replacedInRequest = new Set([
   probeHeader,
   adminKeyHeader,
 ])
-const replacedInResponse = new Set(['x-request-id', 'x-asr-instance'])
+const replacedInResponse = new Set(['x-request-id', 'x-asr-instance', identityHeader])
 
 /** How a socket for both protocols writes an address of IPv4. */
 const mappedPrefix = '::ffff:'
@@ -125,6 +125,16 @@ export function forwardedResponseHeaders(
   }
   result.push('x-request-id', requestId, 'x-asr-instance', instance)
   return result
+}
+
+/** Whether the answer shows this mark of an identity; undefined when it shows none. `rawHeaders` alternates names and values. */
+export function showsIdentity(rawHeaders: readonly Buffer[], mark: string): boolean | undefined {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as Buffer
+    if (name.length === identityHeader.length && text(name).toLowerCase() === identityHeader)
+      return text(rawHeaders[index + 1] as Buffer) === mark
+  }
+  return undefined
 }
 
 /** First value of a header, lower-case name, in a list of alternating names and values. */

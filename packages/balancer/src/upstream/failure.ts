@@ -1,6 +1,6 @@
 /**
  * How an attempt ended without an answer.
- * - `refused`: nobody listens; the body was not sent.
+ * - `refused`: nobody listens, and the body was not sent; or somebody else listens (`strangerCode`).
  * - `unreachable`: the connection could not be opened for another reason; the body was not sent.
  * - `connect-timeout`: no connection in time; the body was not sent.
  * - `broke`: the connection ended after the request was written.
@@ -30,6 +30,9 @@ export interface Failure {
 }
 
 const localCodes = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'])
+
+/** Another program answers on the port of an instance that is gone. */
+export const strangerCode = 'STRANGER'
 
 /** Maps an error of undici or of the socket; `started` says that the request was written. */
 export function classifyFailure(error: Error, started: boolean, reused: boolean): Failure {
