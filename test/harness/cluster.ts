@@ -63,7 +63,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   }
   let url = ''
   try {
-    if (!options.dontWait) url = (await program.printed(/serving on (http:\/\/\S+)/))[1] as string
+    if (!options.dontWait) url = (await program.printed(/serving on (https?:\/\/\S+)/))[1] as string
   } catch (error) {
     await dispose()
     throw error

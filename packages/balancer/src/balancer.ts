@@ -1,7 +1,14 @@
 import type { Server } from 'node:http'
+import { Server as TlsServer } from 'node:https'
 import { Server as NetServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import type { BalancerConfig, BalancerStats, Member, ServedGroup } from '@asr-cluster/protocol'
+import type {
+  BalancerConfig,
+  BalancerStats,
+  CertificatePair,
+  Member,
+  ServedGroup,
+} from '@asr-cluster/protocol'
 import type { Logger } from 'pino'
 import { Members } from './backend/members.js'
 import { AnswerStore } from './cache/answer-store.js'
@@ -32,7 +39,9 @@ export interface BalancerDeps {
   random?: Random
   probe?: Probe
   spoolDir?: string
-  /** Hashes of the API keys that are let in; none lets everybody in. */
+  /** HTTPS with this certificate; HTTP without. */
+  certificate?: CertificatePair | undefined
+  /** The API keys that are let in, as `formatApiKey` writes them; none lets everybody in. */
   apiKeyHashes?: readonly string[]
   /** Memory for answers that are given again to the same request; none keeps no answers. */
   cacheMaxBytes?: number | undefined
@@ -162,11 +171,12 @@ export class Balancer {
       router: new ModelRouter(this.members),
     }
     this.#upgrades = new Upgrades(context)
-    this.#server = createBalancerServer({
+    const listeners = {
       handle: createHandler(context),
-      upgrade: (request, socket, head) => this.#upgrades.handle(request, socket, head),
-      isFree: (socket) => this.#exchanges.isFree(socket),
-    })
+      upgrade: this.#upgrades.handle.bind(this.#upgrades),
+      isFree: this.#exchanges.isFree.bind(this.#exchanges),
+    }
+    this.#server = createBalancerServer(listeners, deps.certificate)
   }
 
   /** Listens on the address, or on an inherited listening socket. Resolves with the port; rejects as `server.listen`. */
@@ -192,6 +202,11 @@ export class Balancer {
   setApiKeys(hashes: readonly string[]): void {
     this.#keys.replace(hashes)
     this.#upgrades.closeUnauthorized()
+  }
+
+  /** For connections that are opened from now on; the others go on with the one that they know. */
+  setCertificate({ cert, key }: CertificatePair): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ cert, key })
   }
 
   setSupervisorMetrics(metrics: readonly unknown[]): void {

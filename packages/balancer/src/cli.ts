@@ -6,6 +6,9 @@ import {
   isLoopback,
   parseApiKeysFile,
   parseSizeBytes,
+  readCertificate,
+  type CertificatePair,
+  type TlsFiles,
 } from '@asr-cluster/protocol'
 import { pino, type Logger } from 'pino'
 import yargs from 'yargs'
@@ -16,6 +19,7 @@ import { systemClock } from './clock.js'
 import { ConfigurationError, UsageError } from './option-errors.js'
 import { configFlags, resolveConfig } from './options.js'
 import { readConfigFile } from './read-config-file.js'
+import { CertificateFiles } from './server/certificate-files.js'
 import { connectSupervisor, type ParentChannel, type SupervisorLink } from './supervisor-link.js'
 import { createSource } from './upstreams/create-source.js'
 import { Discovery } from './upstreams/discovery.js'
@@ -186,8 +190,10 @@ async function run(args: Arguments): Promise<void> {
   // Lines are few, so they are written at once: the last words before a death are the ones that matter.
   const log = pino({ name: 'asr-balancer', level: args.logLevel }, pino.destination({ dest: 1, sync: true }))
   let link: SupervisorLink | undefined
+  const certificate = config.tls && certificateOf(config.tls)
   const balancer = new Balancer(config, {
     log,
+    certificate,
     apiKeyHashes,
     cacheMaxBytes: args.cacheMaxBytes,
     answerShelves: args.cacheMaxBytes === undefined ? [] : await shelvesOf(args.shelves, log),
@@ -195,6 +201,14 @@ async function run(args: Arguments): Promise<void> {
     takesSlotsFromHealth: (id) => discovery.takesSlotsFromHealth(id),
     ...(args.accessLog ? { onAccess: (entry) => log.info(entry, 'access') } : {}),
   })
+  const certificateFiles =
+    config.tls &&
+    certificate &&
+    new CertificateFiles(
+      { files: config.tls, log, onCertificate: (pair) => balancer.setCertificate(pair) },
+      certificate,
+    )
+  certificateFiles?.watch()
   const sourceOptions = {
     resolver: createSystemResolver(),
     clock: systemClock,
@@ -219,6 +233,7 @@ async function run(args: Arguments): Promise<void> {
       balancer,
       log,
       (hasSuccessor) => void (hasSuccessor ? handOver() : drain()),
+      () => certificateFiles?.reload() ?? false,
     )
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     // Ctrl-C reaches the whole foreground group; under a supervisor its word counts, not the terminal's.
@@ -226,12 +241,20 @@ async function run(args: Arguments): Promise<void> {
     else process.on(signal, () => void drain().then(() => exitClean(balancer, log)))
   }
   if (upstreams.length > 0) await discovery.setUpstreams(upstreams)
-  if (file || args.apiKeysFile !== undefined) {
-    process.on('SIGHUP', () => reload(args, balancer, discovery, log))
+  if (file || args.apiKeysFile !== undefined || certificateFiles) {
+    process.on('SIGHUP', () => reload(args, balancer, discovery, certificateFiles, log))
   }
   const port = await balancer.listen(args.listenFd === undefined ? config : { fd: args.listenFd })
   log.info({ host: config.host, port, policy: config.policy }, 'listening')
   link?.send({ type: 'listening', port })
+}
+
+function certificateOf(files: TlsFiles): CertificatePair {
+  try {
+    return readCertificate(files)
+  } catch (error) {
+    throw new ConfigurationError(`the certificate: ${(error as Error).message}`)
+  }
 }
 
 async function shelvesOf(options: ShelfOptions, log: Logger): Promise<AnswerShelf[]> {
@@ -249,12 +272,19 @@ function upstreamsOf(args: Arguments): Upstream[] {
 }
 
 /** A file that cannot be used leaves everything as it is. */
-function reload(args: Arguments, balancer: Balancer, discovery: Discovery, log: Logger): void {
+function reload(
+  args: Arguments,
+  balancer: Balancer,
+  discovery: Discovery,
+  certificateFiles: CertificateFiles | undefined,
+  log: Logger,
+): void {
   const fail = (error: unknown): void =>
     log.error({ reason: (error as Error).message }, 'configuration not read again')
   try {
     const upstreams = upstreamsOf(args)
     const apiKeyHashes = readApiKeys(args.apiKeysFile)
+    certificateFiles?.reload()
     log.info({ upstreams: upstreams.length, apiKeys: apiKeyHashes.length }, 'configuration read again')
     balancer.setApiKeys(apiKeyHashes)
     discovery.setUpstreams(upstreams).catch(fail)

@@ -11,6 +11,8 @@ import { ConfigurationError } from './option-errors.js'
 export const configFlags = {
   host: { path: ['host'], type: 'string' },
   port: { path: ['port'], type: 'number' },
+  'tls-cert': { path: ['tls', 'cert'], type: 'string' },
+  'tls-key': { path: ['tls', 'key'], type: 'string' },
   policy: { path: ['policy'], type: 'string', choices: policyNames },
   'max-body-size': { path: ['maxBodySize'], type: 'string' },
   'connect-timeout': { path: ['timeouts', 'connect'], type: 'string' },

@@ -24,6 +24,8 @@ export function connectSupervisor(
   balancer: Balancer,
   log: Logger,
   onShutdown: (handOver: boolean) => void,
+  /** Whether there is a new one. Throws when it cannot be used. */
+  reloadCertificate: () => boolean,
 ): SupervisorLink {
   let pending = false
   const send = (message: BalancerMessage): void => channel.send(message)
@@ -53,6 +55,9 @@ export function connectSupervisor(
         balancer.setApiKeys(parsed.data.hashes)
         send({ type: 'api-keys-taken', revision: parsed.data.revision })
         break
+      case 'certificate':
+        send({ type: 'certificate-taken', revision: parsed.data.revision, ...attempt(reloadCertificate) })
+        break
       case 'admin-answer':
         balancer.admin.onAnswer(parsed.data)
         break
@@ -69,5 +74,13 @@ export function connectSupervisor(
     },
     send,
     stop: () => clearInterval(timer),
+  }
+}
+
+function attempt(reload: () => boolean): { isNew: boolean; reason?: string } {
+  try {
+    return { isNew: reload() }
+  } catch (error) {
+    return { isNew: false, reason: (error as Error).message }
   }
 }

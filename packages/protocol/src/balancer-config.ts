@@ -15,6 +15,18 @@ export const balancerConfigSchema = z.strictObject({
     .max(65535)
     .default(7860)
     .describe('The one port that clients and Prometheus use; 0 picks a free one.'),
+  tls: z
+    .strictObject({
+      cert: z
+        .string()
+        .min(1)
+        .describe(
+          'PEM file with the certificate and its chain, relative to this file; read again when it changes.',
+        ),
+      key: z.string().min(1).describe('PEM file with its private key, without a passphrase.'),
+    })
+    .optional()
+    .describe('HTTPS instead of HTTP.'),
   policy: z
     .enum(policyNames)
     .default('weighted-round-robin')

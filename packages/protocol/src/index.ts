@@ -1,6 +1,7 @@
 export * from './admin.js'
 export * from './api-keys.js'
 export * from './balancer-config.js'
+export * from './certificate.js'
 export * from './errors.js'
 export * from './live-status.js'
 export * from './messages.js'

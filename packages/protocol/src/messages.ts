@@ -100,6 +100,8 @@ export const balancerCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('status'), status: clusterStatusSchema }),
   /** From now on these keys are let in and no others, on open connections too; answered with `api-keys-taken`. */
   z.object({ type: z.literal('api-keys'), hashes: z.array(z.string()), revision: z.int() }),
+  /** Read the files of the certificate again; answered with `certificate-taken`. */
+  z.object({ type: z.literal('certificate'), revision: z.int() }),
   adminAnswerSchema,
   /** Stop accepting work: `/readyz` turns 503 at once; answers `drained` once nothing is in flight or queued. */
   z.object({
@@ -138,6 +140,13 @@ export const balancerMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('drained') }),
   /** The keys of this revision are the ones that count. */
   z.object({ type: z.literal('api-keys-taken'), revision: z.int() }),
+  /** The files of the certificate were read. With `reason` they cannot be used, and the certificate before stays. */
+  z.object({
+    type: z.literal('certificate-taken'),
+    revision: z.int(),
+    isNew: z.boolean(),
+    reason: z.string().optional(),
+  }),
 ])
 export type BalancerMessage = z.infer<typeof balancerMessageSchema>
 export type BalancerStats = Extract<BalancerMessage, { type: 'stats' }>

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { AsrError } from '@asr-cluster/protocol'
+import { AsrError, type CertificatePair } from '@asr-cluster/protocol'
 import { joinShortWrites } from '../join-writes.js'
 import { keepOtherUpgradesAsRequests } from '../websocket/upgrade-filter.js'
 import { parserError, replyOnSocket } from './client-error.js'
@@ -18,9 +19,15 @@ export interface Listeners {
   isFree: (socket: Socket) => boolean
 }
 
-/** The HTTP server with everything set that the handlers do not see: limits, malformed requests, CONNECT. */
-export function createBalancerServer({ handle, upgrade, isFree }: Listeners): Server {
-  const server = createServer({
+/**
+ * The HTTP server with everything set that the handlers do not see: limits, malformed requests, CONNECT. With a
+ * certificate it speaks TLS, and HTTP/1.1 in it.
+ */
+export function createBalancerServer(
+  { handle, upgrade, isFree }: Listeners,
+  certificate?: CertificatePair,
+): Server | TlsServer {
+  const options = {
     headersTimeout: headersTimeoutMs,
     requestTimeout: 0,
     connectionsCheckingInterval: 5_000,
@@ -28,9 +35,19 @@ export function createBalancerServer({ handle, upgrade, isFree }: Listeners): Se
     // Checked by us, with an answer that has a body.
     requireHostHeader: false,
     noDelay: true,
-  })
-  server.on('connection', keepOtherUpgradesAsRequests)
-  server.on('connection', joinShortWrites)
+  }
+  const server = certificate
+    ? createTlsServer({
+        ...options,
+        cert: certificate.cert,
+        key: certificate.key,
+        handshakeTimeout: headersTimeoutMs,
+      })
+    : createServer(options)
+  // Over TLS `connection` is the socket beneath.
+  const connected = certificate ? 'secureConnection' : 'connection'
+  server.on(connected, keepOtherUpgradesAsRequests)
+  server.on(connected, joinShortWrites)
   server.on('request', (request, response) => handle(request, response, false))
   server.on('checkContinue', (request, response) => handle(request, response, true))
   server.on('upgrade', (request, socket, head: Buffer) => upgrade(request, socket as Socket, head))
@@ -43,7 +60,13 @@ export function createBalancerServer({ handle, upgrade, isFree }: Listeners): Se
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') socket.destroy()
+    // Without TLS there is nothing that both sides understand.
+    else if (isHandshakeError(error.code)) socket.destroy()
     else if (isFree(socket as Socket)) replyOnSocket(socket, parserError(error.code))
   })
   return server
+}
+
+function isHandshakeError(code: string | undefined): boolean {
+  return code !== undefined && /^ERR_(SSL|TLS)_/.test(code)
 }

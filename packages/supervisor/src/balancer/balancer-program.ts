@@ -30,8 +30,8 @@ export interface BalancerProgram extends Program {
 
 export function balancerProgram(options: BalancerProgramOptions): BalancerProgram {
   async function check(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const url = `http://${reachableHost(options.settings().balancer.host)}:${options.port}/healthz`
-    const { status } = await httpGet(url, timeoutMs, signal)
+    const url = balancerUrl(options.settings().balancer, options.port)
+    const { status } = await httpGet(`${url}/healthz`, timeoutMs, signal)
     if (status !== 200) throw new Error(`/healthz answers ${status}`)
   }
 
@@ -76,9 +76,18 @@ export function balancerProgram(options: BalancerProgramOptions): BalancerProgra
   }
 }
 
+/** Base URL at which this machine reaches a balancer. */
+export function balancerUrl({ host, tls }: BalancerSettings['balancer'], port: number): string {
+  return `${tls === undefined ? 'http' : 'https'}://${reachableHost(host)}:${port}`
+}
+
 /** Where we reach a server that listens on `host` ourselves, ready for a URL. */
 export function reachableHost(host: string): string {
+  const address = reachableAddress(host)
+  return address.includes(':') ? `[${address}]` : address
+}
+
+export function reachableAddress(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
-  if (host === '::') return '[::1]'
-  return host.includes(':') ? `[${host}]` : host
+  return host === '::' ? '::1' : host
 }

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs'
 import { findCluster, NotRunningError } from '../control/find-cluster.js'
-import { stateDir } from '../control/state-dir.js'
+import { controlSocketPath, stateDir } from '../control/state-dir.js'
 import { defaultPort, withPort } from './client-options.js'
 import type { PortArgs } from './client-options.js'
 import type { CliContext } from './context.js'
@@ -18,14 +18,30 @@ export function withUrl<T>(argv: Argv<T>): Argv<T & UrlArgs> {
 
 /** Where requests go: `--url`, else this machine's cluster. Throws NotRunningError, ToolUsageError. */
 export async function clusterUrl({ url, port }: UrlArgs, context: CliContext): Promise<string> {
-  const { parseBaseUrl } = await import('@asr-cluster/tools/client')
+  const { parseBaseUrl, pinCertificate } = await import('@asr-cluster/tools/client')
   if (url !== undefined) return parseBaseUrl(url)
   try {
-    return localUrl(await findCluster(stateDir(context.env), port, defaultPort))
+    const dir = stateDir(context.env)
+    const found = await findCluster(dir, port, defaultPort)
+    const certificate = await certificateOf(controlSocketPath(dir, found))
+    if (certificate === null) return localUrl(found)
+    const secured = `https://127.0.0.1:${found}`
+    pinCertificate(secured, certificate)
+    return secured
   } catch (error) {
     // A balancer that runs alone, as in a container, has no supervisor that could be found.
     if (error instanceof NotRunningError && port !== undefined) return localUrl(port)
     throw error
+  }
+}
+
+async function certificateOf(socketPath: string): Promise<string | null> {
+  const { ControlClient } = await import('../control/control-client.js')
+  const client = new ControlClient(socketPath)
+  try {
+    return await client.certificate()
+  } finally {
+    await client.close()
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { exitCodes } from '@asr-cluster/protocol'
-import { reachableHost } from '../balancer/balancer-program.js'
+import { balancerUrl } from '../balancer/balancer-program.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { createShutdownRequests } from '../cluster/shutdown-requests.js'
 import { startSupervisor } from '../cluster/supervisor.js'
@@ -112,10 +112,12 @@ function isSettled(cluster: Cluster): boolean {
 function welcome(cluster: Cluster, config: ClusterConfig, port: number, isDetached: boolean): string[] {
   const states = cluster.instances().map(({ process }) => process.state().state)
   const ready = states.filter((state) => state === 'ready').length
-  const url = `http://${reachableHost(config.balancer.host)}:${port}`
+  const url = balancerUrl(config.balancer, port)
+  // Nobody signs a certificate for the loopback address.
+  const curl = config.balancer.tls === undefined ? 'curl' : 'curl --insecure'
   return [
     `${ready} of ${states.length} instances ready, serving on ${url}`,
-    `try: curl -F audio=@${exampleAudio()} ${url}/asr`,
+    `try: ${curl} -F audio=@${exampleAudio()} ${url}/asr`,
     isDetached ? 'stop it with: asr-cluster down' : 'Ctrl-C drains and stops it',
   ]
 }

@@ -11,7 +11,13 @@ function setUp(api: Partial<ControlApi> = {}) {
   const clock = fakeClock()
   let keys = [hashApiKey('another-key-12345'), hashApiKey(key)]
   const desk = createAdminDesk(() => keys, clock)
-  desk.serve({ status: () => ({}), logs: () => Promise.resolve(), operations: {}, ...api })
+  desk.serve({
+    status: () => ({}),
+    certificate: () => Promise.resolve(null),
+    logs: () => Promise.resolve(),
+    operations: {},
+    ...api,
+  })
   const answers: AdminAnswer[] = []
   const ask = (request: AdminRequest, given = key): void =>
     desk.onMessage(

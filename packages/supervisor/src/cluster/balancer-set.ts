@@ -42,6 +42,7 @@ const mostRetiring = 3
 
 /** How long a balancer may take to count new API keys. */
 const keysDeadlineMs = 5_000
+const certificateDeadlineMs = 5_000
 
 /** The balancer, and beside it those before it that still have connections, and the next one while it starts. */
 export interface BalancerSet {
@@ -66,6 +67,11 @@ export interface BalancerSet {
    * not take them is killed.
    */
   setApiKeys(settings: BalancerSettings): Promise<void>
+  /**
+   * Has all balancers read the files of their certificate again; those in which they cannot be used keep the one before.
+   * Resolves with whether there is a new one. Rejects with the reason that the current one gives.
+   */
+  reloadCertificate(): Promise<boolean>
   /** Resolves once no balancer that was told to shut down has anything left. */
   isDrained(): boolean
 }
@@ -78,11 +84,13 @@ interface Member {
   process: ManagedProcess
   stats: BalancerStats | null
   hasDrained: boolean
+  certificate: Extract<BalancerMessage, { type: 'certificate-taken' }> | null
 }
 
 export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
   let supervisor = options.supervisor
   let keysRevision = 0
+  let certificateRevision = 0
   let current = create(options.settings)
   let next: Member | null = null
   /** The oldest first. */
@@ -110,6 +118,7 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
       keysRevision: -1,
       stats: null,
       hasDrained: false,
+      certificate: null,
       check: (timeoutMs, signal) => program.check(timeoutMs, signal),
       process: createManagedProcess({
         program,
@@ -142,6 +151,7 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
       return
     }
     if (message.type === 'stats') member.stats = message
+    if (message.type === 'certificate-taken') member.certificate = message
     if (message.type === 'api-keys-taken') member.keysRevision = message.revision
     if (message.type === 'drained') {
       member.hasDrained = true
@@ -210,6 +220,25 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
     abandonNext() {
       if (next) options.onForgotten(`${next.process.id}-next`)
       next = null
+    },
+    async reloadCertificate() {
+      certificateRevision += 1
+      const revision = certificateRevision
+      for (const { process } of members()) process.send({ type: 'certificate', revision })
+      const told = current
+      const answer = (): Member['certificate'] =>
+        told.certificate?.revision === revision ? told.certificate : null
+      let isLate = false
+      const cancel = options.clock.after(certificateDeadlineMs, () => {
+        isLate = true
+        options.onNews()
+      })
+      // One that is not there reads the files when it starts.
+      await options.until(() => isLate || answer() !== null || !lives(told))
+      cancel()
+      const reason = isLate ? 'the balancer does not answer' : answer()?.reason
+      if (reason !== undefined) throw new Error(`the certificate is not taken: ${reason}`)
+      return answer()?.isNew ?? false
     },
     async setApiKeys({ auth }) {
       keysRevision += 1

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import type { ClusterConfig } from '../config/schema.js'
 import type { ControlApi, OperationResult, Say } from '../control/control-server.js'
 import type { Cluster } from './cluster.js'
+import { reachableAddress } from '../balancer/balancer-program.js'
+import { peerCertificate } from '../process/peer-certificate.js'
 import { describeEvent } from './events.js'
 import type { OperationQueue } from './operations/operation-queue.js'
 import type { OperationContext } from './operations/operation.js'
@@ -42,6 +44,10 @@ export function controlApi(cluster: Cluster, context: ControlContext): ControlAp
 
   return {
     status: () => cluster.status(),
+    async certificate() {
+      const { host, tls } = cluster.config().balancer
+      return tls === undefined ? null : peerCertificate(reachableAddress(host), cluster.port)
+    },
     logs: (request, write, signal) =>
       streamLogs(cluster, request, write, AbortSignal.any([signal, context.closing])),
     operations: {

@@ -34,6 +34,14 @@ describe('the difference of two configurations', () => {
     ])
   })
 
+  it('refuses to turn TLS on or off, and takes other files', () => {
+    const first = { balancer: { tls: { cert: '/a.crt', key: '/a.key' } } }
+    const second = { balancer: { tls: { cert: '/b.crt', key: '/b.key' } } }
+    expect(diff({}, first).refused).toEqual(['balancer.tls'])
+    expect(diff(first, {}).refused).toEqual(['balancer.tls'])
+    expect(diff(first, second)).toMatchObject({ refused: [], balancer: ['tls'] })
+  })
+
   it('tells that keys changed, not which they are', () => {
     const result = diff({}, { auth: { apiKeys: ['a-secret-key'] }, cache: { enabled: true } })
     expect(describeDiff(result)).toEqual(['changed  cache: enabled', 'changed  auth: apiKeys'])

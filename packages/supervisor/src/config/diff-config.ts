@@ -59,6 +59,8 @@ export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {
     cache: differingKeys(from.cache, to.cache),
     auth: differingKeys(from.auth, to.auth),
     refused: [
+      // All clients would have to change with it.
+      ...((from.balancer.tls === undefined) === (to.balancer.tls === undefined) ? [] : ['balancer.tls']),
       ...refusedKeys.balancer.filter((key) => balancer.includes(key)).map((key) => `balancer.${key}`),
       ...refusedKeys.supervisor.filter((key) => supervisor.includes(key)).map((key) => `supervisor.${key}`),
     ],

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isLoopback, parseApiKeysFile } from '@asr-cluster/protocol'
+import { CertificateError, isLoopback, parseApiKeysFile, readCertificate } from '@asr-cluster/protocol'
 import { findPulledModel, isHubId } from '@asr-cluster/tools/store'
 import { ConfigError } from './config-error.js'
 import { formatPath, parseConfig, placeOf } from './parse-config.js'
@@ -55,7 +55,11 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   return {
     config: {
       ...withFlags,
-      balancer: checkHost(withFlags.balancer, place, options.insecure === true || auth.apiKeys.length > 0),
+      balancer: resolveTls(
+        checkHost(withFlags.balancer, place, options.insecure === true || auth.apiKeys.length > 0),
+        folder,
+        place,
+      ),
       auth,
       eval: resolveManifest(withFlags.eval, place),
       groups: withFlags.groups.map((group, index) =>
@@ -144,6 +148,23 @@ function checkHost(
     `${balancer.host} is reachable from other machines; ` +
     'set auth.apiKeys or auth.apiKeysFile, or start with --insecure if something in front protects it'
   throw wrongAt(place, ['balancer', 'host'], message)
+}
+
+/** With absolute paths, of files that a server can be started with. */
+function resolveTls(
+  balancer: ClusterConfig['balancer'],
+  folder: string,
+  place: ConfigPlace,
+): ClusterConfig['balancer'] {
+  if (balancer.tls === undefined) return balancer
+  const tls = { cert: resolve(folder, balancer.tls.cert), key: resolve(folder, balancer.tls.key) }
+  try {
+    readCertificate(tls)
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error
+    throw wrongAt(place, ['balancer', 'tls', error.setting], error.message)
+  }
+  return { ...balancer, tls }
 }
 
 /** Where a configuration stands, and what it names is looked for. */

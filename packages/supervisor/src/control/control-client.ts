@@ -2,9 +2,15 @@ import { createInterface } from 'node:readline'
 import { clusterStatusSchema } from '@asr-cluster/protocol'
 import type { ClusterStatus } from '@asr-cluster/protocol'
 import { Client } from 'undici'
+import { z } from 'zod'
 
 /** A line of a streamed answer: text while it goes on, and at the end how it went. */
 export type ControlLine = { line: string } | { done: true; ok: boolean; message?: string; data?: unknown }
+
+const certificateSchema = z.object({
+  certificate: z.string().nullable().optional(),
+  error: z.string().optional(),
+})
 
 /** Talks to the supervisor of one cluster. */
 export class ControlClient {
@@ -18,6 +24,16 @@ export class ControlClient {
   async status(): Promise<ClusterStatus> {
     const response = await this.client.request({ path: '/status', method: 'GET' })
     return clusterStatusSchema.parse(await response.body.json())
+  }
+
+  /** PEM of the certificate that the balancer presents; null without TLS. */
+  async certificate(): Promise<string | null> {
+    const response = await this.client.request({ path: '/certificate', method: 'GET' })
+    // A supervisor of an older version has no such route, and no TLS.
+    if (response.statusCode === 404) return response.body.dump().then(() => null)
+    const answer = certificateSchema.parse(await response.body.json())
+    if (answer.certificate === undefined) throw new Error(`no certificate of the balancer: ${answer.error}`)
+    return answer.certificate
   }
 
   /** Runs an operation, or reads a stream; yields each line as it comes. */

@@ -22,6 +22,8 @@ export interface LogRequest {
 /** What can be asked of a running supervisor. */
 export interface ControlApi {
   status(): unknown
+  /** PEM of the certificate that the balancer presents; null without TLS. */
+  certificate(): Promise<string | null>
   /** Writes JSON lines until it is through, or, when following, until `signal` aborts. */
   logs(request: LogRequest, write: (line: unknown) => void, signal: AbortSignal): Promise<void>
   /** Operations by name; each is `POST /NAME` with a JSON object. */
@@ -63,6 +65,9 @@ async function handle(api: ControlApi, request: IncomingMessage, response: Serve
   const url = new URL(request.url ?? '/', 'http://supervisor')
   const name = url.pathname.slice(1)
   if (request.method === 'GET' && name === 'status') return sendJson(response, 200, api.status())
+  if (request.method === 'GET' && name === 'certificate') {
+    return sendJson(response, 200, { certificate: await api.certificate() })
+  }
   if (request.method === 'GET' && name === 'logs') {
     const write = startLines(response)
     const gone = new AbortController()

@@ -1,4 +1,6 @@
 import { get } from 'node:http'
+import { get as getByTls } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { probeHeader } from '@asr-cluster/protocol'
 
@@ -13,7 +15,7 @@ export interface HttpAnswer {
 
 /**
  * One GET on a connection of its own: a probe must show whether the server takes a new one. Rejects when there is no
- * whole answer within `timeoutMs`.
+ * whole answer within `timeoutMs`. Any certificate will do: it is our own server on our own socket, and no secret is sent.
  */
 export function httpGet(url: string, timeoutMs: number, signal: AbortSignal): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
@@ -22,9 +24,13 @@ export function httpGet(url: string, timeoutMs: number, signal: AbortSignal): Pr
       if (limit.aborted) reject(new ProbeTimeoutError(`no answer within ${timeoutMs} ms`, { cause: error }))
       else reject(new Error(describe(error), { cause: error }))
     }
-    const request = get(url, { agent: false, signal: limit, headers: { [probeHeader]: '1' } }, (response) => {
+    const options = { agent: false, signal: limit, headers: { [probeHeader]: '1' } }
+    const onResponse = (response: IncomingMessage): void => {
       text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), fail)
-    })
+    }
+    const request = url.startsWith('https:')
+      ? getByTls(url, { ...options, rejectUnauthorized: false }, onResponse)
+      : get(url, options, onResponse)
     request.on('error', fail)
   })
 }

@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { z } from 'zod'
-import { reachableHost } from '../balancer/balancer-program.js'
+import { balancerUrl } from '../balancer/balancer-program.js'
 import { ownApiKey } from '../cluster/own-key.js'
 import type { ChildHandle, Spawner } from '../process/spawner.js'
 import { every } from './watch-context.js'
@@ -41,7 +41,11 @@ export function watchAccuracy(context: WatchContext, { spawner, command }: Accur
   async function measure(group: string): Promise<void> {
     const { balancer, eval: settings, groups } = cluster.config()
     const [file, ...args] = command as [string, ...string[]]
-    const url = `http://${reachableHost(balancer.host)}:${cluster.port}`
+    // By its port the client asks the supervisor, which knows the certificate.
+    const where =
+      balancer.tls === undefined
+        ? ['--url', balancerUrl(balancer, cluster.port)]
+        : ['--port', String(cluster.port)]
     child = await spawner.spawn({
       file,
       args: [
@@ -50,8 +54,7 @@ export function watchAccuracy(context: WatchContext, { spawner, command }: Accur
         settings.manifest,
         '--json',
         '--low-priority',
-        '--url',
-        url,
+        ...where,
         '--concurrency',
         '1',
         ...(settings.clips === undefined ? [] : ['--limit', String(settings.clips)]),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Agent, type Dispatcher } from 'undici'
 import { z } from 'zod'
+import { pinnedTls } from '../client/pinned-certificate.js'
 import { toServerError } from '../client/server-error.js'
 import type { Clip } from './clips.js'
 
@@ -40,7 +41,7 @@ const answerSchema = z.object({ text: z.string(), duration: z.number().nullish()
 export function createSender({ baseUrl, apiKey, model, timeoutMs, nowMs }: SenderOptions): Sender {
   const agent = new Agent({
     pipelining: 1,
-    connect: { timeout: 10_000 },
+    connect: { timeout: 10_000, ...pinnedTls(baseUrl) },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
   })

@@ -1,4 +1,5 @@
 export { parseBaseUrl } from './base-url.js'
 export { ClusterClient } from './cluster-client.js'
 export type { ClusterClientOptions, TranscriptionAnswer, TranscriptionRequest } from './cluster-client.js'
+export { pinCertificate } from './pinned-certificate.js'
 export { ServerError } from './server-error.js'

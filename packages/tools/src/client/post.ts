@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import type { Multipart } from './multipart.js'
+import { pinnedTls } from './pinned-certificate.js'
 
 /** From this size on the server is asked before the body is sent, so that a refusal costs no upload. */
 const askFirstBytes = 1_000_000
@@ -34,6 +35,7 @@ export async function post(url: string, body: Multipart, options: PostOptions = 
     headers: { ...options.headers, ...body.headers, ...(asksFirst ? { expect: '100-continue' } : {}) },
     // A kept connection may be closed by the server in the moment in which it is used again.
     agent: false,
+    ...pinnedTls(url),
   })
   const abort = (): void => void request.destroy(abortReason(signal))
   signal?.addEventListener('abort', abort, { once: true })

@@ -1,4 +1,5 @@
 import { liveStatusSchema, type ClusterStatus, type LiveStatus } from '@asr-cluster/protocol'
+import { pinnedFetch } from '../client/pinned-certificate.js'
 import { parseMetrics, type Metrics } from '@asr-cluster/protocol/metrics'
 
 /** What was read of a cluster at one time. */
@@ -47,7 +48,7 @@ export async function readSnapshot(source: SnapshotSource): Promise<Snapshot> {
 }
 
 async function getText({ baseUrl, headers }: SnapshotSource, path: string): Promise<string> {
-  const response = await fetch(`${baseUrl}${path}`, { headers, signal: AbortSignal.timeout(timeoutMs) })
+  const response = await pinnedFetch(`${baseUrl}${path}`, { headers, signal: AbortSignal.timeout(timeoutMs) })
   const text = await response.text()
   if (response.status === 401) throw new Error(`${baseUrl} wants an API key: set ASR_CLUSTER_API_KEY`)
   if (!response.ok) throw new Error(`${baseUrl}${path} answers ${response.status}`)

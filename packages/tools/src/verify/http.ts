@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { multipart } from '../client/multipart.js'
+import { pinnedFetch } from '../client/pinned-certificate.js'
 import { post, type PostAnswer } from '../client/post.js'
 import { CheckFailure } from './check.js'
 
@@ -20,7 +21,10 @@ export async function get(
   path: string,
 ): Promise<{ status: number; text: string }> {
   try {
-    const response = await fetch(`${baseUrl}${path}`, { headers, signal: AbortSignal.timeout(getTimeoutMs) })
+    const response = await pinnedFetch(`${baseUrl}${path}`, {
+      headers,
+      signal: AbortSignal.timeout(getTimeoutMs),
+    })
     return { status: response.status, text: await response.text() }
   } catch (error) {
     const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).name

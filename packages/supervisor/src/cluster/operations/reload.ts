@@ -28,6 +28,12 @@ export async function reloadOperation(
   const { cluster, say } = context
   const diff = diffConfig(cluster.config(), next)
   const changes = describeDiff(diff)
+  // The paths are the same, and what is in the files may differ.
+  const mayRenew =
+    next.balancer.tls !== undefined && diff.refused.length === 0 && !diff.balancer.includes('tls')
+  if (!dryRun && mayRenew && (await cluster.balancers.reloadCertificate())) {
+    changes.push('changed  balancer: certificate')
+  }
   for (const line of changes.length > 0 ? changes : ['nothing changed']) say(line)
   if (diff.refused.length > 0) {
     throw new OperationError(`${diff.refused.join(', ')}: only a new \`asr-cluster up\` can change that`)
