@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { Agent, request } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
-import { binOf, runProgram, startCluster, type TestCluster } from '../harness/index.js'
+import { binOf, runProgram, startCluster, waitFor, type TestCluster } from '../harness/index.js'
 import { apiConfig, clip } from './api-client.ts'
 
 interface Pair {
@@ -87,7 +87,8 @@ test('TLS: all tools reach it, and another certificate or another balancer costs
     makePair(dir, 'used'),
   ] as const
   install(first, used)
-  await using cluster = await startCluster({ config: withTls(used) })
+  const measured = { eval: { enabled: true, clips: 4, interval: '1s' } }
+  await using cluster = await startCluster({ config: { ...withTls(used), ...measured } })
   expect(cluster.url).toMatch(/^https:/)
 
   const verified = await cluster.cli('verify')
@@ -96,6 +97,8 @@ test('TLS: all tools reach it, and another certificate or another balancer costs
   expect(heard.stdout).toContain(clip.text)
   const bench = await cluster.cli('bench', '--audio', clip.path, '--requests', '4')
   expect(bench, bench.stderr).toMatchObject({ code: 0 })
+  const view = await cluster.cli('monitor', '--count', '1', '--json')
+  expect(JSON.parse(view.stdout), view.stderr).toMatchObject({ trouble: null })
   // Nobody else has to accept a certificate for another name.
   const stranger = await cluster.cli('transcribe', clip.path, '--url', cluster.url)
   expect(stranger.code).toBe(1)
@@ -120,10 +123,24 @@ test('TLS: all tools reach it, and another certificate or another balancer costs
   )
   expect(await subjectAt(cluster.port)).toBe('CN=second')
   await grown(load.outcomes, 20)
+  install(second, used)
+  cluster.writeConfig({ ...withTls(first), ...measured })
+  expect(await cluster.cli('reload')).toMatchObject({ code: 0 })
+  expect(await subjectAt(cluster.port)).toBe('CN=first')
+  await grown(load.outcomes, 20)
   const outcomes = await load.stop()
   expect(outcomes.filter((outcome) => outcome !== 200)).toEqual([])
 
-  install(second, used)
+  // The supervisor's own requests come by the same door.
+  const dispatcher = new Agent({ connect: { ca: readFileSync(first.cert) } })
+  onTestFinished(() => dispatcher.destroy())
+  await waitFor(
+    async () => {
+      const metrics = await request(`https://localhost:${cluster.port}/metrics`, { dispatcher })
+      return (await metrics.body.text()).includes('asr_eval_success{group="default"} 1') || null
+    },
+    { what: 'a word error rate', context: cluster.program.output },
+  )
   cluster.writeConfig(apiConfig)
   const turnedOff = await cluster.cli('reload')
   expect(turnedOff.code).toBe(1)

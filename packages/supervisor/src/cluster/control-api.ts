@@ -1,3 +1,4 @@
+import { readCertificate } from '@asr-cluster/protocol'
 import { z } from 'zod'
 import type { ClusterConfig } from '../config/schema.js'
 import type { ControlApi, OperationResult, Say } from '../control/control-server.js'
@@ -46,7 +47,9 @@ export function controlApi(cluster: Cluster, context: ControlContext): ControlAp
     status: () => cluster.status(),
     async certificate() {
       const { host, tls } = cluster.config().balancer
-      return tls === undefined ? null : peerCertificate(reachableAddress(host), cluster.port)
+      if (tls === undefined) return null
+      // One that is down will come back with what is in the files.
+      return peerCertificate(reachableAddress(host), cluster.port).catch(() => readCertificate(tls).cert)
     },
     logs: (request, write, signal) =>
       streamLogs(cluster, request, write, AbortSignal.any([signal, context.closing])),

@@ -53,8 +53,8 @@ const alwaysSo = new Set([
 const reasons: Record<string, string> = {
   ip_hash: 'a request goes to an instance that is free, not to one that its client had before',
   hash: 'a request goes to an instance that is free, not to one that its client had before',
-  ssl_certificate: 'there is no TLS here; keep a TLS proxy in front',
-  ssl_certificate_key: 'there is no TLS here; keep a TLS proxy in front',
+  ssl_certificate: 'name the file in balancer.tls.cert, where the one port is to speak HTTPS',
+  ssl_certificate_key: 'name the file in balancer.tls.key, where the one port is to speak HTTPS',
   server_name: 'every name is answered',
   access_log: 'requests are counted in /metrics; `asr-balancer --access-log` writes lines',
   error_log: 'the log of the balancer is logs/balancer.log',
@@ -119,12 +119,8 @@ function listenOf(servers: readonly Directive[], notes: Notes): Record<string, u
   const listens = servers.flatMap((server) => findAll(server.block ?? [], 'listen'))
   const plain = listens.filter(({ args }) => !args.includes('ssl') && !args.includes('quic'))
   for (const { args, line } of listens.filter((each) => !plain.includes(each))) {
-    notes.unmapped(
-      'nginx',
-      line,
-      `listen ${args.join(' ')}`,
-      'there is no TLS here; keep a TLS proxy in front',
-    )
+    const message = 'there is one port: set balancer.tls where it is to speak HTTPS'
+    notes.unmapped('nginx', line, `listen ${args.join(' ')}`, message)
   }
   for (const { args, line } of plain.slice(1)) {
     const [address = ''] = args
