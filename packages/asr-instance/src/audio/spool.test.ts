@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Spool } from './spool.js'
 
 async function makeSpool(memoryLimitBytes: number): Promise<{ spool: Spool; directory: string }> {
@@ -31,6 +31,25 @@ describe('Spool', () => {
     expect((await spool.readAt(6, 100)).toString()).toBe('gh')
     expect((await spool.readAt(8, 1)).length).toBe(0)
     expect((await spool.readAt(900, 1)).length).toBe(0)
+  })
+
+  it('stays in memory when the disk refuses', async () => {
+    const spool = new Spool({ memoryLimitBytes: 4, directory: join(tmpdir(), 'missing', 'folder') })
+    for (const part of ['abc', 'defg', 'hij']) await spool.write(Buffer.from(part))
+    expect(spool.size).toBe(10)
+    expect(await readAll(spool)).toBe('abcdefghij')
+    await spool.close()
+  })
+
+  it('comes back to memory when the disk becomes full', async () => {
+    const { spool } = await makeSpool(1)
+    await spool.write(Buffer.from('abc'))
+    const file = await spool.file()
+    vi.spyOn(file, 'write').mockRejectedValue(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+    await spool.write(Buffer.from('def'))
+    await spool.write(Buffer.from('ghi'))
+    expect(spool.inMemory).toBe(true)
+    expect(await readAll(spool)).toBe('abcdefghi')
   })
 
   it('leaves no name in the directory and keeps others out of the file', async () => {

@@ -15,6 +15,7 @@ export class Spool {
   #chunks: Buffer[] = []
   #file: FileHandle | null = null
   #size = 0
+  #isDiskFull = false
 
   constructor(options: { memoryLimitBytes?: number; directory?: string } = {}) {
     this.#memoryLimitBytes = options.memoryLimitBytes ?? 2 ** 20
@@ -34,12 +35,19 @@ export class Spool {
   async write(chunk: Uint8Array): Promise<void> {
     const position = this.#size
     this.#size += chunk.length
-    if (this.#file === null && this.#size <= this.#memoryLimitBytes) {
+    const fits = this.#size <= this.#memoryLimitBytes || this.#isDiskFull
+    if (this.#file === null && fits) {
       this.#chunks.push(Buffer.from(chunk))
       return
     }
-    if (this.#file === null) await this.#spill()
-    await writeAll(this.#file as FileHandle, chunk, position)
+    try {
+      if (this.#file === null) await this.#spill()
+      await writeAll(this.#file as FileHandle, chunk, position)
+    } catch {
+      // A full disk costs memory, as much as one body may have, and no request.
+      await this.#backToMemory(position)
+      this.#chunks.push(Buffer.from(chunk))
+    }
   }
 
   /** Up to `length` bytes from `offset`; fewer at the end. */
@@ -86,16 +94,31 @@ export class Spool {
     return this.#chunks[0] as Buffer
   }
 
+  async #backToMemory(length: number): Promise<void> {
+    this.#isDiskFull = true
+    const file = this.#file
+    if (file === null) return
+    this.#chunks = [Buffer.alloc(length)]
+    await file.read(this.#chunks[0] as Buffer, 0, length, 0)
+    this.#file = null
+    await file.close()
+  }
+
   async #spill(): Promise<void> {
     const path = join(this.#directory, `asr-upload-${randomUUID()}`)
     const file = await open(path, 'wx+', 0o600)
-    await unlink(path)
-    this.#file = file
-    let position = 0
-    for (const chunk of this.#chunks) {
-      await writeAll(file, chunk, position)
-      position += chunk.length
+    try {
+      await unlink(path)
+      let position = 0
+      for (const chunk of this.#chunks) {
+        await writeAll(file, chunk, position)
+        position += chunk.length
+      }
+    } catch (error) {
+      await file.close()
+      throw error
     }
+    this.#file = file
     this.#chunks = []
   }
 }

@@ -26,11 +26,22 @@ export class SpoolFile {
     return new SpoolFile(handle)
   }
 
+  /** All of it or nothing: after an error the file is as long as before. */
   async append(chunks: Buffer[]): Promise<void> {
+    const before = this.#size
+    try {
+      await this.#write(chunks)
+    } catch (error) {
+      this.#size = before
+      throw error
+    }
+  }
+
+  async #write(chunks: Buffer[]): Promise<void> {
     const wanted = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     const { bytesWritten } = await this.#handle.writev(chunks, this.#size)
     this.#size += bytesWritten
-    if (bytesWritten < wanted) await this.append([Buffer.concat(chunks).subarray(bytesWritten)])
+    if (bytesWritten < wanted) await this.#write([Buffer.concat(chunks).subarray(bytesWritten)])
   }
 
   async *read(): AsyncGenerator<Buffer> {

@@ -83,8 +83,19 @@ describe('Spool', () => {
     expect(shared.usedBytes).toBe(0)
   })
 
-  it('rejects when the disk refuses', async () => {
-    const spool = new Spool(memory(1), join(dir, 'missing'))
+  it('goes on in memory when the disk refuses, and gives it back', async () => {
+    const shared = memory(4, 1_000)
+    const spool = new Spool(shared, join(dir, 'missing'))
+    for (const text of ['abc', 'defghi', 'jkl']) await spool.write(Buffer.from(text))
+    expect(spool.size).toBe(12)
+    for (let times = 0; times < 2; times += 1) expect((await readAll(spool)).toString()).toBe('abcdefghijkl')
+    expect(shared.usedBytes).toBe(12)
+    await spool.dispose()
+    expect(shared.usedBytes).toBe(0)
+  })
+
+  it('rejects when the disk refuses and there is no memory left', async () => {
+    const spool = new Spool(memory(1, 2), join(dir, 'missing'))
     await expect(spool.write(Buffer.from('abc'))).rejects.toMatchObject({ code: 'ENOENT' })
     await spool.dispose()
   })

@@ -42,6 +42,13 @@ export class SpoolMemory {
     return true
   }
 
+  /** Takes room for what no disk takes, as long as there is any. */
+  takeAnyway(bytes: number): boolean {
+    if (this.#usedBytes + bytes > this.limits.totalBytes) return false
+    this.#usedBytes += bytes
+    return true
+  }
+
   giveBack(bytes: number): void {
     this.#usedBytes -= bytes
   }
@@ -52,13 +59,20 @@ export interface SpoolWatcher {
   update(chunk: Buffer): void
 }
 
-/** A request body that can be read any number of times: its beginning in memory, the rest in a file. */
+/**
+ * A request body that can be read any number of times: its beginning in memory, the rest in a file. What a full disk does
+ * not take is kept in memory behind it.
+ */
 export class Spool {
   readonly #memory: SpoolMemory
   readonly #dir: string
   readonly #watchers: readonly SpoolWatcher[]
   #chunks: Buffer[] = []
   #memoryBytes = 0
+  /** What comes after the file, since the disk refused. */
+  #behind: Buffer[] = []
+  #behindBytes = 0
+  #refusal: unknown
   #fileBytes = 0
   #file: Promise<SpoolFile> | undefined
   #tail: Promise<void> = Promise.resolve()
@@ -80,7 +94,7 @@ export class Spool {
     return this.#file !== undefined
   }
 
-  /** Keeps the chunk. A promise means: send no more until it is done; it rejects when the disk refuses. */
+  /** Keeps the chunk. A promise means: send no more until it is done; it rejects when the disk refuses and memory is full. */
   write(chunk: Buffer): Promise<void> | undefined {
     for (const watcher of this.#watchers) watcher.update(chunk)
     if (!this.#file && this.#memory.take(this.#memoryBytes, chunk.length)) {
@@ -106,8 +120,9 @@ export class Spool {
   dispose(): Promise<void> | undefined {
     if (this.#disposed) return undefined
     this.#disposed = true
-    this.#memory.giveBack(this.#memoryBytes)
+    this.#memory.giveBack(this.#memoryBytes + this.#behindBytes)
     this.#chunks = []
+    this.#behind = []
     this.#pending = []
     return this.#file && this.#closeFile(this.#file)
   }
@@ -120,10 +135,29 @@ export class Spool {
   }
 
   async #flush(): Promise<void> {
-    const file = await this.#file
-    const chunks = this.#pending
-    this.#pending = []
-    if (!this.#disposed && chunks.length > 0) await file?.append(chunks)
+    let chunks: Buffer[] = []
+    try {
+      const file = await this.#file
+      if (this.#refusal !== undefined) throw this.#refusal
+      chunks = this.#takePending()
+      if (!this.#disposed && chunks.length > 0) await file?.append(chunks)
+    } catch (error) {
+      this.#refusal = error
+      this.#keepBehind([...chunks, ...this.#takePending()], error)
+    }
+  }
+
+  #takePending(): Buffer[] {
+    return this.#pending.splice(0)
+  }
+
+  #keepBehind(chunks: readonly Buffer[], refusal: unknown): void {
+    if (this.#disposed) return
+    for (const chunk of chunks) {
+      if (!this.#memory.takeAnyway(chunk.length)) throw refusal
+      this.#behindBytes += chunk.length
+      this.#behind.push(chunk)
+    }
   }
 
   /** The pieces are let go. */
@@ -134,7 +168,8 @@ export class Spool {
 
   async *#fromMemoryAndFile(opening: Promise<SpoolFile>): AsyncGenerator<Buffer> {
     yield* this.#chunks
-    const file = await opening
-    yield* file.read()
+    const file = await opening.catch(() => undefined)
+    if (file) yield* file.read()
+    yield* this.#behind
   }
 }

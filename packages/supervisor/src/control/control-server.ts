@@ -1,8 +1,9 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { text } from 'node:stream/consumers'
 import { isSocketAlive } from './find-cluster.js'
+
+const longestBody = 1_000_000
 
 /** Says a line to the caller while an operation goes on. */
 export type Say = (line: string) => void
@@ -87,7 +88,8 @@ async function handle(api: ControlApi, request: IncomingMessage, response: Serve
   const operation = Object.hasOwn(api.operations, name) ? api.operations[name] : undefined
   if (!operation || request.method !== 'POST')
     return sendJson(response, 404, { error: `no route ${url.pathname}` })
-  const body: unknown = JSON.parse((await text(request)) || '{}')
+  const body = await readJson(request)
+  if (body === undefined) return sendJson(response, 400, { error: 'the body is no JSON, or too long' })
   const write = startLines(response)
   let result: OperationResult
   try {
@@ -97,6 +99,20 @@ async function handle(api: ControlApi, request: IncomingMessage, response: Serve
   }
   write({ done: true, ...result })
   response.end()
+}
+
+/** Undefined for what is no JSON of a few names and numbers. */
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  let body = ''
+  for await (const chunk of request.setEncoding('utf8')) {
+    body += chunk as string
+    if (body.length > longestBody) return undefined
+  }
+  try {
+    return JSON.parse(body || '{}')
+  } catch {
+    return undefined
+  }
 }
 
 function startLines(response: ServerResponse): (line: unknown) => void {
