@@ -85,13 +85,15 @@ describe('an API server on its bad days', () => {
   it('goes on from a bookmark, so that a compaction in quiet times needs no new list', async () => {
     const server = await fake()
     server.put(slice([a]))
+    server.put(slice([c], 'asr-def'))
     using followed = follow(server.kubeconfig, upstream)
     await waitFor(() => server.watchers === 1, { what: 'a watch' })
     server.compact()
     server.bookmark()
     server.endWatches('well')
     server.put(slice([a, b]))
-    await followed.shows(['asr-0 http://10.1.0.1:7861', 'asr-1 http://10.1.0.2:7861'])
+    const members = ['asr-0 http://10.1.0.1:7861', 'asr-1 http://10.1.0.2:7861', 'asr-2 http://10.1.0.3:7861']
+    await followed.shows(members)
     expect(server.requests.filter((each) => each === 'GET')).toHaveLength(1)
   })
 
