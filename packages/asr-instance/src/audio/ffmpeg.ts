@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { AsrError } from '@asr-cluster/protocol'
 import { findExecutable } from './find-executable.js'
 import { pcmToMono, wholeFrames } from './pcm.js'
+import { sandboxPrefix } from './sandbox.js'
 import type { Spool } from './spool.js'
 
 const stderrLimit = 65_536
@@ -34,7 +35,8 @@ export interface FfmpegInput {
 }
 
 /**
- * Decodes with the ffmpeg found in `path`, in a process of its own with limits on time and memory.
+ * Decodes with the ffmpeg found in `path`, in a process of its own with limits on time and memory and, where the kernel
+ * allows it, without a network.
  * Throws AsrError `unsupported_media` at once if there is none; while it is read, `audio_invalid` for what cannot
  * be decoded and `client_closed` after `signal`. Leaving the loop early ends the process.
  */
@@ -51,7 +53,9 @@ export function decodeWithFfmpeg(input: FfmpegInput): AsyncIterable<Float32Array
 
 async function* run(ffmpeg: string, input: FfmpegInput): AsyncGenerator<Float32Array> {
   const limits = input.limits ?? defaultFfmpegLimits
-  const [file, ...args] = withLimits([ffmpeg, ...ffmpegArguments(input)], input.path, limits)
+  const sandbox = await sandboxPrefix(input.path)
+  const limited = withLimits([ffmpeg, ...ffmpegArguments(input)], input.path, limits)
+  const [file, ...args] = [...sandbox, ...limited]
   const source = input.seekable ? (await input.spool.file()).fd : 'pipe'
   if (input.signal.aborted) throw clientClosed()
   const child = spawn(file as string, args, {
