@@ -24,6 +24,7 @@ import { policies, type Random } from './policy/index.js'
 import { Scheduler } from './queue/scheduler.js'
 import { ModelRouter } from './routing/model-router.js'
 import { AdminDesk } from './server/admin-desk.js'
+import { limitConnections } from './server/connection-limit.js'
 import { createBalancerServer } from './server/create-server.js'
 import { createDashboardFiles, dashboardDir } from './server/dashboard-files.js'
 import { Exchanges } from './server/exchanges.js'
@@ -177,6 +178,8 @@ export class Balancer {
       isFree: this.#exchanges.isFree.bind(this.#exchanges),
     }
     this.#server = createBalancerServer(listeners, deps.certificate)
+    const { maxConnectionsPerAddress } = config
+    if (maxConnectionsPerAddress !== undefined) limitConnections(this.#server, maxConnectionsPerAddress)
   }
 
   /** Listens on the address, or on an inherited listening socket. Resolves with the port; rejects as `server.listen`. */

@@ -15,6 +15,7 @@ export const configFlags = {
   'tls-key': { path: ['tls', 'key'], type: 'string' },
   policy: { path: ['policy'], type: 'string', choices: policyNames },
   'max-body-size': { path: ['maxBodySize'], type: 'string' },
+  'max-connections-per-address': { path: ['maxConnectionsPerAddress'], type: 'number' },
   'connect-timeout': { path: ['timeouts', 'connect'], type: 'string' },
   'body-timeout': { path: ['timeouts', 'body'], type: 'string' },
   'response-timeout': { path: ['timeouts', 'response'], type: 'string' },

@@ -34,6 +34,11 @@ export const balancerConfigSchema = z.strictObject({
   maxBodySize: sizeSchema
     .prefault('100MB')
     .describe('A larger upload is refused with 413 before its body is read.'),
+  maxConnectionsPerAddress: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Open connections of one address (IPv6: one /64); more are reset. None for no limit.'),
   timeouts: z
     .strictObject({
       connect: durationSchema.prefault('5s').describe('To open a connection to an instance.'),

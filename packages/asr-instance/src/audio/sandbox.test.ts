@@ -4,6 +4,7 @@ import { sandboxPrefix } from './sandbox.js'
 
 const path = process.env['PATH']
 const prefix = await sandboxPrefix(path)
+// oxlint-disable-next-line no-console
 if (prefix.length === 0) console.log('no namespaces here: the sandbox is not tested')
 
 const run = (...command: string[]): string => {
