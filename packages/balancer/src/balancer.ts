@@ -72,6 +72,7 @@ export class Balancer {
   readonly #onUrgentStats: () => void
   readonly #answerShelves: readonly AnswerShelf[]
   #supervisorMetrics: readonly unknown[] = []
+  #certificateExpiry: number | undefined
   #draining = false
   #handedOver = false
 
@@ -84,6 +85,7 @@ export class Balancer {
     const metrics = new BalancerMetrics(() => ({
       queueDepth: this.#scheduler.queueDepth,
       backends: this.members.backends,
+      certificateExpiry: this.#certificateExpiry,
     }))
     this.#scheduler = new Scheduler({
       policy: policies[config.policy],
@@ -178,6 +180,7 @@ export class Balancer {
       isFree: this.#exchanges.isFree.bind(this.#exchanges),
     }
     this.#server = createBalancerServer(listeners, deps.certificate)
+    this.#certificateExpiry = deps.certificate?.expiresAtSeconds
     const { maxConnectionsPerAddress } = config
     if (maxConnectionsPerAddress !== undefined) limitConnections(this.#server, maxConnectionsPerAddress)
   }
@@ -208,8 +211,10 @@ export class Balancer {
   }
 
   /** For connections that are opened from now on; the others go on with the one that they know. */
-  setCertificate({ cert, key }: CertificatePair): void {
-    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ cert, key })
+  setCertificate({ cert, key, expiresAtSeconds }: CertificatePair): void {
+    if (!(this.#server instanceof TlsServer)) return
+    this.#server.setSecureContext({ cert, key })
+    this.#certificateExpiry = expiresAtSeconds
   }
 
   setSupervisorMetrics(metrics: readonly unknown[]): void {

@@ -12,11 +12,11 @@ export interface TlsFiles {
 export interface CertificatePair {
   cert: string
   key: string
-  /** SHA-256 of the certificate. */
-  fingerprint: string
   subject: string
   /** As the certificate writes it, for example `Nov 22 23:00:00 2027 GMT`. */
   validTo: string
+  /** The same as Unix time. */
+  expiresAtSeconds: number
 }
 
 /** A certificate or key that cannot be used; the message names the file and the reason, and shows nothing of the key. */
@@ -42,8 +42,9 @@ export function readCertificate(files: TlsFiles): CertificatePair {
     throw new CertificateError('key', files.key, `is not the key of the certificate in ${files.cert}`)
   }
   attempt('cert', files, 'is refused by OpenSSL', () => createSecureContext({ cert, key }))
-  const { fingerprint256: fingerprint, subject, validTo } = certificate
-  return { cert, key, fingerprint, subject: subject.replaceAll('\n', ', '), validTo }
+  const { validTo } = certificate
+  const subject = certificate.subject.replaceAll('\n', ', ')
+  return { cert, key, subject, validTo, expiresAtSeconds: Date.parse(validTo) / 1_000 }
 }
 
 function readPem(files: TlsFiles, setting: keyof TlsFiles): string {

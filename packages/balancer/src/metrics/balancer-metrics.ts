@@ -25,6 +25,8 @@ export type EjectionReason =
 export interface GaugeSource {
   queueDepth: number
   backends: readonly Backend[]
+  /** Unix time in seconds; none without TLS. */
+  certificateExpiry?: number | undefined
 }
 
 /** The balancer's own series. */
@@ -122,7 +124,7 @@ export class BalancerMetrics {
   }
 
   toJson(): MetricJson[] {
-    const { queueDepth, backends } = this.#gauges()
+    const { queueDepth, backends, certificateExpiry } = this.#gauges()
     const perInstance = (value: (backend: Backend) => number): MetricJson['values'] =>
       backends.map((backend) => ({ value: value(backend), labels: { instance: backend.id } }))
     return [
@@ -136,6 +138,13 @@ export class BalancerMetrics {
       this.#cacheHits.toJson(),
       this.#cacheMisses.toJson(),
       this.#keyRefusals.toJson(),
+      ...(certificateExpiry === undefined
+        ? []
+        : [
+            gauge('asr_certificate_expiry_timestamp_seconds', 'When the certificate ends.', [
+              { value: certificateExpiry, labels: {} },
+            ]),
+          ]),
       gauge('asr_queue_depth', 'Requests that wait for a slot.', [{ value: queueDepth, labels: {} }]),
       gauge(
         'asr_instance_up',

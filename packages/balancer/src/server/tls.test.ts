@@ -150,6 +150,11 @@ describe('TLS', () => {
       await waitFor(() => statuses.length > before + 20)
     }
     expect(await subjectOf(cluster.port, next)).toBe('CN=second')
+    const metrics = await request(`${url}/metrics`, { dispatcher })
+    expect(await metrics.body.text()).toContain(
+      `asr_certificate_expiry_timestamp_seconds ${next.expiresAtSeconds}\n`,
+    )
+    expect(next.expiresAtSeconds * 1_000 - Date.now()).toBeGreaterThan(86_400_000)
     isOver = true
     await Promise.all(load)
     go.open()

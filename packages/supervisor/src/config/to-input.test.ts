@@ -4,7 +4,14 @@ import { toInput } from './to-input.js'
 
 test('what is printed can be read again', () => {
   const config = clusterConfigSchema.parse({
+    balancer: { tls: { cert: '/etc/asr/cert.pem', key: '/etc/asr/key.pem' } },
     cache: { enabled: true, dir: '/var/cache/asr', maxDiskBytes: '2GB', redis: 'rediss://cache:6380/1' },
+    auth: {
+      apiKeys: [
+        'a-plain-key',
+        { key: 'a-limited-key', name: 'batch', requestsPerMinute: 60, concurrency: 4 },
+      ],
+    },
   })
   expect(clusterConfigSchema.parse(toInput(config))).toEqual(config)
 })
