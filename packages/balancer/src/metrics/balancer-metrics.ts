@@ -138,13 +138,11 @@ export class BalancerMetrics {
       this.#cacheHits.toJson(),
       this.#cacheMisses.toJson(),
       this.#keyRefusals.toJson(),
-      ...(certificateExpiry === undefined
-        ? []
-        : [
-            gauge('asr_certificate_expiry_timestamp_seconds', 'When the certificate ends.', [
-              { value: certificateExpiry, labels: {} },
-            ]),
-          ]),
+      gauge(
+        'asr_certificate_expiry_timestamp_seconds',
+        'When the certificate of the balancer ends.',
+        certificateExpiry === undefined ? [] : [{ value: certificateExpiry, labels: {} }],
+      ),
       gauge('asr_queue_depth', 'Requests that wait for a slot.', [{ value: queueDepth, labels: {} }]),
       gauge(
         'asr_instance_up',
