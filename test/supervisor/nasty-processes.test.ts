@@ -110,7 +110,7 @@ describe('an instance that', () => {
   it.concurrent('uses too much memory is replaced', async () => {
     await using cluster = await withNasty({ env: { FAKE_MEMORY_MB: '150' }, maxMemory: '150MB' })
     await cluster.statusWhen('a new life', (status) => (status.instances[1]?.restarts ?? 0) > 0)
-    expect(cluster.program.stdout()).toMatch(/uses \d+ MB of memory, maxMemory is 150 MB/)
+    await cluster.program.printed(/uses \d+ MB of memory, maxMemory is 150 MB/)
   })
 
   it.concurrent('finds its port taken gets another one, and is told by whom', async () => {
