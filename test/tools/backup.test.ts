@@ -1,4 +1,13 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
@@ -35,7 +44,14 @@ it('brings a configuration back, and finds a model that was changed meanwhile', 
 
   const weights = join(root, 'model/config.json')
   writeFileSync(weights, `${readFileSync(weights, 'utf8')} `)
+  // What was readable by all, or a link to another file, is not what the keys are written into.
+  const elsewhere = join(root, 'elsewhere')
+  writeFileSync(elsewhere, 'safe', { mode: 0o644 })
+  rmSync(join(young, 'keys.txt'))
+  symlinkSync(elsewhere, join(young, 'keys.txt'))
   const changed = await run(young, 'restore', saved, '--force', '--json')
+  expect(readFileSync(elsewhere, 'utf8')).toBe('safe')
+  expect(statSync(join(young, 'keys.txt')).mode & 0o777).toBe(0o600)
   expect(changed.code).toBe(1)
   const { models } = JSON.parse(changed.stdout) as { models: { problems: string[] }[] }
   expect(models[0]?.problems).toHaveLength(1)

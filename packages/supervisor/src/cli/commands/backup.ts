@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, relative, resolve } from 'node:path'
 import type { Argv } from 'yargs'
 import { stringify } from 'yaml'
@@ -90,7 +90,8 @@ function pulledFrom(dir: string): { model: string; revision: string; commit: str
 /** Only the owner may read it: it may hold keys. Throws ToolError. */
 async function write(path: string, text: string, force: boolean): Promise<void> {
   try {
-    await writeFile(path, text, { flag: force ? 'w' : 'wx', mode: 0o600 })
+    if (force) await rm(path, { force: true })
+    await writeFile(path, text, { flag: 'wx', mode: 0o600 })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const help = code === 'EEXIST' ? 'Choose another file, or give --force.' : ''

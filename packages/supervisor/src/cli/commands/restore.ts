@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import type { Backup, ModelVerdict } from '@asr-cluster/tools/backup'
@@ -78,8 +78,9 @@ async function writeFiles(
   if (!dryRun) {
     for (const { path, text } of targets) {
       await mkdir(dirname(path), { recursive: true })
-      // They may hold keys.
-      await writeFile(path, text, { mode: 0o600 })
+      // They may hold keys: made anew, so that neither a mode nor a link of before counts.
+      if (force) await rm(path, { force: true })
+      await writeFile(path, text, { mode: 0o600, flag: 'wx' })
     }
   }
   return targets.map(({ path }) => path)
