@@ -185,7 +185,7 @@ describe.each([
   async function greedy(cache: SequenceCache, firstToken: number): Promise<number[]> {
     const tokens = [firstToken]
     while (tokens.length < 24 && !eos.includes(tokens.at(-1)!)) {
-      const embeds = await model.embeddings.rows([tokens.at(-1)!])
+      const embeds = model.embeddings.rows([tokens.at(-1)!])
       tokens.push((await model.decoder.step(cache, embeds, 1, false)).tokens[0]!)
     }
     return tokens

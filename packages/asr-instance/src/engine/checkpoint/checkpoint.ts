@@ -59,14 +59,9 @@ export class Checkpoint {
   }
 
   /** Some rows of a matrix, `[count, columns]`. */
-  async readRows(
-    name: string,
-    shape: readonly [number, number],
-    first: number,
-    count: number,
-  ): Promise<Float32Array> {
+  readRows(name: string, shape: readonly [number, number], first: number, count: number): Float32Array {
     const { file, info } = this.#find(name, shape)
-    return file.readRows(info, first, count)
+    return file.readRowsSync(info, first, count)
   }
 
   /** The tensor's rows in blocks of at most `maxValues` values, so that a large one is never whole in memory. */

@@ -33,7 +33,7 @@ function countdownModel(onDecode: (rows: number) => void = () => {}): Preparatio
         return { tokens: last.map((token) => token - 1), logprobs: last.map(() => -0.5), logits: undefined }
       },
     },
-    embeddings: { rows: (tokens) => Promise.resolve(Float32Array.from(tokens)) },
+    embeddings: { rows: (tokens) => Float32Array.from(tokens) },
     hidden: 1,
   }
 }

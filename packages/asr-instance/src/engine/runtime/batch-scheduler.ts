@@ -160,7 +160,7 @@ export class BatchScheduler {
     const started = now()
     const batch = this.#rows.length
     try {
-      const embeds = await model.embeddings.rows(this.#rows.map((row) => row.tokens.at(-1)!))
+      const embeds = model.embeddings.rows(this.#rows.map((row) => row.tokens.at(-1)!))
       const wantLogits = this.#rows.some((row) => row.request.temperature > 0)
       const output = await model.decoder.step(this.#cache, embeds, 1, wantLogits)
       // Backwards, because a finished row is replaced by the last one, which was then already handled.

@@ -16,20 +16,20 @@ export class EmbeddingTable {
     this.#shape = [checkpoint.config.text.vocab, checkpoint.config.text.hidden]
   }
 
-  async row(token: number): Promise<Float32Array> {
+  row(token: number): Float32Array {
     const known = this.#rows.get(token)
     if (known) return known
-    const row = await this.#checkpoint.readRows('thinker.model.embed_tokens.weight', this.#shape, token, 1)
+    const row = this.#checkpoint.readRows('thinker.model.embed_tokens.weight', this.#shape, token, 1)
     if (this.#rows.size >= cachedRows) this.#rows.delete(this.#rows.keys().next().value as number)
     this.#rows.set(token, row)
     return row
   }
 
   /** `[tokens, hidden]` */
-  async rows(tokens: readonly number[]): Promise<Float32Array> {
+  rows(tokens: readonly number[]): Float32Array {
     const hidden = this.#shape[1]
     const out = new Float32Array(tokens.length * hidden)
-    for (const [i, token] of tokens.entries()) out.set(await this.row(token), i * hidden)
+    for (const [i, token] of tokens.entries()) out.set(this.row(token), i * hidden)
     return out
   }
 }

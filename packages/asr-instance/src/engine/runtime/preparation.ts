@@ -35,7 +35,7 @@ export async function* prepareRow(
 ): AsyncGenerator<Stage, PreparedRow> {
   const mel = model.mel.extract(request.samples)
   yield 'features'
-  const parts: Float32Array[] = [await model.embeddings.rows(request.before)]
+  const parts: Float32Array[] = [model.embeddings.rows(request.before)]
   const windows = model.encoder.windowCount(mel)
   for (let window = 0; window < windows;) {
     const frames = memory && model.encoder.settledFrames(mel, window)
@@ -53,7 +53,7 @@ export async function* prepareRow(
     window += count
     yield 'encoder'
   }
-  parts.push(await model.embeddings.rows(request.after))
+  parts.push(model.embeddings.rows(request.after))
   const embeds = concatenate(parts)
   const promptTokens = embeds.length / model.hidden
   const cache = memory?.takePrompt(embeds, model.hidden) ?? emptyRow(model.decoder)

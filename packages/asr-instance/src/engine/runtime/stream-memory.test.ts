@@ -37,7 +37,7 @@ function countingModel() {
         return { tokens: [1], logprobs: [0], logits: undefined }
       },
     },
-    embeddings: { rows: (tokens) => Promise.resolve(Float32Array.from(tokens)) },
+    embeddings: { rows: (tokens) => Float32Array.from(tokens) },
     hidden: 1,
   }
   const prepare = async (samples: Float32Array, after: number[], memory?: StreamMemory) => {
