@@ -45,7 +45,7 @@ const tails = ['', '!', '\0', 'x']
 let checked = 0
 let slowest = { ms: 0, text: '' }
 const bad = []
-for (const path of readdirSync(`${root}packages`, { recursive: true })
+for (const path of readdirSync(`${root}packages`, { recursive: true, encoding: 'utf8' })
   .map((name) => `packages/${name}`)
   .filter((name) => /^packages\/[^/]+\/src\/.*\.ts$/.test(name))
   .filter((name) => !/\.test\.ts$|fixtures/.test(name))) {
