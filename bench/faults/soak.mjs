@@ -61,6 +61,13 @@ const warm = samples.slice(Math.floor(samples.length / 3))
 console.log(
   `${records.length} requests in ${values.minutes} min at a load of ${values.load} (${rate.toFixed(0)}/s), right ${right}, left processes ${left.length}`,
 )
+const others = new Map()
+for (const { outcome, breaks, code, detail = '' } of records) {
+  if (outcome === 'right' && breaks.length === 0) continue
+  const name = `${code ?? outcome} ${/"code":"(\w+)"/.exec(String(detail))?.[1] ?? breaks[0]?.code ?? ''}`
+  others.set(name, (others.get(name) ?? 0) + 1)
+}
+for (const [name, count] of others) console.log(`not right: ${count} × ${name}`)
 console.log('| process | memory, MB: after a third, end | slope, MB/h | file descriptors | slope, 1/h |')
 console.log('| - | - | - | - | - |')
 for (const name of Object.keys(pids)) {

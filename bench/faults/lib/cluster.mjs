@@ -131,6 +131,9 @@ export class LabCluster {
     const args = [launcher, join(this.dir, 'config.json'), join(this.disk, 'state')]
     this.supervisor = start(process.execPath, args, { env, cwd: this.dir })
     await this.ready(120_000)
+    // Instances may be ready before the balancer listens for the first time.
+    const answers = async () => (await fetch(`http://127.0.0.1:${this.port}/healthz`)).ok
+    await waitUntil(answers, 'the balancer to answer')
   }
 
   async status() {
