@@ -1,22 +1,24 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEngine, type Engine, type Quantization, type Transcription } from '@asr-cluster/asr-instance'
+import type { Engine, Quantization, Transcription } from '@asr-cluster/asr-instance'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openDemoEngine, transcribeSamples } from './demo-engine.ts'
 import {
   countedWords,
-  demoModelDir,
+  evalDir,
   evalSamples,
   readEvalSet,
+  referenceText,
+  unheardDir,
+  wordErrorRate,
   wordErrors,
   type EvalClip,
 } from './eval-set.ts'
 
-/** Word error rate of the reference implementation on these 80 clips (models/demo/README.md): 68 of 455. */
-const referenceRate = 68 / 455
-
 let cacheDir: string
 const clips = await readEvalSet()
+const referenceRate = wordErrorRate(clips, clips.map(referenceText))
 
 beforeAll(async () => {
   cacheDir = await mkdtemp(join(tmpdir(), 'asr-accuracy-'))
@@ -27,22 +29,11 @@ afterAll(async () => {
 })
 
 async function withEngine<T>(quantization: Quantization, use: (engine: Engine) => Promise<T>): Promise<T> {
-  const engine = await createEngine({
-    modelDir: demoModelDir,
-    quantization,
-    slots: 8,
-    threads: 2,
-    cacheDir,
-    onProgress: () => {},
-    onFatal: (error) => {
-      throw error
-    },
-    metrics: { audioSeconds() {}, inferenceSeconds() {}, tokens() {}, batchSize() {} },
-  })
+  const demo = await openDemoEngine(quantization, cacheDir)
   try {
-    return await use(engine)
+    return await use(demo.engine)
   } finally {
-    await engine.close()
+    await demo.close()
   }
 }
 
@@ -51,30 +42,11 @@ async function transcribeClip(
   clip: EvalClip,
   onDelta?: (delta: string) => void,
 ): Promise<Transcription> {
-  const samples = await evalSamples(clip)
-  async function* audio() {
-    yield samples
-  }
-  const signal = new AbortController().signal
-  return engine.transcribe(audio(), {
-    language: null,
-    prompt: '',
-    temperature: 0,
-    signal,
-    ...(onDelta ? { onDelta } : {}),
-  })
+  return transcribeSamples(engine, await evalSamples(clip), onDelta)
 }
 
-function wordErrorRate(results: readonly Transcription[]): number {
-  let errors = 0
-  let words = 0
-  for (const [i, clip] of clips.entries()) {
-    const expected = countedWords(clip.text)
-    errors += wordErrors(expected, countedWords(results[i]!.text))
-    words += expected.length
-  }
-  return errors / words
-}
+const isEspeak = ({ voice }: EvalClip): boolean => voice.includes('+')
+const texts = (results: readonly Transcription[]): string[] => results.map(({ text }) => text)
 
 test('float32: every clip as the reference writes it, alone and eight at once', async () => {
   await withEngine('none', async (engine) => {
@@ -89,7 +61,7 @@ test('float32: every clip as the reference writes it, alone and eight at once', 
     expect(together.map(({ segments }) => segments.map(({ tokens }) => tokens))).toEqual(
       alone.map(({ segments }) => segments.map(({ tokens }) => tokens)),
     )
-    expect(Math.abs(wordErrorRate(alone) - referenceRate)).toBeLessThanOrEqual(0.005)
+    expect(Math.abs(wordErrorRate(clips, texts(alone)) - referenceRate)).toBeLessThanOrEqual(0.005)
     const same = alone.filter(
       ({ language, text }, i) => `language ${language}<asr_text>${text}` === clips[i]!.reference_output,
     )
@@ -99,13 +71,31 @@ test('float32: every clip as the reference writes it, alone and eight at once', 
 })
 
 test.each([
+  { voices: 'trained', dir: evalDir, kind: () => true, count: 80, allowed: 0.06 },
+  { voices: 'espeak-ng', dir: evalDir, kind: isEspeak, count: 38, allowed: 0.07 },
+  { voices: 'never heard', dir: unheardDir, kind: () => true, count: 40, allowed: 0.15 },
+])(
+  '$count clips of $voices voices: at most $allowed of the words wrong',
+  async ({ dir, kind, count, allowed }) => {
+    const chosen = (await readEvalSet(dir)).filter(kind)
+    expect(chosen).toHaveLength(count)
+    const heard = await withEngine('none', (engine) =>
+      Promise.all(chosen.map(async (clip) => transcribeSamples(engine, await evalSamples(clip, dir)))),
+    )
+    const rate = wordErrorRate(chosen, texts(heard))
+    expect(rate).toBeLessThanOrEqual(allowed)
+    expect(Math.abs(rate - wordErrorRate(chosen, chosen.map(referenceText)))).toBeLessThanOrEqual(0.005)
+  },
+)
+
+test.each([
   ['int8', 0.005],
   ['int4', 0.015],
 ] as const)('%s loses at most %d of word error rate', async (quantization, allowed) => {
   const results = await withEngine(quantization, (engine) =>
     Promise.all(clips.map((clip) => transcribeClip(engine, clip))),
   )
-  expect(wordErrorRate(results) - referenceRate).toBeLessThanOrEqual(allowed)
+  expect(wordErrorRate(clips, texts(results)) - referenceRate).toBeLessThanOrEqual(allowed)
 })
 
 test('a client that leaves gets an error at once and leaves the others their rows', async () => {

@@ -3,17 +3,21 @@ import { fileURLToPath } from 'node:url'
 
 export const demoModelDir = fileURLToPath(new URL('../../models/demo', import.meta.url))
 export const evalDir = fileURLToPath(new URL('../../models/demo/eval', import.meta.url))
+/** Clips of espeak-ng variants that the demo model never heard in training. */
+export const unheardDir = fileURLToPath(new URL('../../models/demo/eval-unheard', import.meta.url))
 
 export interface EvalClip {
   audio: string
   text: string
   language: string
+  /** Such as en-us+f3 (espeak-ng), slt (flite), voice_kal_diphone (festival). */
+  voice: string
   /** What the reference implementation writes in float32. */
   reference_output: string
 }
 
-export async function readEvalSet(): Promise<EvalClip[]> {
-  const lines = (await readFile(`${evalDir}/manifest.jsonl`, 'utf8')).trim().split('\n')
+export async function readEvalSet(dir = evalDir): Promise<EvalClip[]> {
+  const lines = (await readFile(`${dir}/manifest.jsonl`, 'utf8')).trim().split('\n')
   return lines.map((line) => JSON.parse(line) as EvalClip)
 }
 
@@ -25,6 +29,23 @@ export function countedWords(text: string): string[] {
     .replace(/[^\w' ]/g, ' ')
     .split(/\s+/)
     .filter(Boolean)
+}
+
+/** What the reference implementation hears in a clip. */
+export function referenceText(clip: EvalClip): string {
+  return clip.reference_output.split('<asr_text>')[1] ?? ''
+}
+
+/** Errors by all words said: `heard` has a text for every clip. */
+export function wordErrorRate(clips: readonly EvalClip[], heard: readonly string[]): number {
+  let errors = 0
+  let words = 0
+  for (const [i, clip] of clips.entries()) {
+    const expected = countedWords(clip.text)
+    errors += wordErrors(expected, countedWords(heard[i]!))
+    words += expected.length
+  }
+  return errors / words
 }
 
 /** Levenshtein distance over words. */
@@ -41,7 +62,7 @@ export function wordErrors(expected: readonly string[], actual: readonly string[
 }
 
 /** Samples of a 16 kHz mono 16-bit WAV file with a 44-byte header. */
-export async function evalSamples(clip: Pick<EvalClip, 'audio'>): Promise<Float32Array> {
-  const wav = await readFile(`${evalDir}/${clip.audio}`)
+export async function evalSamples(clip: Pick<EvalClip, 'audio'>, dir = evalDir): Promise<Float32Array> {
+  const wav = await readFile(`${dir}/${clip.audio}`)
   return Float32Array.from({ length: (wav.length - 44) / 2 }, (_, i) => wav.readInt16LE(44 + 2 * i) / 32768)
 }
