@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import type { RuntimeFacts } from './facts.js'
 
 const run = promisify(execFile)
+const probeTimeoutMs = 30_000
 
 /** Loads onnxruntime, as an instance would. */
 export async function readRuntime(cwd: string): Promise<RuntimeFacts> {
@@ -22,8 +23,7 @@ export async function readRuntime(cwd: string): Promise<RuntimeFacts> {
       ({ name, bundled: isBundled }) => isBundled && name !== 'cuda',
     )
     const providers = [...bundled.map(({ name }) => name), ...(cuda.isInstalled ? ['cuda'] : [])]
-    const { probeProvider } = await import('@asr-cluster/asr-instance')
-    const webGpuTrouble = await probeProvider('webgpu')
+    const webGpuTrouble = await probeWebGpu()
     return { error: null, version, providers, cuda, webGpuTrouble, installScript }
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
@@ -36,6 +36,18 @@ export async function readRuntime(cwd: string): Promise<RuntimeFacts> {
       installScript,
     }
   }
+}
+
+/** In a process of its own: drivers write to standard error, and some of them crash. */
+async function probeWebGpu(): Promise<string | null> {
+  const module = JSON.stringify(import.meta.resolve('@asr-cluster/asr-instance'))
+  const program = `import { probeProvider } from ${module}
+console.log(JSON.stringify(await probeProvider('webgpu')))`
+  const args = ['--input-type=module', '--eval', program]
+  const { stdout } = await run(process.execPath, args, { timeout: probeTimeoutMs }).catch(() => ({
+    stdout: '"the driver ended the process that tried it"',
+  }))
+  return JSON.parse(stdout) as string | null
 }
 
 function packageFolder(): string | null {
