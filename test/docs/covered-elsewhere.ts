@@ -52,6 +52,8 @@ export const coveredElsewhere: readonly { command: RegExp; by: string; shows: Re
     by: 'test/supervisor/systemd.test.ts',
     shows: /asr-cluster\.service/,
   },
+  // An hour and a half; the model that it made is what all the other tests run.
+  { command: /^python3 models\/demo\/recipe\/make.py /, by: 'models/demo/recipe/make.py', shows: /--hours/ },
   {
     command: /^VK_DRIVER_FILES=/,
     by: 'bench/gpu/check.mjs',
