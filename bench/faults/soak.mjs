@@ -13,6 +13,9 @@ const { values } = parseArgs({
     load: { type: 'string', default: '0.7' },
     'service-ms': { type: 'string', default: '200' },
     instances: { type: 'string', default: '4' },
+    // Real instances with the demo model besides, and the part of the requests that goes to them.
+    demo: { type: 'string', default: '2' },
+    'demo-share': { type: 'string', default: '0.05' },
     seed: { type: 'string', default: '1' },
     'sample-s': { type: 'string', default: '5' },
   },
@@ -20,9 +23,17 @@ const { values } = parseArgs({
 process.env.FAULTS_SERVICE_MS = values['service-ms']
 const seconds = Number(values.minutes) * 60
 const slots = Number(values.instances) * 4
-const rate = (Number(values.load) * slots * 1_000) / Number(values['service-ms'])
+const demoShare = Number(values.demo) > 0 ? Number(values['demo-share']) : 0
+const rate = (Number(values.load) * slots * 1_000) / Number(values['service-ms']) / (1 - demoShare)
 
-const cluster = new LabCluster({ host: '127.0.0.1', instances: Number(values.instances), demo: 0 })
+const cluster = new LabCluster({
+  host: '127.0.0.1',
+  instances: Number(values.instances),
+  demo: Number(values.demo),
+})
+// The clock stays as it is, and a library that could move it has no place in these processes.
+cluster.faketime = undefined
+
 await cluster.start()
 const { balancer, instances } = await cluster.status()
 const pids = { supervisor: cluster.supervisor.pid, balancer: balancer.pid }
@@ -37,8 +48,14 @@ async function sample() {
     const hours = (performance.now() - startedAt) / 3_600_000
     const of = ([name, pid]) => [name, { rss: residentBytes(pid) / 1e6, fd: openFiles(pid) }]
     samples.push({ hours, of: Object.fromEntries(Object.entries(pids).map(of)) })
+    if (samples.length % 12 === 0) console.error(progress(samples.at(-1)))
   }
 }
+
+const progress = ({ hours, of }) =>
+  `${(hours * 60).toFixed(1)} min: ${Object.entries(of)
+    .map(([name, { rss, fd }]) => `${name} ${rss.toFixed(1)} MB ${fd}`)
+    .join(', ')}`
 
 /** Least squares: units per hour. */
 function slope(points) {
@@ -48,7 +65,14 @@ function slope(points) {
   return over / points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0)
 }
 
-const options = { url: `http://127.0.0.1:${cluster.port}`, key: cluster.key, seed: Number(values.seed) }
+const url = `http://127.0.0.1:${cluster.port}`
+const options = {
+  url,
+  key: cluster.key,
+  seed: Number(values.seed),
+  demoShare,
+  demoText: 'Welcome to the cluster.',
+}
 const begunAt = Date.now()
 const sampling = sample()
 const records = await openLoop({ ...options, requests: Math.round(seconds * rate), rate, prefix: 'soak' })

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Engine, Quantization, Transcription } from '@asr-cluster/asr-instance'
+import type { Engine, Transcription } from '@asr-cluster/asr-instance'
+import type { Quantization } from '@asr-cluster/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDemoEngine, transcribeSamples } from './demo-engine.ts'
 import {

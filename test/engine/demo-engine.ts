@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEngine, type Engine, type Quantization, type Transcription } from '@asr-cluster/asr-instance'
+import { createEngine, type Engine, type Transcription } from '@asr-cluster/asr-instance'
+import type { Quantization } from '@asr-cluster/protocol'
 import { demoModelDir } from './eval-set.ts'
 
 export interface DemoEngine {

@@ -1,8 +1,12 @@
-import { parseDurationMs, parseSizeBytes } from '@asr-cluster/protocol'
+import {
+  deviceChoices,
+  parseDurationMs,
+  parseSizeBytes,
+  quantizations,
+  type DeviceChoice,
+} from '@asr-cluster/protocol'
 import yargs from 'yargs'
 import { ConfigurationError } from './configuration-error.js'
-import { quantizations } from './engine/compile/compile.js'
-import { deviceChoices, type DeviceChoice } from './engine/runtime/choose-device.js'
 import { defaultCacheDir, type CreateEngineOptions } from './engine/create-engine.js'
 
 export interface InstanceOptions {

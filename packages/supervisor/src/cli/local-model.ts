@@ -1,3 +1,4 @@
+import { quantizations, type Quantization } from '@asr-cluster/protocol'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import type { LiveLine } from '@asr-cluster/tools/common'
 import type { UrlArgs } from './cluster-url.js'
@@ -7,7 +8,7 @@ import { UsageError } from './exit-codes.js'
 export interface LocalArgs extends UrlArgs {
   local: boolean
   model: string | undefined
-  quantization: 'auto' | 'none' | 'fp16' | 'int8' | 'int4'
+  quantization: 'auto' | Quantization
 }
 
 /** Flags of the tools that use a running cluster, or a model in their own process. */
@@ -19,7 +20,7 @@ export function withLocal<T extends UrlArgs>(argv: Argv<T>): Argv<T & LocalArgs>
       describe: 'With --local: folder or pulled model; else the name of one of the cluster’s models',
     })
     .option('quantization', {
-      choices: ['auto', 'none', 'fp16', 'int8', 'int4'] as const,
+      choices: ['auto', ...quantizations] as const,
       default: 'auto' as const,
       describe: 'With --local: precision of the weights',
     }) as unknown as Argv<T & LocalArgs>

@@ -4,6 +4,8 @@ import {
   balancerConfigSchema,
   durationSchema,
   sizeSchema,
+  deviceChoices,
+  quantizations,
 } from '@asr-cluster/protocol'
 import { z } from 'zod'
 
@@ -27,11 +29,11 @@ export const groupConfigSchema = z.strictObject({
     .default([])
     .describe('Further names by which clients may ask for this model, for example `whisper-1`.'),
   quantization: z
-    .enum(['none', 'fp16', 'int8', 'int4', 'auto'])
+    .enum([...quantizations, 'auto'])
     .default('auto')
     .describe('Precision of the compiled weights: int8 is for processors, fp16 for GPUs.'),
   device: z
-    .enum(['auto', 'cpu', 'webgpu', 'cuda'])
+    .enum(deviceChoices)
     .default('auto')
     .describe('Where instances compute; `auto` is WebGPU where a GPU is assigned and its driver is there.'),
   instances: autoOr(z.int().min(0).max(64))

@@ -1,4 +1,5 @@
-import type { CompileOptions, Quantization } from '@asr-cluster/asr-instance'
+import type { CompileOptions } from '@asr-cluster/asr-instance'
+import type { Quantization } from '@asr-cluster/protocol'
 import type { PullRecord } from '../store/model-store.js'
 import { pullModel, type PullOptions, type PullWorld } from './pull-model.js'
 

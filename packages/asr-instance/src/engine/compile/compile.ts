@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { quantizations, type Quantization } from '@asr-cluster/protocol'
 import { CheckpointError } from '../checkpoint/checkpoint-error.js'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
@@ -15,8 +16,6 @@ import { withFileLock } from './file-lock.js'
 /** Raise it whenever the compiler writes something else for the same input. */
 const compilerVersion = 3
 
-export const quantizations = ['none', 'fp16', 'int8', 'int4'] as const
-export type Quantization = (typeof quantizations)[number]
 export type DeviceKind = GraphTarget['device']
 
 type Formats = Pick<GraphTarget, 'precision'> & Record<'encoder' | 'decoder' | 'head', LinearFormat>

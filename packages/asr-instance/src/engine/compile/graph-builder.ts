@@ -142,7 +142,7 @@ export class GraphBuilder {
   }
 
   /** Values in the graph's precision. */
-  typed(values: Float32Array): ArrayBufferView {
+  typed(values: Float32Array): Float32Array | Uint16Array {
     return this.target.precision === 'float' ? values : toFloat16(values)
   }
 

@@ -1,7 +1,7 @@
-import { ColumnCollector } from './column-collector.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { integerProduct, quantizedActivations } from './integer-product.js'
 import { blockLength, ColumnQuantizer, quantizeBlocks } from './quantize.js'
+import { TransposedMatrix } from './transposed-matrix.js'
 
 /**
  * How the weight of a linear layer is stored: in the graph's precision with the checkpoint's rows or transposed, at 8 bits
@@ -37,11 +37,13 @@ const products: Record<Exclude<LinearFormat, 'int4'>, Product> = {
   },
   async columns(graph, x, weight, rows) {
     const { precision } = graph.target
-    const collector = new ColumnCollector(rows, weight.columns, precision === 'float16')
-    for await (const block of rowBlocks(graph, weight)) collector.append(block)
+    const size = rows * weight.columns
+    const values = precision === 'float16' ? new Uint16Array(size) : new Float32Array(size)
+    const matrix = new TransposedMatrix(values, rows, weight.columns)
+    for await (const block of rowBlocks(graph, weight)) matrix.append(graph.typed(block))
     const dims = [weight.columns, rows]
     const name = matrixName(weight, rows)
-    return graph.node('MatMul', [x, await graph.initializer(name, precision, dims, [collector.values])])
+    return graph.node('MatMul', [x, await graph.initializer(name, precision, dims, [values])])
   },
   async int8(graph, x, weight, rows) {
     const quantizer = new ColumnQuantizer(rows, weight.columns)

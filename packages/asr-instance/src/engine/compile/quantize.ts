@@ -1,7 +1,7 @@
+import { TransposedMatrix } from './transposed-matrix.js'
+
 /** Values that share one scale at 4 bits; the block length of MatMulNBits. */
 export const blockLength = 32
-
-const tileRows = 64
 
 export interface QuantizedBlocks {
   /** `[rows, ceil(columns / 32), 16]`, first value in the low nibble. */
@@ -65,42 +65,31 @@ function largestValue(source: Float32Array, from: number, to: number): number {
  * matrix `[columns, rows]` that integer matrix products want.
  */
 export class ColumnQuantizer {
-  readonly values: Int8Array
   readonly scales: Float32Array
   readonly columns: number
+  readonly #matrix: TransposedMatrix<Int8Array>
   #rows = 0
 
   constructor(rows: number, columns: number) {
-    this.values = new Int8Array(rows * columns)
     this.scales = new Float32Array(rows)
     this.columns = columns
+    this.#matrix = new TransposedMatrix(new Int8Array(rows * columns), rows, columns)
+  }
+
+  get values(): Int8Array {
+    return this.#matrix.values
   }
 
   /** The next rows, `[count, columns]`. */
   append(rows: Float32Array): void {
-    const count = rows.length / this.columns
-    // A tile of rows at a time, so that writes to the transposed matrix stay close together.
-    for (let from = 0; from < count; from += tileRows) {
-      const to = Math.min(from + tileRows, count)
-      this.#appendTile(rows.subarray(from * this.columns, to * this.columns), to - from)
+    const quantized = new Int8Array(rows.length)
+    for (let from = 0; from < rows.length; from += this.columns, this.#rows++) {
+      const to = from + this.columns
+      const scale = Math.abs(largestValue(rows, from, to)) / 127
+      this.scales[this.#rows] = scale
+      const inverse = scale === 0 ? 0 : Math.fround(1 / scale)
+      for (let i = from; i < to; i++) quantized[i] = Math.round(rows[i]! * inverse)
     }
-  }
-
-  #appendTile(tile: Float32Array, count: number): void {
-    const columns = this.columns
-    const stride = this.scales.length
-    const inverse = new Float32Array(count)
-    for (let row = 0; row < count; row++) {
-      const scale = Math.abs(largestValue(tile, row * columns, (row + 1) * columns)) / 127
-      this.scales[this.#rows + row] = scale
-      inverse[row] = scale === 0 ? 0 : 1 / scale
-    }
-    for (let column = 0; column < columns; column++) {
-      const target = column * stride + this.#rows
-      for (let row = 0; row < count; row++) {
-        this.values[target + row] = Math.round(tile[row * columns + column]! * inverse[row]!)
-      }
-    }
-    this.#rows += count
+    this.#matrix.append(quantized)
   }
 }

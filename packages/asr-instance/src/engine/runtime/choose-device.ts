@@ -1,10 +1,9 @@
+import type { DeviceChoice } from '@asr-cluster/protocol'
 import * as ort from 'onnxruntime-node'
 import { encodeModel } from '../compile/onnx-model.js'
 import { DeviceError } from './device-errors.js'
 import { disableTelemetry } from './disable-telemetry.js'
 
-export const deviceChoices = ['auto', 'cpu', 'webgpu', 'cuda'] as const
-export type DeviceChoice = (typeof deviceChoices)[number]
 export type Device = Exclude<DeviceChoice, 'auto'>
 export type GpuProvider = Exclude<Device, 'cpu'>
 

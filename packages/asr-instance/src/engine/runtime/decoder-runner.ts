@@ -1,10 +1,8 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
+import { answerNames, decoderFeeds, readAnswer } from './decoder-io.js'
 import { KvCache } from './kv-cache.js'
 import type { Decoder, DecoderOutput } from './sequence-cache.js'
-
-/** Far below any score, and still a number in float16. */
-export const masked = -60_000
 
 /** Runs the decoder graph and appends what it computed to the cache. */
 export class DecoderRunner implements Decoder {
@@ -28,38 +26,14 @@ export class DecoderRunner implements Decoder {
     tokens: number,
     wantLogits: boolean,
   ): Promise<DecoderOutput> {
-    const { hidden } = this.#text
-    const rows = cache.rows
-    const span = cache.capacity
-    const positions = new BigInt64Array(rows * tokens)
-    const mask = new Float32Array(rows * tokens * (span + tokens))
-    for (let row = 0, at = 0; row < rows; row++) {
-      const past = cache.length(row)
-      for (let token = 0; token < tokens; token++, at++) {
-        positions[at] = BigInt(past + token)
-        const line = at * (span + tokens)
-        mask.fill(masked, line + past, line + span)
-        mask.fill(masked, line + span + token + 1, line + span + tokens)
-      }
-    }
-    const feeds: Record<string, ort.Tensor> = {
-      embeds: new ort.Tensor('float32', embeds, [rows, tokens, hidden]),
-      positions: new ort.Tensor('int64', positions, [rows, tokens]),
-      mask: new ort.Tensor('float32', mask, [rows, 1, 1, tokens, span + tokens]),
-      last: new ort.Tensor('int64', new BigInt64Array(rows).fill(BigInt(tokens - 1)), [rows, 1]),
-    }
+    const feeds = decoderFeeds({ cache, embeds, tokens, span: cache.capacity, firstColumn: () => 0 })
     for (const [index, tensor] of this.#cacheTensors(cache).entries()) {
       feeds[`past_${index % 2 ? 'v' : 'k'}.${index >> 1}`] = tensor
     }
-    const fetches = ['token', 'logprob', 'new_k', 'new_v', ...(wantLogits ? ['logits'] : [])]
-    const outputs = await this.#session.run(feeds, fetches)
+    const outputs = await this.#session.run(feeds, [...answerNames(wantLogits), 'new_k', 'new_v'])
     const data = (name: string) => outputs[name]!.data as Float32Array
     cache.append(data('new_k'), data('new_v'), tokens)
-    return {
-      tokens: Array.from(outputs['token']!.data as BigInt64Array, Number),
-      logprobs: Array.from(data('logprob')),
-      logits: wantLogits ? data('logits') : undefined,
-    }
+    return readAnswer(outputs)
   }
 
   #cacheTensors(cache: KvCache): readonly ort.Tensor[] {

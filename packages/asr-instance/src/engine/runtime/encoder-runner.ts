@@ -2,7 +2,7 @@ import * as ort from 'onnxruntime-node'
 import { chunkFrames, chunkTokens } from '../compile/encoder-graph.js'
 import { audioTokens } from '../features/audio-tokens.js'
 import { melBands, type LogMel } from '../features/log-mel.js'
-import { masked } from './decoder-runner.js'
+import { masked } from './decoder-io.js'
 
 /** Runs the encoder graph over the attention windows of one clip; windows never see each other. */
 export class EncoderRunner {

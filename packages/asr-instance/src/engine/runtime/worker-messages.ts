@@ -1,4 +1,4 @@
-import type { Quantization } from '../compile/compile.js'
+import type { Quantization } from '@asr-cluster/protocol'
 import type { GraphTarget } from '../compile/graph-builder.js'
 import type { Device } from './choose-device.js'
 

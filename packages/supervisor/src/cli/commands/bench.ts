@@ -1,14 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { parseDurationMs } from '@asr-cluster/protocol'
-import { createLiveLine, ToolError } from '@asr-cluster/tools/common'
+import { createLiveLine } from '@asr-cluster/tools/common'
 import type { Arrivals } from '@asr-cluster/tools/bench'
 import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
 import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
+import { readTextFile } from '../read-text-file.js'
 import { runTool } from '../run-tool.js'
 
 interface BenchArgs extends UrlArgs {
@@ -78,7 +79,7 @@ async function runBench(args: ArgumentsCamelCase<BenchArgs>, context: CliContext
   const before =
     args.compare === undefined
       ? null
-      : tools.parseResult(await readText(resolve(cwd, args.compare)), args.compare)
+      : tools.parseResult(await readTextFile(resolve(cwd, args.compare)), args.compare)
   const url = await clusterUrl(args, context)
   const clips = await tools.loadClips(resolve(cwd, args.audio), formFields(args))
   const nowMs = (): number => performance.now()
@@ -137,14 +138,5 @@ function parseDuration(flag: string, text: string): number {
     return parseDurationMs(/^\d+(\.\d+)?$/.test(text) ? `${text}s` : text)
   } catch (error) {
     throw new UsageError(`--${flag}: ${(error as Error).message}`)
-  }
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new ToolError('no_such_file', `${path} cannot be read: ${code}`, { cause: error })
   }
 }

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
-import { createLiveLine, formatPercent, ToolError } from '@asr-cluster/tools/common'
+import { createLiveLine, formatPercent } from '@asr-cluster/tools/common'
 import type { LiveLine } from '@asr-cluster/tools/common'
 import type { Recogniser } from '@asr-cluster/tools/evaluate'
 import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
@@ -9,6 +8,7 @@ import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
 import { checkLocal, localEngineOptions, withLocal } from '../local-model.js'
 import type { LocalArgs } from '../local-model.js'
+import { readTextFile } from '../read-text-file.js'
 import { checkCount, runTool } from '../run-tool.js'
 
 interface EvalArgs extends LocalArgs {
@@ -61,7 +61,7 @@ async function runEval(args: ArgumentsCamelCase<EvalArgs>, context: CliContext):
     import('@asr-cluster/asr-instance'),
   ])
   const path = resolve(cwd, args.manifest)
-  const clips = tools.parseManifest(await readManifest(path), path, args.manifest)
+  const clips = tools.parseManifest(await readTextFile(path), path, args.manifest)
   const liveLine = createLiveLine(process.stderr)
   await using recogniser = await open(args, context, liveLine)
   const evaluation = await tools.evaluate({
@@ -93,15 +93,6 @@ async function open(args: EvalArgs, context: CliContext, liveLine: LiveLine): Pr
     concurrency: args.concurrency,
     lowPriority: args.lowPriority,
   })
-}
-
-async function readManifest(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new ToolError('no_such_file', `${path} cannot be read: ${code}`, { cause: error })
-  }
 }
 
 /** `0.15` or `15%` → 0.15. Throws UsageError. */

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { stringify } from 'yaml'
@@ -9,6 +9,7 @@ import { isHubId } from '@asr-cluster/tools/store'
 import { parseConfig } from '../../config/parse-config.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
+import { readTextFile } from '../read-text-file.js'
 import { runTool } from '../run-tool.js'
 
 interface ImportArgs {
@@ -50,7 +51,7 @@ async function runImport(args: ArgumentsCamelCase<ImportArgs>, context: CliConte
   const { migrate } = await import('@asr-cluster/tools/migrate')
   const read = async (file: string): Promise<{ file: string; text: string }> => ({
     file,
-    text: await readText(resolve(cwd, file)),
+    text: await readTextFile(resolve(cwd, file)),
   })
   const result = migrate({
     supervisor: await read(args.supervisor),
@@ -89,15 +90,6 @@ function summary({ unmapped, hints }: Migration, args: ImportArgs): string[] {
     ...(hints.length === 0 ? [] : ['look at:']),
     ...hints.map((hint) => `  ${hint}`),
   ]
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new ToolError('no_such_file', `${path} cannot be read: ${code}`, { cause: error })
-  }
 }
 
 /** Throws ToolError rather than overwrite. */

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
+import { quantizations, type Quantization } from '@asr-cluster/protocol'
 import { createLiveLine } from '@asr-cluster/tools/common'
 import type { CliContext, Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
@@ -9,7 +10,7 @@ import { runTool } from '../run-tool.js'
 
 interface PullArgs {
   model: string
-  quantization: 'auto' | 'none' | 'int8' | 'int4'
+  quantization: 'auto' | Quantization
   revision: string
   dir: string | undefined
   json: boolean
@@ -22,7 +23,7 @@ export const pullCommand: Command<PullArgs> = {
     argv
       .positional('model', { type: 'string', demandOption: true, describe: 'ORG/NAME' })
       .option('quantization', {
-        choices: ['auto', 'none', 'int8', 'int4'] as const,
+        choices: ['auto', ...quantizations] as const,
         default: 'auto' as const,
         describe: 'Precision to compile for',
       })

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import type { Backup, ModelVerdict } from '@asr-cluster/tools/backup'
@@ -8,6 +8,7 @@ import { findPulledModel } from '@asr-cluster/tools/store'
 import { parseConfig } from '../../config/parse-config.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
+import { readTextFile } from '../read-text-file.js'
 import { runTool } from '../run-tool.js'
 
 interface RestoreArgs {
@@ -38,7 +39,7 @@ export const restoreCommand: Command<RestoreArgs> = {
 async function runRestore(args: ArgumentsCamelCase<RestoreArgs>, context: CliContext): Promise<number> {
   const { output, cwd, env } = context
   const { checkModels, parseBackup } = await import('@asr-cluster/tools/backup')
-  const backup = parseBackup(await readBackup(resolve(cwd, args.file)), args.file)
+  const backup = parseBackup(await readTextFile(resolve(cwd, args.file)), args.file)
   if (backup.config) parseConfig(backup.config.text, `${args.file} (${backup.config.name})`)
   const written = await writeFiles(backup, resolve(cwd, args.dir), args)
   const verdicts = await checkModels(backup.models, ({ pulled }) =>
@@ -91,13 +92,4 @@ function inside(dir: string, path: string): string {
   const full = join(dir, path)
   if (full.startsWith(`${dir}/`)) return full
   throw new ToolError('not_a_backup', `the backup wants to write ${path}, outside of its folder`)
-}
-
-async function readBackup(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new ToolError('no_such_file', `${path} cannot be read: ${code}`, { cause: error })
-  }
 }

@@ -1,0 +1,60 @@
+import * as ort from 'onnxruntime-node'
+import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
+
+/** Far below any score, and still a number in float16. */
+export const masked = -60_000
+
+export interface DecoderStep {
+  cache: SequenceCache
+  /** `[rows, tokens, hidden]` */
+  embeds: Float32Array
+  tokens: number
+  /** Columns of the past that the decoder is given. */
+  span: number
+  /** The first column that a row uses of them: its tokens stand there one after the other. */
+  firstColumn: (row: number) => number
+}
+
+/** The inputs of a decoder graph, but for the keys and values of the past. */
+export function decoderFeeds({
+  cache,
+  embeds,
+  tokens,
+  span,
+  firstColumn,
+}: DecoderStep): Record<string, ort.Tensor> {
+  const { rows } = cache
+  const all = span + tokens
+  const positions = new BigInt64Array(rows * tokens)
+  const mask = new Float32Array(rows * tokens * all)
+  for (let row = 0, at = 0; row < rows; row++) {
+    const past = cache.length(row)
+    const first = firstColumn(row)
+    for (let token = 0; token < tokens; token++, at++) {
+      positions[at] = BigInt(past + token)
+      const line = at * all
+      mask.fill(masked, line, line + first)
+      mask.fill(masked, line + first + past, line + span)
+      mask.fill(masked, line + span + token + 1, line + all)
+    }
+  }
+  return {
+    embeds: new ort.Tensor('float32', embeds, [rows, tokens, embeds.length / (rows * tokens)]),
+    positions: new ort.Tensor('int64', positions, [rows, tokens]),
+    mask: new ort.Tensor('float32', mask, [rows, 1, 1, tokens, all]),
+    last: new ort.Tensor('int64', new BigInt64Array(rows).fill(BigInt(tokens - 1)), [rows, 1]),
+  }
+}
+
+/** Outputs to ask for beside keys and values. */
+export function answerNames(wantLogits: boolean): string[] {
+  return ['token', 'logprob', ...(wantLogits ? ['logits'] : [])]
+}
+
+export function readAnswer(outputs: ort.InferenceSession.OnnxValueMapType): DecoderOutput {
+  return {
+    tokens: Array.from(outputs['token']!.data as BigInt64Array, Number),
+    logprobs: Array.from(outputs['logprob']!.data as Float32Array),
+    logits: outputs['logits']?.data as Float32Array | undefined,
+  }
+}
