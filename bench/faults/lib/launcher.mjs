@@ -1,9 +1,12 @@
 // The real supervisor and the real balancer, with the lab's instances. Arguments: the configuration file, the state folder.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import { nodeArguments } from '../../../packages/balancer/dist/index.js'
 import { clusterConfigSchema, startSupervisor } from '../../../packages/supervisor/dist/index.js'
 
+// As `asr-cluster up` does.
+setFlagsFromString('--optimize-for-size')
 const [configFile, stateDir] = process.argv.slice(2)
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 const packages = '../../../packages'
