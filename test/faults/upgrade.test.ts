@@ -1,6 +1,17 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { binOf, repositoryRoot, runProgram, startCluster, startLoad, waitFor } from '../harness/index.js'
+import { bindListeningSocket } from '@asr-cluster/supervisor'
+import {
+  binOf,
+  repositoryRoot,
+  runProgram,
+  startCluster,
+  startLoad,
+  startUp,
+  waitFor,
+} from '../harness/index.js'
+import type { TestCluster } from '../harness/index.js'
 
 const audio = join(repositoryRoot, 'examples/hello.wav')
 
@@ -39,3 +50,60 @@ it('restarts balancer and instances from the files that are there now, under loa
   expect(after.slice(1).filter((pid) => before.includes(pid))).toEqual([])
   expect((await load.stop()).failures).toEqual([])
 })
+
+/** What a second `up` needs to be about the same cluster as the first. */
+const beside = (cluster: TestCluster) => ({
+  env: { XDG_RUNTIME_DIR: join(cluster.dir, 'run') },
+  cwd: cluster.dir,
+})
+
+it('takes the place of the old one without a failed request where both were handed the same socket', async () => {
+  const socket = bindListeningSocket('127.0.0.1', 0)
+  try {
+    await using cluster = await startCluster({ socket })
+    expect(cluster.port).toBe(socket.port)
+    await using load = await startLoad(cluster.url, { clients: 4, audio })
+    await waitFor(() => load.answered() > 5, { what: 'the load to flow' })
+    await using next = startUp(['--replace'], socket, beside(cluster))
+    await next.printed(/clients wait in the socket/)
+    expect(await cluster.program.exited).toEqual({ code: 0, signal: null })
+    await next.printed(/serving on/)
+    const answered = load.answered()
+    await waitFor(() => load.answered() > answered + 5, { what: 'the load to flow on' })
+    expect((await load.stop()).failures).toEqual([])
+  } finally {
+    socket.close()
+  }
+})
+
+it('says that clients are refused meanwhile where it cannot have the socket, and finishes what is in flight', async () => {
+  await using cluster = await startCluster()
+  const inFlight = [1, 2, 3, 4].map(() => ask(cluster.url))
+  await cluster.statusWhen('requests in flight', ({ instances }) =>
+    instances.some(({ inFlight: n }) => n > 0),
+  )
+  await using next = startUp(['--replace', '--port', String(cluster.port)], undefined, beside(cluster))
+  await next.printed(/draining the cluster that runs on port \d+ .* clients are refused/)
+  expect(await Promise.all(inFlight)).toEqual([200, 200, 200, 200])
+  expect(await cluster.program.exited).toEqual({ code: 0, signal: null })
+  await next.printed(/serving on/)
+  expect(await ask(cluster.url)).toBe(200)
+})
+
+/** A recording of three minutes, which takes some seconds. */
+async function ask(url: string): Promise<number> {
+  const form = new FormData()
+  form.set('audio', repeated(readFileSync(audio), 120), 'long.wav')
+  const response = await fetch(`${url}/asr`, { method: 'POST', body: form })
+  await response.text()
+  return response.status
+}
+
+/** The same sound again and again, in one WAV. */
+function repeated(wav: Buffer, times: number): Blob {
+  const header = Buffer.from(wav.subarray(0, 44))
+  const sound = wav.subarray(44)
+  header.writeUInt32LE(36 + sound.length * times, 4)
+  header.writeUInt32LE(sound.length * times, 40)
+  return new Blob([header, ...Array.from({ length: times }, () => sound)])
+}

@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ClusterConfigInput } from '@asr-cluster/supervisor'
+import type { ClusterConfigInput, ListeningSocket } from '@asr-cluster/supervisor'
 import { clusterStatusSchema } from '@asr-cluster/protocol'
 import type { ClusterStatus } from '@asr-cluster/protocol'
-import { binOf, runProgram, startProgram } from './program.js'
-import type { Program, ProgramExit } from './program.js'
+import { binOf, runProgram, startCommand } from './program.js'
+import type { Program, ProgramExit, ProgramOptions } from './program.js'
 import { waitFor } from './wait-for.js'
 
 export interface ClusterOptions {
@@ -17,6 +17,8 @@ export interface ClusterOptions {
   deadlineMs?: number
   /** Resolve before it serves, to look at how it starts. */
   dontWait?: boolean
+  /** Handed over as systemd does. */
+  socket?: ListeningSocket
 }
 
 /** A real cluster, started with `asr-cluster up` on free ports, with state and logs of its own. */
@@ -51,8 +53,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     writeFileSync(configFile, JSON.stringify(withFreePorts(config)))
   writeConfig(options.config ?? {})
   const env = { ...options.env, XDG_RUNTIME_DIR: runtimeDir }
-  const program = startProgram(binOf('asr-cluster'), {
-    args: ['up', ...(options.flags ?? [])],
+  const program = startUp(options.flags ?? [], options.socket, {
     env,
     cwd: dir,
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
@@ -99,6 +100,22 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     writeConfig,
     [Symbol.asyncDispose]: dispose,
   }
+}
+
+/** `asr-cluster up`; with a socket as systemd would start it. */
+export function startUp(
+  flags: readonly string[],
+  socket: ListeningSocket | undefined,
+  options: ProgramOptions,
+): Program {
+  const args = [binOf('asr-cluster'), 'up', ...flags]
+  if (socket === undefined) return startCommand(process.execPath, args, options)
+  // LISTEN_PID is the pid of the program itself.
+  const script = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"'
+  return startCommand('/bin/sh', ['-c', script, process.execPath, ...args], {
+    ...options,
+    inheritFds: [socket.fd],
+  })
 }
 
 function runClient(

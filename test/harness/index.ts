@@ -1,4 +1,4 @@
-export { startCluster } from './cluster.js'
+export { startCluster, startUp } from './cluster.js'
 export type { ClusterOptions, TestCluster } from './cluster.js'
 export { expectNoneLeft, findMarked, isAlive, kill } from './processes.js'
 export { binOf, repositoryRoot, runProgram, startCommand, startProgram } from './program.js'

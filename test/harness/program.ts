@@ -20,6 +20,8 @@ export interface ProgramOptions {
   deadlineMs?: number
   /** Mark of another program that this one belongs to. */
   mark?: string
+  /** Descriptors of ours that it gets as 3, 4, and so on. */
+  inheritFds?: readonly number[]
 }
 
 export interface ProgramExit {
@@ -51,19 +53,25 @@ export function startProgram(file: string, options: ProgramOptions = {}): Progra
 export function startCommand(
   command: string,
   args: readonly string[],
-  { env = {}, cwd, deadlineMs = defaultDeadlineMs, mark = randomUUID() }: ProgramOptions = {},
+  {
+    env = {},
+    cwd,
+    deadlineMs = defaultDeadlineMs,
+    mark = randomUUID(),
+    inheritFds = [],
+  }: ProgramOptions = {},
 ): Program {
   const child = spawn(command, args, {
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...process.env, ...env, [testMark]: mark },
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...inheritFds],
   })
   const { pid } = child
   let stdout = ''
   let stderr = ''
-  child.stdout.on('data', (chunk: Buffer) => void (stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()))
+  child.stdout?.on('data', (chunk: Buffer) => void (stdout += chunk.toString()))
+  child.stderr?.on('data', (chunk: Buffer) => void (stderr += chunk.toString()))
   const exited = new Promise<ProgramExit>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve({ code, signal }))

@@ -29,9 +29,11 @@ it('tells systemd when it is ready, that it lives, and that it stops', async () 
 
 const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0
 
-it.skipIf(!hasAnalyze)('has a unit file that systemd accepts', () => {
-  const unit = join(repositoryRoot, 'deploy/systemd/asr-cluster.service')
+it.skipIf(!hasAnalyze)('has unit files that systemd accepts', () => {
+  const units = ['service', 'socket'].map((kind) =>
+    join(repositoryRoot, `deploy/systemd/asr-cluster.${kind}`),
+  )
   // Prints what it finds and fails for what it cannot read.
-  const said = execFileSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' })
+  const said = execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { encoding: 'utf8' })
   expect(said).toBe('')
 })

@@ -15,6 +15,8 @@ export interface BalancerProgramOptions {
   port: number
   clusterId: string
   user: RunAs | null
+  /** Resolves when it may begin to accept. */
+  mayAccept: () => Promise<void>
   onMessage: (message: BalancerMessage) => void
   onSpawned: () => void
 }
@@ -37,10 +39,11 @@ export function balancerProgram(options: BalancerProgramOptions): BalancerProgra
 
   return {
     id: 'balancer',
-    prepare(): Promise<SpawnRequest> {
+    async prepare(): Promise<SpawnRequest> {
+      await options.mayAccept()
       const [file, ...args] = options.command as [string, ...string[]]
       const { balancer, cache, auth } = options.settings()
-      return Promise.resolve({
+      return {
         file,
         args: [
           ...args,
@@ -62,7 +65,7 @@ export function balancerProgram(options: BalancerProgramOptions): BalancerProgra
         ipc: true,
         user: options.user,
         inheritFds: [options.listenFd],
-      })
+      }
     },
     check,
     probe: (signal) => check(probeTimeoutMs, signal),

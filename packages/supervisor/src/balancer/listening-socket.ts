@@ -1,9 +1,12 @@
 import net from 'node:net'
+import { MachineMismatchError } from '../config/config-error.js'
 import { describePortHolder } from '../process/process-table.js'
 
 export interface ListeningSocket {
   readonly fd: number
   readonly port: number
+  /** Somebody else holds it too: connections wait in it while there is no supervisor. */
+  readonly isInherited: boolean
   close(): void
 }
 
@@ -11,10 +14,22 @@ export class PortTakenError extends Error {
   override name = 'PortTakenError'
 }
 
+/** The first descriptor that systemd passes, sd_listen_fds(3). */
+const firstInheritedFd = 3
+
 interface Handle {
   readonly fd: number
   getsockname(out: { port?: number }): number
   close(): void
+}
+
+const { _createServerHandle: createHandle } = net as unknown as {
+  _createServerHandle: (
+    host: string | null,
+    port: number | null,
+    type: number | null,
+    fd?: number,
+  ) => Handle | number
 }
 
 const addressTypes = { 4: 4, 6: 6, 0: 4 } as const
@@ -28,9 +43,6 @@ const addressTypes = { 4: 4, 6: 6, 0: 4 } as const
 export function bindListeningSocket(host: string, port: number): ListeningSocket {
   const address = host === 'localhost' ? '127.0.0.1' : host
   const type = addressTypes[net.isIP(address) as 0 | 4 | 6]
-  const { _createServerHandle: createHandle } = net as unknown as {
-    _createServerHandle: (host: string, port: number, type: number) => Handle | number
-  }
   const handle = createHandle(address, port, type)
   if (typeof handle === 'number') {
     throw new Error(
@@ -44,5 +56,33 @@ export function bindListeningSocket(host: string, port: number): ListeningSocket
     handle.close()
     throw new PortTakenError(`port ${port} is held by ${describePortHolder(port)}`)
   }
-  return { fd: handle.fd, port: bound.port, close: () => handle.close() }
+  return { fd: handle.fd, port: bound.port, isInherited: false, close: () => handle.close() }
+}
+
+/**
+ * The socket that whoever started us opened for us (`LISTEN_FDS`, as systemd does), or null. It outlives us, so that the
+ * next supervisor finds the connections that came in between. The variables are taken out of `env`: it is not for
+ * children. Throws if it is not the socket of this port.
+ */
+export function adoptListeningSocket(env: NodeJS.ProcessEnv, port: number): ListeningSocket | null {
+  const { LISTEN_PID: pid, LISTEN_FDS: count } = env
+  for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name]
+  if (pid !== String(process.pid) || !(Number(count) >= 1)) return null
+  if (Number(count) > 1) {
+    throw new MachineMismatchError(
+      `${count} sockets were handed to us (LISTEN_FDS); there is one port for clients`,
+    )
+  }
+  const handle = createHandle(null, null, null, firstInheritedFd)
+  const bound: { port?: number } = {}
+  if (typeof handle === 'number' || handle.getsockname(bound) !== 0 || !bound.port) {
+    throw new MachineMismatchError('what was handed to us (LISTEN_FDS) is not a TCP socket')
+  }
+  if (port !== 0 && bound.port !== port) {
+    handle.close()
+    throw new MachineMismatchError(
+      `the socket that was handed to us is on port ${bound.port}, and balancer.port is ${port}: make them the same`,
+    )
+  }
+  return { fd: firstInheritedFd, port: bound.port, isInherited: true, close: () => handle.close() }
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { exitCodes } from '@asr-cluster/protocol'
 import { balancerUrl } from '../balancer/balancer-program.js'
+import { adoptListeningSocket } from '../balancer/listening-socket.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { createShutdownRequests } from '../cluster/shutdown-requests.js'
 import { startSupervisor } from '../cluster/supervisor.js'
@@ -16,22 +17,29 @@ import { cliExit } from './exit-codes.js'
 import { explainError } from './explain-error.js'
 import { createNarrator } from './narrator.js'
 import { detachedParent } from './detach.js'
+import { replaceRunning } from './replace-running.js'
 
 /** Runs the supervisor in this process until the cluster was stopped; returns the exit code. */
 export async function runForeground(
   config: ClusterConfig,
   loadConfig: () => ClusterConfig,
   context: CliContext,
+  { replace }: { replace: boolean },
 ): Promise<number> {
   const parent = detachedParent(context.env)
   const say = parent?.say ?? context.output.print
   const service = serviceManager(context.env, systemClock)
   let supervisor: Supervisor
+  const { port } = config.balancer
   try {
+    const socket = adoptListeningSocket(context.env, port) ?? undefined
+    const dir = stateDir(context.env)
+    if (replace) await replaceRunning(dir, socket?.port ?? port, socket !== undefined, say)
     supervisor = await startSupervisor({
       config,
       loadConfig,
-      stateDir: stateDir(context.env),
+      socket,
+      stateDir: dir,
       onEvent: createNarrator(context.output, say),
     })
   } catch (error) {

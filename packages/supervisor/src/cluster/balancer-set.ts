@@ -30,6 +30,8 @@ export interface BalancerSetOptions {
   onNeedsMembers: () => void
   /** Resolves when the condition holds; looked at after each `onNews` and `onChange`. */
   until: (condition: () => boolean) => Promise<void>
+  /** Resolves when a balancer may begin to accept. */
+  mayAccept: () => Promise<void>
   /** Nothing more will be said of this id. */
   onForgotten: (id: string) => void
 }
@@ -104,6 +106,7 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
       port: options.socket.port,
       clusterId: options.clusterId,
       user: options.user,
+      mayAccept: options.mayAccept,
       onMessage: (message) => onMessage(member, message),
       onSpawned() {
         // They may have changed since its environment was made.

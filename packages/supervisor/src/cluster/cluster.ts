@@ -56,6 +56,10 @@ export interface Cluster {
 }
 
 const metricsIntervalMs = 5_000
+/** A socket that outlives us: so long may idle connections send their last request, while new ones wait. */
+const lastRequestsMs = 5_000
+/** And so long may connections wait in it for the first instance. Most clients have more patience than that. */
+const firstInstanceMs = 30_000
 
 export function createCluster(options: ClusterOptions): Cluster {
   const { bus, clock, spawner, random, clusterId, commands, user } = options
@@ -69,6 +73,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   const instances = new Map<string, ManagedInstance>()
   const waiters = new Set<() => void>()
   let isClosed = false
+  let hasAccepted = false
   let cancelMetrics = (): void => {}
 
   bus.subscribe(metrics.record)
@@ -90,6 +95,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     admin,
     onNeedsMembers: sendMembers,
     until,
+    mayAccept,
     onForgotten: (id) => metrics.forget(id),
     onNews() {
       statusSender.changed()
@@ -194,6 +200,39 @@ export function createCluster(options: ClusterOptions): Cluster {
     })
   }
 
+  /**
+   * In a socket that outlives us connections wait, where a balancer without an instance would refuse the requests on them.
+   */
+  async function mayAccept(): Promise<void> {
+    if (!options.socket.isInherited || hasAccepted) return
+    let isLate = false
+    const cancel = clock.after(firstInstanceMs, () => {
+      isLate = true
+      wake()
+    })
+    await until(() => isLate || isAnyReady() || balancers.current().state().state !== 'starting')
+    hasAccepted = true
+    cancel()
+  }
+
+  const isAnyReady = (): boolean =>
+    [...instances.values()].some(({ process }) => process.state().state === 'ready')
+
+  /**
+   * The next supervisor will accept what comes from now on; connections that are here end with their next answer, because
+   * nobody can tell an idle one from one on which a request is on its way.
+   */
+  async function leaveSocket(): Promise<void> {
+    balancers.tellAll({ type: 'shutdown', handOver: true })
+    let isLate = false
+    const cancel = clock.after(lastRequestsMs, () => {
+      isLate = true
+      wake()
+    })
+    await until(() => isLate || balancers.isDrained())
+    cancel()
+  }
+
   const inFlight = (id: string): number =>
     balancers.stats()?.members.find((member) => member.id === id)?.inFlight ?? 0
 
@@ -235,6 +274,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     },
     sendMembers,
     async drainBalancer() {
+      if (options.socket.isInherited) await leaveSocket()
       balancers.tellAll({ type: 'shutdown' })
       await until(() => balancers.isDrained())
     },

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { bindListeningSocket } from '../balancer/listening-socket.js'
+import type { ListeningSocket } from '../balancer/listening-socket.js'
 import { resolveRunAs } from '../config/run-as.js'
 import type { ClusterConfig } from '../config/schema.js'
 import { AlreadyRunningError, serveControl } from '../control/control-server.js'
@@ -40,6 +41,8 @@ export interface SupervisorOptions {
   stateDir: string
   onEvent?: ClusterListener
   commands?: ProgramCommands
+  /** For clients; without it the configured port is bound. Closed at the end. */
+  socket?: ListeningSocket | undefined
 }
 
 /** A running cluster together with its control socket. */
@@ -72,8 +75,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     bus.emit({ type: 'notice', level, id: null, text })
   ensureStateDir(stateDir)
   const user = resolveRunAs(config.supervisor.user)
-  const leftovers = await clearLeftovers(stateDir, config.balancer.port)
-  const socket = bindListeningSocket(config.balancer.host, config.balancer.port)
+  const leftovers = await clearLeftovers(stateDir, options.socket?.port ?? config.balancer.port)
+  const socket = options.socket ?? bindListeningSocket(config.balancer.host, config.balancer.port)
   const { port } = socket
   const clusterId = `${port}-${randomBytes(8).toString('hex')}`
   const guard = startGuard(clusterId, clock, (message) => notice('warn', `the guard ${message}`))

@@ -12,6 +12,7 @@ export interface UpArgs {
   basePort: number | undefined
   detach: boolean
   insecure: boolean
+  replace: boolean
 }
 
 export const upCommand: Command<UpArgs> = {
@@ -29,6 +30,11 @@ export const upCommand: Command<UpArgs> = {
         type: 'boolean',
         default: false,
         describe: 'Allow a balancer that other machines can reach without API keys',
+      })
+      .option('replace', {
+        type: 'boolean',
+        default: false,
+        describe: 'Drain the cluster that runs on the port, then take its place',
       }) as unknown as Argv<UpArgs>,
   async run(args, context) {
     const { config } = loadUpConfig(args, context)
@@ -39,7 +45,8 @@ export const upCommand: Command<UpArgs> = {
     // The supervisor lives long and has little to do: 15 MB less are worth more than its speed.
     setFlagsFromString('--optimize-for-size')
     const { runForeground } = await import('../foreground.js')
-    return runForeground(config, () => loadUpConfig(args, context).config, context)
+    const { replace } = args
+    return runForeground(config, () => loadUpConfig(args, context).config, context, { replace })
   },
 }
 
