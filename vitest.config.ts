@@ -18,8 +18,9 @@ export default defineConfig({
           name: 'system',
           include: ['test/**/*.test.ts'],
           exclude: long,
-          // Each of these starts real programs: one file at a time on a small machine.
-          fileParallelism: false,
+          // Each of these starts real programs, which mostly wait for one another: a small machine can carry two files.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -17,11 +17,13 @@ import {
 import type { FakeCluster } from '../harness/index.js'
 
 const quick = {
-  startTimeout: '1s',
   stopTimeout: '500ms',
   startRetries: 1,
   backoff: { base: '50ms', cap: '100ms' },
 } as const
+
+/** For those that are meant to be too late; a busy machine makes others so too. */
+const impatient = { startTimeout: '2s' }
 
 /** One instance of ours that behaves well, and one group that does not. */
 function withNasty(nasty: object, supervisor: object = {}): Promise<FakeCluster> {
@@ -68,21 +70,21 @@ describe('an instance that', () => {
   })
 
   it.concurrent('never becomes ready is stopped and given up', async () => {
-    await using cluster = await withNasty({ command: ['sleep', '1000'] })
+    await using cluster = await withNasty({ command: ['sleep', '1000'] }, impatient)
     const end = (await bad(cluster, 'failed'))?.lastExit
-    expect(end?.reason).toBe('not ready within 1 s: nothing listens on its port')
+    expect(end?.reason).toBe('not ready within 2 s: nothing listens on its port')
     await waitFor(() => !findMarked(cluster.program.mark).some(({ command }) => command === 'sleep 1000'), {
       what: 'its process to be gone',
     })
   })
 
   it.concurrent('loads for longer than the limit, but says so, is waited for', async () => {
-    await using cluster = await withNasty({ env: { FAKE_LOAD_MS: '2500' } })
+    await using cluster = await withNasty({ env: { FAKE_LOAD_MS: '5000' } }, impatient)
     expect(await bad(cluster, 'ready')).toMatchObject({ restarts: 0 })
   })
 
   it.concurrent('is not the one that answers on its port is not taken for ready', async () => {
-    await using cluster = await withNasty({ env: { FAKE_IDENTITY: 'an orphan' } })
+    await using cluster = await withNasty({ env: { FAKE_IDENTITY: 'an orphan' } }, impatient)
     expect((await bad(cluster, 'failed'))?.lastExit?.reason).toMatch(/somebody else answers on port \d+/)
   })
 

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { renderError, type AsrError } from '@asr-cluster/protocol'
 
-/** How long the rest of a refused body is read and thrown away, so that the client gets to read the answer. */
-const lingerMs = 2_000
+/** How long the rest of a refused body is read and thrown away, so that the client gets to read the answer; as the instance. */
+const lingerMs = 5_000
 
 export interface Reply {
   status: number
