@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { isLoopback } from '@asr-cluster/protocol'
 import { MachineMismatchError } from '../config/config-error.js'
 import { describePortHolder } from '../process/process-table.js'
 
@@ -19,7 +20,7 @@ const firstInheritedFd = 3
 
 interface Handle {
   readonly fd: number
-  getsockname(out: { port?: number }): number
+  getsockname(out: { port?: number; address?: string }): number
   close(): void
 }
 
@@ -62,9 +63,12 @@ export function bindListeningSocket(host: string, port: number): ListeningSocket
 /**
  * The socket that whoever started us opened for us (`LISTEN_FDS`, as systemd does), or null. It outlives us, so that the
  * next supervisor finds the connections that came in between. The variables are taken out of `env`: it is not for
- * children. Throws if it is not the socket of this port.
+ * children. Throws MachineMismatchError if it is not the configured one.
  */
-export function adoptListeningSocket(env: NodeJS.ProcessEnv, port: number): ListeningSocket | null {
+export function adoptListeningSocket(
+  env: NodeJS.ProcessEnv,
+  { host, port }: { host: string; port: number },
+): ListeningSocket | null {
   const { LISTEN_PID: pid, LISTEN_FDS: count } = env
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name]
   if (pid !== String(process.pid) || !(Number(count) >= 1)) return null
@@ -74,7 +78,7 @@ export function adoptListeningSocket(env: NodeJS.ProcessEnv, port: number): List
     )
   }
   const handle = createHandle(null, null, null, firstInheritedFd)
-  const bound: { port?: number } = {}
+  const bound: { port?: number; address?: string } = {}
   if (typeof handle === 'number' || handle.getsockname(bound) !== 0 || !bound.port) {
     throw new MachineMismatchError('what was handed to us (LISTEN_FDS) is not a TCP socket')
   }
@@ -82,6 +86,13 @@ export function adoptListeningSocket(env: NodeJS.ProcessEnv, port: number): List
     handle.close()
     throw new MachineMismatchError(
       `the socket that was handed to us is on port ${bound.port}, and balancer.port is ${port}: make them the same`,
+    )
+  }
+  // Whether keys are needed was judged by balancer.host.
+  if (isLoopback(host) && !isLoopback(bound.address ?? '')) {
+    handle.close()
+    throw new MachineMismatchError(
+      `the socket that was handed to us is on ${bound.address}, which other machines can reach, and balancer.host is ${host}`,
     )
   }
   return { fd: firstInheritedFd, port: bound.port, isInherited: true, close: () => handle.close() }

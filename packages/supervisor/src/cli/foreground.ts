@@ -32,7 +32,7 @@ export async function runForeground(
   let supervisor: Supervisor
   const { port } = config.balancer
   try {
-    const socket = adoptListeningSocket(context.env, port) ?? undefined
+    const socket = adoptListeningSocket(context.env, config.balancer) ?? undefined
     const dir = stateDir(context.env)
     if (replace) await replaceRunning(dir, socket?.port ?? port, socket !== undefined, say)
     supervisor = await startSupervisor({
