@@ -2,7 +2,7 @@ import { get } from 'node:http'
 import { get as getByTls } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { probeHeader } from '@asr-cluster/protocol'
+import { probeHeader, startDeadline } from '@asr-cluster/protocol'
 
 export class ProbeTimeoutError extends Error {
   override name = 'ProbeTimeoutError'
@@ -19,14 +19,19 @@ export interface HttpAnswer {
  */
 export function httpGet(url: string, timeoutMs: number, signal: AbortSignal): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    const limit = startDeadline(timeoutMs, signal)
     const fail = (error: NodeJS.ErrnoException): void => {
-      if (limit.aborted) reject(new ProbeTimeoutError(`no answer within ${timeoutMs} ms`, { cause: error }))
+      limit.clear()
+      if (limit.signal.aborted)
+        reject(new ProbeTimeoutError(`no answer within ${timeoutMs} ms`, { cause: error }))
       else reject(new Error(describe(error), { cause: error }))
     }
-    const options = { agent: false, signal: limit, headers: { [probeHeader]: '1' } }
+    const options = { agent: false, signal: limit.signal, headers: { [probeHeader]: '1' } }
     const onResponse = (response: IncomingMessage): void => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), fail)
+      text(response).then((body) => {
+        limit.clear()
+        resolve({ status: response.statusCode ?? 0, body })
+      }, fail)
     }
     const request = url.startsWith('https:')
       ? getByTls(url, { ...options, rejectUnauthorized: false }, onResponse)

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { priorityHeader } from '@asr-cluster/protocol'
+import { priorityHeader, startDeadline } from '@asr-cluster/protocol'
 import { ToolError } from '../common/tool-error.js'
 import { multipart } from './multipart.js'
 import { post, type PostAnswer } from './post.js'
@@ -86,7 +86,7 @@ export class ClusterClient {
     fields: Readonly<Record<string, string>>,
     size: number,
   ): Promise<PostAnswer> {
-    const timeout = AbortSignal.timeout(this.#timeoutMs)
+    const deadline = startDeadline(this.#timeoutMs, signal)
     const body = multipart(fields, {
       field: 'file',
       fileName: basename(path),
@@ -98,12 +98,14 @@ export class ClusterClient {
       return await post(`${this.baseUrl}/v1/audio/transcriptions`, body, {
         // A balancer looks at no body: by the header it knows which instances have the model.
         headers: { ...this.#headers, ...(isHeaderText(model) ? { 'x-asr-model': model } : {}) },
-        signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
+        signal: deadline.signal,
       })
     } catch (error) {
       if (signal?.aborted) throw error
-      if (timeout.aborted) throw timedOut(this.#timeoutMs, this.baseUrl)
+      if (deadline.isOver()) throw timedOut(this.#timeoutMs, this.baseUrl)
       throw unreachable(error, this.baseUrl)
+    } finally {
+      deadline.clear()
     }
   }
 }

@@ -24,13 +24,14 @@ const runtime: RuntimeFacts = {
   webGpuTrouble: 'no adapter',
   installScript: 'node_modules/onnxruntime-node/script/install.js',
 }
+const model = { dir: '/m', weightBytes: 4e9, quantization: 'int8', device: 'auto', instances: 4 }
 const cluster: ClusterFacts = {
   configProblems: [],
-  model: { dir: '/m', weightBytes: 4e9, quantization: 'int8', instances: 4 },
+  model,
   ports: [{ port: 7860, purpose: 'balancer', holder: null, isOurs: false }],
   folders: [{ purpose: 'logs', path: '/l', freeBytes: 50e9, trouble: null }],
 }
-const gpu = { name: 'NVIDIA L4', memoryBytes: 24e9, driver: '550.1' }
+const gpu = { name: 'NVIDIA L40', memoryBytes: 48e9, freeBytes: 46e9, driver: '550.1' }
 
 interface Change {
   machine?: Partial<MachineFacts>
@@ -115,6 +116,16 @@ describe('examine', () => {
       { runtime: { cuda: { isInstalled: true, missingLibraries: ['libcudnn.so.9'] } } },
       'CUDA provider',
       /cuDNN 9/,
+    ],
+    [
+      'a GPU that is full already',
+      {
+        machine: { gpus: [{ ...gpu, freeBytes: 5e9 }] },
+        runtime: { webGpuTrouble: null },
+        cluster: { model: { ...model, quantization: 'fp16', instances: 1 } },
+      },
+      'GPU',
+      /int4/,
     ],
     ['a broken driver', { machine: { gpuTrouble: 'no answer in 10 s' } }, 'GPU', /driver/],
     [

@@ -35,7 +35,9 @@ export const helperPrograms: readonly HelperProgram[] = [
 
 export interface GpuFact {
   name: string
+  /** 0 where the driver does not tell, as for `freeBytes`. */
   memoryBytes: number
+  freeBytes: number
   driver: string
 }
 
@@ -58,7 +60,13 @@ export interface ClusterFacts {
   /** Problems of the configuration, as `file:line:column: what`. */
   configProblems: readonly string[]
   /** Of the first group; null where the configuration is bad. */
-  model: { dir: string; weightBytes: number; quantization: string; instances: number } | null
+  model: {
+    dir: string
+    weightBytes: number
+    quantization: string
+    device: string
+    instances: number
+  } | null
   ports: readonly PortFact[]
   folders: readonly FolderFact[]
 }

@@ -14,7 +14,7 @@ export function judgeMachine(machine: MachineFacts, cluster: ClusterFacts): Find
     judgeMemory(machine, cluster),
     judgeFiles(machine.openFiles),
     ...judgePrograms(machine),
-    judgeGpus(machine),
+    judgeGpus(machine, cluster),
   ]
 }
 
@@ -113,7 +113,17 @@ function judgePrograms({ programs, hasParentDeathSignal }: MachineFacts): Findin
   ]
 }
 
-function judgeGpus({ gpus, gpuTrouble, programs }: MachineFacts): Finding {
+/** Weights, keys and values of 32 rows, and what one step computes; 16 bits unless the quantization says otherwise. */
+const gpuFactors: Readonly<Record<string, number>> = { auto: 1, fp16: 1, none: 2, int4: 0.45 }
+const perGpuInstanceBytes = 2e9
+
+/** What the fullest GPU would have to hold, roughly; instances are spread evenly. */
+export function estimateGpuMemory(model: NonNullable<ClusterFacts['model']>, gpuCount: number): number {
+  const perGpu = Math.ceil(model.instances / gpuCount)
+  return perGpu * (model.weightBytes * (gpuFactors[model.quantization] ?? 1) + perGpuInstanceBytes)
+}
+
+function judgeGpus({ gpus, gpuTrouble, programs }: MachineFacts, { model }: ClusterFacts): Finding {
   if (gpuTrouble !== null) {
     return warning(
       'GPU',
@@ -126,6 +136,19 @@ function judgeGpus({ gpus, gpuTrouble, programs }: MachineFacts): Finding {
       'GPU',
       programs['nvidia-smi'] === null ? 'none; all runs on the CPU' : 'none seen by nvidia-smi',
     )
-  const list = gpus.map(({ name, memoryBytes }) => `${name} (${formatBytes(memoryBytes)})`)
-  return ok('GPU', `${list.join(', ')}; driver ${gpus[0]?.driver}`)
+  const list = gpus.map(
+    ({ name, memoryBytes, freeBytes }) =>
+      `${name} (${formatBytes(memoryBytes)}${freeBytes > 0 ? `, ${formatBytes(freeBytes)} free` : ''})`,
+  )
+  const detail = `${list.join(', ')}; driver ${gpus[0]?.driver}`
+  const leastFree = Math.min(...gpus.map(({ freeBytes }) => freeBytes))
+  // A driver that does not tell what is free leaves nothing to compare.
+  if (model === null || model.device === 'cpu' || leastFree === 0) return ok('GPU', detail)
+  const needed = estimateGpuMemory(model, gpus.length)
+  if (needed <= leastFree) return ok('GPU', `${detail}; at most ${formatBytes(needed)} of each needed`)
+  return warning(
+    'GPU',
+    `${detail}; ${model.instances} instances need about ${formatBytes(needed)} of one`,
+    'One instance per GPU (--instances), quantization: int4, or stop what else uses it: `nvidia-smi`.',
+  )
 }

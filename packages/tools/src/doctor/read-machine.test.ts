@@ -35,10 +35,14 @@ it('sees this machine', async () => {
 
 it('reads what nvidia-smi lists, and what it says when it is not well', async () => {
   const dir = scratch()
-  program(dir, 'nvidia-smi', 'echo "NVIDIA L4, 23034, 550.90.07"; echo "NVIDIA L4, [N/A], 550.90.07"')
+  program(
+    dir,
+    'nvidia-smi',
+    'echo "NVIDIA L4, 23034, 22000, 550.90.07"; echo "NVIDIA L4, [N/A], [N/A], 550.90.07"',
+  )
   expect((await readMachine({ PATH: dir })).gpus).toEqual([
-    { name: 'NVIDIA L4', memoryBytes: 23034 * 2 ** 20, driver: '550.90.07' },
-    { name: 'NVIDIA L4', memoryBytes: 0, driver: '550.90.07' },
+    { name: 'NVIDIA L4', memoryBytes: 23034 * 2 ** 20, freeBytes: 22000 * 2 ** 20, driver: '550.90.07' },
+    { name: 'NVIDIA L4', memoryBytes: 0, freeBytes: 0, driver: '550.90.07' },
   ])
   program(dir, 'nvidia-smi', 'echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18')
   expect(await readMachine({ PATH: dir })).toMatchObject({

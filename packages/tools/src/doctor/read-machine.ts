@@ -31,7 +31,7 @@ export async function readMachine(env: NodeJS.ProcessEnv): Promise<MachineFacts>
 
 async function readGpus(program: string | null): Promise<Pick<MachineFacts, 'gpus' | 'gpuTrouble'>> {
   if (program === null) return { gpus: [], gpuTrouble: null }
-  const query = ['--query-gpu=name,memory.total,driver_version', '--format=csv,noheader,nounits']
+  const query = ['--query-gpu=name,memory.total,memory.free,driver_version', '--format=csv,noheader,nounits']
   try {
     const { stdout } = await run(program, query, { timeout: programTimeoutMs })
     return { gpus: parseGpus(stdout), gpuTrouble: null }
@@ -45,15 +45,17 @@ async function readGpus(program: string | null): Promise<Pick<MachineFacts, 'gpu
   }
 }
 
-/** Lines of `name, MiB, driver`. */
+/** Lines of `name, MiB in all, MiB free, driver`. */
 export function parseGpus(text: string): GpuFact[] {
   return text.split('\n').flatMap((line) => {
-    const [name, mebibytes, driver] = line.split(',').map((field) => field.trim())
+    const [name, total, free, driver] = line.split(',').map((field) => field.trim())
     return name && driver !== undefined
-      ? [{ name, memoryBytes: (Number(mebibytes) || 0) * 2 ** 20, driver }]
+      ? [{ name, memoryBytes: bytesOf(total), freeBytes: bytesOf(free), driver }]
       : []
   })
 }
+
+const bytesOf = (mebibytes: string | undefined): number => (Number(mebibytes) || 0) * 2 ** 20
 
 /** Soft limit from /proc/self/limits; Infinity where there is none or it is not known. */
 export function parseOpenFiles(limits: string): number {

@@ -1,3 +1,4 @@
+import { startDeadline } from '@asr-cluster/protocol'
 import { Agent, request, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import type { Random } from '../../policy/index.js'
@@ -48,12 +49,20 @@ export class ApiClient implements SliceApi {
     let next: string | undefined
     for (;;) {
       const parameters = { limit: String(pageSize), ...(next ? { continue: next } : {}) }
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(listTimeoutMs)])
-      const body = await this.#get(query, parameters, deadline, listTimeoutMs)
-      const { metadata, items } = sliceListSchema.parse(JSON.parse(await textOf(body)))
+      const text = await this.#page(query, parameters, signal)
+      const { metadata, items } = sliceListSchema.parse(JSON.parse(text))
       slices.push(...(items ?? []))
       next = metadata.continue
       if (!next) return { slices, resourceVersion: metadata.resourceVersion }
+    }
+  }
+
+  async #page(query: SliceQuery, parameters: Record<string, string>, signal: AbortSignal): Promise<string> {
+    const deadline = startDeadline(listTimeoutMs, signal)
+    try {
+      return await textOf(await this.#get(query, parameters, deadline.signal, listTimeoutMs))
+    } finally {
+      deadline.clear()
     }
   }
 

@@ -84,6 +84,7 @@ function readModel({ groups }: ClusterConfig, instances: number): ClusterFacts['
     dir: group.model,
     weightBytes: weightBytesIn(group.model),
     quantization: group.quantization,
+    device: group.device,
     instances,
   }
 }
