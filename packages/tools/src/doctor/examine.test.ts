@@ -166,7 +166,7 @@ describe('examine', () => {
 
 it('estimates memory by precision and count', () => {
   const of = (quantization: string, instances: number) =>
-    estimateMemory({ dir: '', weightBytes: 4e9, quantization, instances })
+    estimateMemory({ ...model, quantization, instances })
   expect(of('none', 1)).toBeGreaterThan(of('int8', 1))
   expect(of('int8', 1)).toBeGreaterThan(of('int4', 1))
   expect(of('int4', 4)).toBe(4 * of('int4', 1))
