@@ -170,7 +170,7 @@ export const faults = {
     },
   },
   'network: 5 % of the packets lost': networkFault('lose', 'iptables has no statistic match'),
-  'network: 80 ms of delay': networkFault('delay', 'the kernel has no netem'),
+  'network: packets late by up to 300 ms': networkFault('delay', 'the kernel has neither netem nor tbf'),
   'network: cut for 1.5 s': networkFault('cut', 'iptables does not work'),
   'DNS: name gone for 12 s': {
     impossible: ({ dns }) => !dns && 'no mount namespace',

@@ -19,6 +19,7 @@ export function createNamespace() {
   if (steps.some((step) => tryRun(...step) === null)) return null
   atEnd(() => tryRun('ip', 'link', 'del', outer))
   const within = (...command) => tryRun('ip', 'netns', 'exec', name, ...command)
+  const queue = (...kind) => within('tc', 'qdisc', 'add', 'dev', inner, 'root', ...kind)
   const chains = ['INPUT', 'OUTPUT']
   const lossRule = ['-p', 'tcp', '-m', 'statistic', '--mode', 'random', '--probability', '0.05', '-j', 'DROP']
   return {
@@ -36,9 +37,11 @@ export function createNamespace() {
       chains
         .map((chain) => within('iptables', on ? '-I' : '-D', chain, '-p', 'tcp', '-j', 'DROP'))
         .every((out) => out !== null),
+    /** Packets to the balancer wait up to 300 ms: in netem, or in the queue of a slow link where the kernel has none. */
     delay: (on) =>
       (on
-        ? within('tc', 'qdisc', 'add', 'dev', inner, 'root', 'netem', 'delay', '80ms', '20ms')
+        ? (queue('netem', 'delay', '200ms', '100ms') ??
+          queue('tbf', 'rate', '2mbit', 'burst', '8kb', 'latency', '300ms'))
         : within('tc', 'qdisc', 'del', 'dev', inner, 'root')) !== null,
   }
 }
