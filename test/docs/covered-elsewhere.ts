@@ -5,7 +5,7 @@
 export const coveredElsewhere: readonly { command: RegExp; by: string; shows: RegExp }[] = [
   { command: /^npm ci( && npx asr-cluster up)?$/, by: '.ci/run', shows: /npm ci/ },
   { command: /^npm (ci && npm )?test$/, by: '.ci/run', shows: /npm test/ },
-  { command: /^npx asr-cluster up$/, by: 'test/harness/cluster.ts', shows: /args: \['up'/ },
+  { command: /^npx asr-cluster up$/, by: 'test/harness/cluster.ts', shows: /'up', \.\.\.flags/ },
   {
     command: /^npx asr-cluster up --model \/models\/\S+ --instances 4$/,
     by: 'test/tools/import.test.ts',
@@ -30,6 +30,8 @@ export const coveredElsewhere: readonly { command: RegExp; by: string; shows: Re
     by: 'packages/balancer/src/upstreams/parse-upstream.test.ts',
     shows: /dns\+http/,
   },
+  // It would change the machine of whoever runs the tests.
+  { command: /^apt-get install /, by: '.ci/run', shows: /apt-get install/ },
   { command: /^docker (build|run) /, by: 'deploy/docker/check.sh', shows: /DOCKER build/ },
   { command: /^deploy\/docker\/check\.sh/, by: 'test/kubernetes/containers.test.ts', shows: /check\.sh/ },
   { command: /^helm install /, by: 'test/kubernetes/manifests.test.ts', shows: /'template', 'r', chart/ },

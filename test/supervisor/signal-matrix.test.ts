@@ -57,6 +57,8 @@ async function enter(cluster: FakeCluster, phase: Phase, target: Target): Promis
     'all ready',
     ({ instances, balancer }) => balancer.pid !== null && instances.every(({ state }) => state === 'ready'),
   )
+  // Its process may be there before it listens.
+  await waitFor(async () => (await fetch(`${cluster.url}/healthz`)).ok, { what: 'the balancer to listen' })
   if (phase === 'ready') return
   if (phase === 'busy' || phase === 'draining') {
     for (let index = 0; index < 4; index += 1) void fetch(cluster.url, { method: 'POST' }).catch(() => {})

@@ -30,8 +30,8 @@ it('tells systemd when it is ready, that it lives, and that it stops', async () 
 const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0
 
 it.skipIf(!hasAnalyze)('has unit files that systemd accepts', () => {
-  const units = ['service', 'socket'].map((kind) =>
-    join(repositoryRoot, `deploy/systemd/asr-cluster.${kind}`),
+  const units = ['asr-cluster.service', 'asr-cluster.socket'].map((name) =>
+    join(repositoryRoot, `deploy/systemd/${name}`),
   )
   // Prints what it finds and fails for what it cannot read.
   const said = execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { encoding: 'utf8' })
