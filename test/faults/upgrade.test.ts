@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { bindListeningSocket } from '@asr-cluster/supervisor'
+import { joinedClips } from '../api/api-client.ts'
 import {
   binOf,
   repositoryRoot,
@@ -15,6 +15,12 @@ import type { TestCluster } from '../harness/index.js'
 
 const audio = join(repositoryRoot, 'examples/hello.wav')
 
+/** What a second `up` needs to be about the same cluster as the first. */
+const beside = (cluster: TestCluster) => ({
+  env: { XDG_RUNTIME_DIR: join(cluster.dir, 'run') },
+  cwd: cluster.dir,
+})
+
 it('a second `up` says that one runs already, and touches nothing', async () => {
   await using cluster = await startCluster()
   await using load = await startLoad(cluster.url, { clients: 4, audio })
@@ -22,8 +28,7 @@ it('a second `up` says that one runs already, and touches nothing', async () => 
   const before = (await cluster.status()).instances.map(({ pid }) => pid)
   const second = await runProgram(binOf('asr-cluster'), {
     args: ['up', '--port', String(cluster.port), '--base-port', '0'],
-    env: { XDG_RUNTIME_DIR: join(cluster.dir, 'run') },
-    cwd: cluster.dir,
+    ...beside(cluster),
   })
   expect(second.code).toBe(1)
   expect(second.stderr).toContain(`a cluster already runs on port ${cluster.port}`)
@@ -49,12 +54,6 @@ it('restarts balancer and instances from the files that are there now, under loa
   expect(after[0]).toBe(before[0])
   expect(after.slice(1).filter((pid) => before.includes(pid))).toEqual([])
   expect((await load.stop()).failures).toEqual([])
-})
-
-/** What a second `up` needs to be about the same cluster as the first. */
-const beside = (cluster: TestCluster) => ({
-  env: { XDG_RUNTIME_DIR: join(cluster.dir, 'run') },
-  cwd: cluster.dir,
 })
 
 it('takes the place of the old one without a failed request where both were handed the same socket', async () => {
@@ -90,20 +89,12 @@ it('says that clients are refused meanwhile where it cannot have the socket, and
   expect(await ask(cluster.url)).toBe(200)
 })
 
-/** A recording of three minutes, which takes some seconds. */
+/** Sends a recording of minutes, which takes some seconds. */
 async function ask(url: string): Promise<number> {
+  const { wav } = await joinedClips(60)
   const form = new FormData()
-  form.set('audio', repeated(readFileSync(audio), 120), 'long.wav')
+  form.set('audio', new Blob([wav]), 'long.wav')
   const response = await fetch(`${url}/asr`, { method: 'POST', body: form })
   await response.text()
   return response.status
-}
-
-/** The same sound again and again, in one WAV. */
-function repeated(wav: Buffer, times: number): Blob {
-  const header = Buffer.from(wav.subarray(0, 44))
-  const sound = wav.subarray(44)
-  header.writeUInt32LE(36 + sound.length * times, 4)
-  header.writeUInt32LE(sound.length * times, 40)
-  return new Blob([header, ...Array.from({ length: times }, () => sound)])
 }

@@ -28,8 +28,8 @@ export interface BalancerSetOptions {
   onNews: () => void
   /** A balancer needs to be told the members. */
   onNeedsMembers: () => void
-  /** Resolves when the condition holds; looked at after each `onNews` and `onChange`. */
-  until: (condition: () => boolean) => Promise<void>
+  /** Whether the condition held in time; it is looked at after each `onNews` and `onChange`. */
+  untilOrLate: (condition: () => boolean, timeoutMs: number) => Promise<boolean>
   /** Resolves when a balancer may begin to accept. */
   mayAccept: () => Promise<void>
   /** Nothing more will be said of this id. */
@@ -231,15 +231,10 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
       const told = current
       const answer = (): Member['certificate'] =>
         told.certificate?.revision === revision ? told.certificate : null
-      let isLate = false
-      const cancel = options.clock.after(certificateDeadlineMs, () => {
-        isLate = true
-        options.onNews()
-      })
       // One that is not there reads the files when it starts.
-      await options.until(() => isLate || answer() !== null || !lives(told))
-      cancel()
-      const reason = isLate ? 'the balancer does not answer' : answer()?.reason
+      const isSettled = (): boolean => answer() !== null || !lives(told)
+      const isInTime = await options.untilOrLate(isSettled, certificateDeadlineMs)
+      const reason = isInTime ? answer()?.reason : 'the balancer does not answer'
       if (reason !== undefined) throw new Error(`the certificate is not taken: ${reason}`)
       return answer()?.isNew ?? false
     },
@@ -251,23 +246,13 @@ export function createBalancerSet(options: BalancerSetOptions): BalancerSet {
         sendKeys(member)
       }
       const behind = (): Member[] => told.filter((each) => lives(each) && each.keysRevision < keysRevision)
-      await new Promise<void>((resolve) => {
-        const cancel = options.clock.after(keysDeadlineMs, () => {
-          for (const { process } of behind()) {
-            process.dispatch({ type: 'unresponsive', message: 'does not take the API keys' })
-            if (process.state().state === 'draining') {
-              process.dispatch({ type: 'kill', reason: 'does not take the API keys' })
-            }
-          }
-          resolve()
-        })
-        void options
-          .until(() => behind().length === 0)
-          .then(() => {
-            cancel()
-            resolve()
-          })
-      })
+      if (await options.untilOrLate(() => behind().length === 0, keysDeadlineMs)) return
+      for (const { process } of behind()) {
+        process.dispatch({ type: 'unresponsive', message: 'does not take the API keys' })
+        if (process.state().state === 'draining') {
+          process.dispatch({ type: 'kill', reason: 'does not take the API keys' })
+        }
+      }
     },
   }
 }

@@ -94,7 +94,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     user,
     admin,
     onNeedsMembers: sendMembers,
-    until,
+    untilOrLate,
     mayAccept,
     onForgotten: (id) => metrics.forget(id),
     onNews() {
@@ -200,19 +200,29 @@ export function createCluster(options: ClusterOptions): Cluster {
     })
   }
 
+  /** Like `until`, but not for longer than this; whether the condition held in time. */
+  async function untilOrLate(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+    let isLate = false
+    const cancel = clock.after(timeoutMs, () => {
+      isLate = true
+      wake()
+    })
+    try {
+      await until(() => isLate || condition())
+    } finally {
+      cancel()
+    }
+    return !isLate
+  }
+
   /**
    * In a socket that outlives us connections wait, where a balancer without an instance would refuse the requests on them.
    */
   async function mayAccept(): Promise<void> {
     if (!options.socket.isInherited || hasAccepted) return
-    let isLate = false
-    const cancel = clock.after(firstInstanceMs, () => {
-      isLate = true
-      wake()
-    })
-    await until(() => isLate || isAnyReady() || balancers.current().state().state !== 'starting')
+    const isAwaited = (): boolean => balancers.current().state().state === 'starting' && !isAnyReady()
+    await untilOrLate(() => !isAwaited(), firstInstanceMs)
     hasAccepted = true
-    cancel()
   }
 
   const isAnyReady = (): boolean =>
@@ -224,13 +234,7 @@ export function createCluster(options: ClusterOptions): Cluster {
    */
   async function leaveSocket(): Promise<void> {
     balancers.tellAll({ type: 'shutdown', handOver: true })
-    let isLate = false
-    const cancel = clock.after(lastRequestsMs, () => {
-      isLate = true
-      wake()
-    })
-    await until(() => isLate || balancers.isDrained())
-    cancel()
+    await untilOrLate(() => balancers.isDrained(), lastRequestsMs)
   }
 
   const inFlight = (id: string): number =>
