@@ -96,6 +96,7 @@ async function decodePiece(
     ...buildPrompt(tokenizer, options.prompt, options.language),
     maxNewTokens: options.maxNewTokens ?? maxNewTokens,
     temperature: options.temperature,
+    isReadAlong: options.onDelta !== undefined || options.stream !== undefined,
     ...(options.stream === undefined ? {} : { stream: options.stream }),
   }
   const { tokens, logprobs, promptTokens, stages } = await worker.decode(

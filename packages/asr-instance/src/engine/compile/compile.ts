@@ -6,7 +6,7 @@ import { CheckpointError } from '../checkpoint/checkpoint-error.js'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { contentHash } from './content-hash.js'
-import { buildDecoder } from './decoder-graph.js'
+import { buildDecoder, type DecoderFormats } from './decoder-graph.js'
 import { buildEncoder } from './encoder-graph.js'
 import { ExternalData } from './external-data.js'
 import { GraphBuilder, type GraphTarget } from './graph-builder.js'
@@ -14,24 +14,24 @@ import type { LinearFormat } from './linear.js'
 import { withFileLock } from './file-lock.js'
 
 /** Raise it whenever the compiler writes something else for the same input. */
-const compilerVersion = 3
+const compilerVersion = 4
 
 export type DeviceKind = GraphTarget['device']
 
-type Formats = Pick<GraphTarget, 'precision'> & Record<'encoder' | 'decoder' | 'head', LinearFormat>
+type Formats = Pick<GraphTarget, 'precision'> & DecoderFormats & { encoder: LinearFormat }
 
 /** What a device computes well; a missing pair is refused. */
 const formats: Record<DeviceKind, Partial<Record<Quantization, Formats>>> = {
   cpu: {
-    none: { precision: 'float', encoder: 'rows', decoder: 'rows', head: 'rows' },
-    int8: { precision: 'float', encoder: 'int8', decoder: 'int8', head: 'int8' },
+    none: { precision: 'float', encoder: 'rows', decoder: 'rows', head: 'rows', cache: 'float32' },
+    int8: { precision: 'float', encoder: 'int8', decoder: 'int8', head: 'int8', cache: 'int8' },
     // The encoder is a small part of the work and sensitive; the head shares its rows with the embedding.
-    int4: { precision: 'float', encoder: 'int8', decoder: 'int4', head: 'int8' },
+    int4: { precision: 'float', encoder: 'int8', decoder: 'int4', head: 'int8', cache: 'int8' },
   },
   gpu: {
-    none: { precision: 'float', encoder: 'columns', decoder: 'columns', head: 'columns' },
-    fp16: { precision: 'float16', encoder: 'columns', decoder: 'columns', head: 'columns' },
-    int4: { precision: 'float16', encoder: 'columns', decoder: 'int4', head: 'columns' },
+    none: { precision: 'float', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' },
+    fp16: { precision: 'float16', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' },
+    int4: { precision: 'float16', encoder: 'columns', decoder: 'int4', head: 'columns', cache: 'device' },
   },
 }
 
@@ -129,7 +129,7 @@ async function writeGraphs(
   )
   onProgress(encoderShare(checkpoint.config), `compiling the decoder (${format.decoder})`)
   await writeGraph(dir, 'decoder', checkpoint, format, (graph) =>
-    buildDecoder(graph, checkpoint, format.decoder, format.head),
+    buildDecoder(graph, checkpoint, format),
   )
   onProgress(1, 'compiled')
 }

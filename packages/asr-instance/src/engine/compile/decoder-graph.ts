@@ -1,10 +1,32 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { deviceAttention, hostAttention } from './decoder-attention.js'
+import { cachedAttention, type CacheFormat } from './decoder-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
-import { linear, type LinearFormat } from './linear.js'
+import type { RowFacts } from './integer-product.js'
+import {
+  linear,
+  scaled,
+  unscaledLinear,
+  type LinearFormat,
+  type LinearWeight,
+  type Rows,
+} from './linear.js'
 
 /** Longest sequence, prompt and answer together, that the rotary tables cover. */
 export const maxSequenceTokens = 16_384
+
+export interface DecoderFormats {
+  decoder: LinearFormat
+  head: LinearFormat
+  cache: CacheFormat
+}
+
+/** Tokens that a layer computes: all of them, or in the last layer the last of each row, whose successor is wanted. */
+interface Tokens extends RowFacts {
+  /** `[2]`: batch and tokens. */
+  shape: string
+  positions: string
+  mask: string
+}
 
 /**
  * Qwen3 decoder: one graph for prefill and decode.
@@ -16,14 +38,34 @@ export const maxSequenceTokens = 16_384
 export async function buildDecoder(
   graph: GraphBuilder,
   checkpoint: Checkpoint,
-  format: LinearFormat,
-  headFormat: LinearFormat,
+  { decoder: format, head: headFormat, cache }: DecoderFormats,
 ): Promise<void> {
   const { text } = checkpoint.config
   const { hidden, heads, kvHeads, headDim } = text
-  const group = heads / kvHeads
-  const project = (x: string, tensors: readonly { name: string; rows: number }[], columns: number) =>
-    linear(graph, x, { tensors, columns, format })
+  const attention = cachedAttention[cache](graph, text)
+  const embeds = graph.floatInput('embeds', ['batch', 'tokens', hidden])
+  const positions = graph.input('positions', 'int64', ['batch', 'tokens'])
+  const mask = graph.floatInput('mask', ['batch', 1, 1, 'tokens', 'all'])
+  const last = graph.input('last', 'int64', ['batch', 1])
+  const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
+  const rotary = { cos: graph.floats(...cos), sin: graph.floats(...sin) }
+
+  const pick = (value: string) => graph.node('GatherND', [value, last], { batch_dims: 1n })
+  const all: Tokens = { group: 'tokens', shape: graph.node('Shape', [positions]), positions, mask }
+  const lastPosition = graph.node('Unsqueeze', [pick(positions), graph.ints(1)])
+  const wanted: Tokens = {
+    group: 'wanted tokens',
+    shape: graph.node('Shape', [lastPosition]),
+    positions: lastPosition,
+    mask: graph.node('Unsqueeze', [
+      pick(graph.node('Squeeze', [mask, graph.ints(1, 2)])),
+      graph.ints(1, 2, 3),
+    ]),
+  }
+  const rowShape = graph.node('Concat', [all.shape, graph.ints(hidden)], { axis: 0n })
+  const pickRows = (value: string) => pick(graph.node('Reshape', [value, rowShape]))
+
+  const weights = (tensors: LinearWeight['tensors'], columns: number) => ({ tensors, columns, format })
   const rmsNorm = async (x: string, name: string, width: number, scale = 1) =>
     graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width], scale)], {
       axis: -1n,
@@ -41,17 +83,22 @@ export async function buildDecoder(
     return { normed, sum }
   }
 
-  let x = graph.floatInput('embeds', ['batch', 'tokens', hidden])
-  const positions = graph.input('positions', 'int64', ['batch', 'tokens'])
-  const mask = graph.floatInput('mask', ['batch', 1, 1, 'tokens', 'all'])
-  const last = graph.input('last', 'int64', ['batch', 1])
-  const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
-  const rotary = { cos: graph.floats(...cos), sin: graph.floats(...sin) }
-  const attention =
-    graph.target.device === 'cpu'
-      ? hostAttention(graph, text, mask, positions)
-      : deviceAttention(graph, text, mask)
+  /** `[batch · tokens, count · headDim]` to `[batch, tokens, count…, headDim]`. */
+  const splitHeads = (value: string, { group, shape }: Tokens, ...counts: number[]) => {
+    const dims = graph.once(`${counts.join(' ')} heads of ${group}`, () =>
+      graph.node('Concat', [shape, graph.ints(...counts, headDim)], { axis: 0n }),
+    )
+    return graph.node('Reshape', [value, dims])
+  }
 
+  /** Heads first, each normalized, for which the scale of a row does not count, and turned. */
+  const rotated = async (value: string, tokens: Tokens, norm: string, count: number, scale: number) => {
+    const normed = await rmsNorm(splitHeads(value, tokens, count), norm, headDim, scale)
+    const headFirst = graph.transpose(normed, 0, 2, 1, 3)
+    return graph.node('RotaryEmbedding', [headFirst, tokens.positions, rotary.cos, rotary.sin], {})
+  }
+
+  let x = graph.reshape(embeds, -1, hidden)
   /** What the last layer adds to x. */
   let added = ''
   for (let layer = 0; layer < text.layers; layer++) {
@@ -60,68 +107,73 @@ export async function buildDecoder(
     const { normed, sum } = added
       ? await addAndNorm(x, added, inputNorm)
       : { normed: await rmsNorm(x, inputNorm, hidden), sum: x }
-    const projected = await project(
-      normed,
-      [
-        { name: `${prefix}.self_attn.q_proj.weight`, rows: heads * headDim },
-        { name: `${prefix}.self_attn.k_proj.weight`, rows: kvHeads * headDim },
-        { name: `${prefix}.self_attn.v_proj.weight`, rows: kvHeads * headDim },
-      ],
-      hidden,
-    )
-    const widths = graph.ints(heads * headDim, kvHeads * headDim, kvHeads * headDim)
-    const [rawQ, rawK, rawV] = graph.nodes('Split', [projected, widths], { axis: -1n }, 3) as [
-      string,
-      string,
-      string,
-    ]
-    const rotated = async (value: string, norm: string, count: number, scale: number) => {
-      const split = graph.reshape(value, 0, 0, count, headDim)
-      const scaled = await rmsNorm(split, `${prefix}.self_attn.${norm}.weight`, headDim, scale)
-      const headFirst = graph.transpose(scaled, 0, 2, 1, 3)
-      return graph.node('RotaryEmbedding', [headFirst, positions, rotary.cos, rotary.sin], {})
+    const isLast = layer === text.layers - 1
+    const tokens = isLast ? wanted : all
+    const part = (name: string, count: number) => ({
+      name: `${prefix}.self_attn.${name}_proj.weight`,
+      rows: count * headDim,
+    })
+    const parts = [part('q', heads), part('k', kvHeads), part('v', kvHeads)]
+    const projected: Rows[] = []
+    for (const group of isLast ? [parts.slice(0, 1), parts.slice(1)] : [parts]) {
+      const ofWanted = isLast && projected.length === 0
+      const input = { values: ofWanted ? pickRows(normed) : normed }
+      const facts = ofWanted ? wanted : all
+      const { values, scale } = await unscaledLinear(graph, input, weights(group, hidden), facts)
+      const split = splitColumns(graph, values, group.map(({ rows }) => rows))
+      projected.push(...split.map((value) => ({ values: value, ...(scale && { scale }) })))
     }
+    const [rawQ, rawK, rawV] = projected as [Rows, Rows, Rows]
+    const norms = `${prefix}.self_attn`
     // Query heads stand beside the key head that they share, which is never repeated.
-    const scaled = await rotated(rawQ, 'q_norm', heads, headDim ** -0.5)
-    const q = graph.reshape(scaled, 0, kvHeads, group, -1, headDim)
-    const k = graph.node('Unsqueeze', [await rotated(rawK, 'k_norm', kvHeads, 1), graph.ints(2)])
-    const v = graph.transpose(graph.reshape(rawV, 0, 0, kvHeads, 1, headDim), 0, 2, 3, 1, 4)
-    const mixed = attention.attend(layer, q, k, v)
+    const turned = await rotated(rawQ.values, tokens, `${norms}.q_norm.weight`, heads, headDim ** -0.5)
+    const q = graph.reshape(turned, 0, kvHeads, heads / kvHeads, -1, headDim)
+    const turnedK = await rotated(rawK.values, all, `${norms}.k_norm.weight`, kvHeads, 1)
+    const k = graph.node('Unsqueeze', [turnedK, graph.ints(2)])
+    const v = graph.transpose(splitHeads(scaled(graph, rawV), all, kvHeads, 1), 0, 2, 3, 1, 4)
+    const mixed = attention.attend({ layer, q, k, v, mask: tokens.mask })
     const joined = graph.reshape(mixed, 0, heads, -1, headDim)
-    const attended = graph.reshape(graph.transpose(joined, 0, 2, 1, 3), 0, 0, heads * headDim)
-    const output = await project(
-      attended,
-      [{ name: `${prefix}.self_attn.o_proj.weight`, rows: hidden }],
-      heads * headDim,
+    const attended = graph.reshape(graph.transpose(joined, 0, 2, 1, 3), -1, heads * headDim)
+    const outProjection = [{ name: `${prefix}.self_attn.o_proj.weight`, rows: hidden }]
+    const output = await linear(
+      graph,
+      { values: attended },
+      weights(outProjection, heads * headDim),
+      tokens,
     )
-    const mlp = await addAndNorm(sum, output, `${prefix}.post_attention_layernorm.weight`)
-    const gateUp = await project(
-      mlp.normed,
-      [
-        { name: `${prefix}.mlp.gate_proj.weight`, rows: text.ffn },
-        { name: `${prefix}.mlp.up_proj.weight`, rows: text.ffn },
-      ],
-      hidden,
+    const mlp = await addAndNorm(
+      isLast ? pickRows(sum) : sum,
+      output,
+      `${prefix}.post_attention_layernorm.weight`,
     )
-    const [gate, up] = graph.nodes('Split', [gateUp, graph.ints(text.ffn, text.ffn)], { axis: -1n }, 2) as [
-      string,
-      string,
-    ]
-    const activated = graph.node('Mul', [graph.node('QuickGelu', [gate], { alpha: 1 }), up])
+    const gateUp = await unscaledLinear(
+      graph,
+      { values: mlp.normed },
+      weights(
+        ['gate', 'up'].map((name) => ({ name: `${prefix}.mlp.${name}_proj.weight`, rows: text.ffn })),
+        hidden,
+      ),
+      tokens,
+    )
+    const [gate, up] = splitColumns(graph, gateUp.values, [text.ffn, text.ffn]) as [string, string]
+    const activated = graph.node('QuickGelu', [scaled(graph, { ...gateUp, values: gate })], { alpha: 1 })
+    // A row's scale may wait until the row is quantized anyway.
+    const product = { ...gateUp, values: graph.node('Mul', [activated, up]) }
+    const down = [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }]
     x = mlp.sum
-    added = await project(activated, [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }], text.ffn)
+    added = await linear(graph, product, weights(down, text.ffn), tokens)
   }
 
-  const picked = (value: string) => graph.node('GatherND', [value, last], { batch_dims: 1n }) // [batch, hidden]
-  const { normed } = await addAndNorm(picked(x), picked(added), 'thinker.model.norm.weight')
+  const { normed } = await addAndNorm(x, added, 'thinker.model.norm.weight')
   const head = checkpoint.has('thinker.lm_head.weight')
     ? 'thinker.lm_head.weight'
     : 'thinker.model.embed_tokens.weight'
-  const logits = await linear(graph, normed, {
-    tensors: [{ name: head, rows: text.vocab }],
-    columns: hidden,
-    format: headFormat,
-  })
+  const logits = await linear(
+    graph,
+    { values: normed },
+    { tensors: [{ name: head, rows: text.vocab }], columns: hidden, format: headFormat },
+    wanted,
+  )
   const token = graph.node('ArgMax', [logits], { axis: -1n, keepdims: 0n })
   const probabilities = graph.node('Softmax', [logits], { axis: -1n })
   const best = graph.node('ReduceMax', [probabilities, graph.ints(-1)], { keepdims: 0n })
@@ -129,6 +181,11 @@ export async function buildDecoder(
   graph.floatOutput(graph.node('Log', [best]), 'logprob', ['batch'])
   graph.floatOutput(logits, 'logits', ['batch', text.vocab])
   attention.finish()
+}
+
+function splitColumns(graph: GraphBuilder, x: string, widths: number[]): string[] {
+  if (widths.length === 1) return [x]
+  return graph.nodes('Split', [x, graph.ints(...widths)], { axis: -1n }, widths.length)
 }
 
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */

@@ -1,11 +1,14 @@
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { addConvolution, convolvedSize, type ImageSize } from './convolution.js'
 import type { GraphBuilder } from './graph-builder.js'
+import { geluLowest, type RowFacts } from './integer-product.js'
 import { linear, type LinearFormat } from './linear.js'
 
 /** Mel frames of one chunk, and the tokens that the three stride-2 convolutions leave of them. */
 export const chunkFrames = 100
 export const chunkTokens = 13
+
+const tokens: RowFacts = { group: 'tokens' }
 
 /**
  * Audio encoder and projector.
@@ -22,12 +25,9 @@ export async function buildEncoder(
 ): Promise<void> {
   const d = audio.hidden
   const tower = 'thinker.audio_tower'
-  const project = (x: string, name: string, rows: number, columns: number, bias = true) =>
-    linear(graph, x, {
-      tensors: [{ name: `${name}.weight`, rows, ...(bias ? { bias: `${name}.bias` } : {}) }],
-      columns,
-      format,
-    })
+  const project = (x: string, name: string, rows: number, columns: number, facts: RowFacts = tokens) =>
+    linear(graph, { values: x }, { tensors: [tensorOf(name, rows)], columns, format }, facts)
+  const afterGelu = { ...tokens, lowest: geluLowest }
   const layerNorm = async (x: string, name: string) =>
     graph.node(
       'LayerNormalization',
@@ -55,54 +55,66 @@ export async function buildEncoder(
   }
   const bands = size.height
   x = graph.transpose(x, 0, 2, 3, 1)
-  x = graph.reshape(x, -1, chunkTokens, audio.convChannels * bands)
-  x = await project(x, `${tower}.conv_out`, d, audio.convChannels * bands, false)
+  const columns = audio.convChannels * bands
+  x = await linear(
+    graph,
+    { values: graph.reshape(x, -1, columns) },
+    { tensors: [{ name: `${tower}.conv_out.weight`, rows: d }], columns, format },
+    { group: 'chunk tokens', lowest: geluLowest },
+  )
+  x = graph.reshape(x, -1, chunkTokens, d)
   x = graph.node('Add', [x, graph.floats(sinusoidalPositions(chunkTokens, d), [chunkTokens, d])])
   x = graph.reshape(x, -1, d)
-  x = graph.node('Gather', [x, tokenIndex], { axis: 0n }) // [windows, tokens, d]
+  x = graph.node('Gather', [x, graph.reshape(tokenIndex, -1)], { axis: 0n }) // [windows · tokens, d]
+  const windows = graph.node('Shape', [tokenIndex])
 
   for (let layer = 0; layer < audio.layers; layer++) {
     const prefix = `${tower}.layers.${layer}`
     const normed = await layerNorm(x, `${prefix}.self_attn_layer_norm`)
-    const attended = await attention(graph, normed, mask, prefix, d, audio.heads, format)
+    const qkv = ['q_proj', 'k_proj', 'v_proj'].map((part) => tensorOf(`${prefix}.self_attn.${part}`, d))
+    const projected = await linear(
+      graph,
+      { values: normed },
+      { tensors: qkv, columns: d, format },
+      tokens,
+    )
+    const attended = attention(graph, projected, windows, mask, d, audio.heads)
     x = graph.node('Add', [x, await project(attended, `${prefix}.self_attn.out_proj`, d, d)])
     let h = await layerNorm(x, `${prefix}.final_layer_norm`)
     h = graph.node('Gelu', [await project(h, `${prefix}.fc1`, audio.ffn, d)])
-    x = graph.node('Add', [x, await project(h, `${prefix}.fc2`, d, audio.ffn)])
+    x = graph.node('Add', [x, await project(h, `${prefix}.fc2`, d, audio.ffn, afterGelu)])
   }
   x = await layerNorm(x, `${tower}.ln_post`)
   x = graph.node('Gelu', [await project(x, `${tower}.proj1`, d, d)])
-  x = await project(x, `${tower}.proj2`, text.hidden, d)
-  graph.floatOutput(graph.reshape(x, -1, text.hidden), 'features', ['rows', text.hidden])
+  x = await project(x, `${tower}.proj2`, text.hidden, d, afterGelu)
+  graph.floatOutput(x, 'features', ['rows', text.hidden])
 }
 
-async function attention(
+/** Of queries, keys and values side by side, `[windows · tokens, 3 · d]`. */
+function attention(
   graph: GraphBuilder,
-  x: string,
+  qkv: string,
+  windows: string,
   mask: string,
-  prefix: string,
   d: number,
   heads: number,
-  format: LinearFormat,
-): Promise<string> {
+): string {
   const headDim = d / heads
-  const qkv = await linear(graph, x, {
-    tensors: ['q_proj', 'k_proj', 'v_proj'].map((part) => ({
-      name: `${prefix}.self_attn.${part}.weight`,
-      rows: d,
-      bias: `${prefix}.self_attn.${part}.bias`,
-    })),
-    columns: d,
-    format,
-  })
+  const shape = graph.once('heads of the windows', () =>
+    graph.node('Concat', [windows, graph.ints(heads, headDim)], { axis: 0n }),
+  )
   const parts = graph.nodes('Split', [qkv, graph.ints(d, d, d)], { axis: -1n }, 3)
   const [q, k, v] = parts.map((part) =>
-    graph.transpose(graph.reshape(part, 0, 0, heads, headDim), 0, 2, 1, 3),
+    graph.transpose(graph.node('Reshape', [part, shape]), 0, 2, 1, 3),
   )
   const scores = graph.scores(q as string, k as string, headDim ** -0.5)
   const weights = graph.node('Softmax', [graph.node('Add', [scores, mask])], { axis: -1n })
   const mixed = graph.node('MatMul', [weights, v as string])
-  return graph.reshape(graph.transpose(mixed, 0, 2, 1, 3), 0, 0, d)
+  return graph.reshape(graph.transpose(mixed, 0, 2, 1, 3), -1, d)
+}
+
+function tensorOf(name: string, rows: number) {
+  return { name: `${name}.weight`, rows, bias: `${name}.bias` }
 }
 
 /** Whisper's table: sines then cosines, time scales from 1 to 10,000. Positions restart in every chunk. */

@@ -29,6 +29,7 @@ export class GraphBuilder {
   readonly #inputs: OnnxValue[] = []
   readonly #outputs: OnnxValue[] = []
   readonly #constants = new Map<string, string>()
+  readonly #once = new Map<string, string>()
   readonly #outputNames = new Map<string, string>()
   #serial = 0
 
@@ -79,6 +80,13 @@ export class GraphBuilder {
     const outputs = Array.from({ length: outputCount }, () => `${op}_${this.#serial++}`)
     this.#nodes.push({ op, domain: microsoftOps.has(op) ? microsoft : '', inputs, outputs, attributes })
     return outputs
+  }
+
+  /** The value that `make` made when it was first asked for under this key. */
+  once(key: string, make: () => string): string {
+    const value = this.#once.get(key) ?? make()
+    this.#once.set(key, value)
+    return value
   }
 
   ints(...values: number[]): string {

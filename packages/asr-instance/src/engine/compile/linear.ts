@@ -1,5 +1,5 @@
 import type { GraphBuilder } from './graph-builder.js'
-import { integerProduct, quantizedActivations } from './integer-product.js'
+import { integerProduct, quantizeRows, scaleRows, type RowFacts } from './integer-product.js'
 import { blockLength, ColumnQuantizer, quantizeBlocks } from './quantize.js'
 import { TransposedMatrix } from './transposed-matrix.js'
 
@@ -16,18 +16,55 @@ export interface LinearWeight {
   format: LinearFormat
 }
 
-/** `x · Wᵀ + bias` over the last dimension. */
-export async function linear(graph: GraphBuilder, x: string, weight: LinearWeight): Promise<string> {
-  const rows = weight.tensors.reduce((sum, tensor) => sum + tensor.rows, 0)
-  const bias = weight.tensors[0]?.bias ? await joinedBias(graph, weight, rows) : undefined
-  if (weight.format === 'int4') return blockProduct(graph, x, weight, rows, bias)
-  const product = await products[weight.format](graph, x, weight, rows)
-  return bias === undefined ? product : graph.node('Add', [product, bias])
+/** A matrix `[rows, columns]`; where there is a `scale [rows]`, its rows are yet to be multiplied by it. */
+export interface Rows {
+  values: string
+  scale?: string
+}
+
+/** `x · Wᵀ + bias`, `[rows, columns]` to `[rows, outputs]`. */
+export async function linear(
+  graph: GraphBuilder,
+  x: Rows,
+  weight: LinearWeight,
+  facts: RowFacts,
+): Promise<string> {
+  const product = scaled(graph, await unscaledLinear(graph, x, weight, facts))
+  if (!weight.tensors[0]?.bias) return product
+  return graph.node('Add', [product, await joinedBias(graph, weight, outputs(weight))])
+}
+
+/** The same without the bias, for callers that can do with rows of another scale. */
+export async function unscaledLinear(
+  graph: GraphBuilder,
+  x: Rows,
+  weight: LinearWeight,
+  facts: RowFacts,
+): Promise<Rows> {
+  const rows = outputs(weight)
+  if (weight.format !== 'int8')
+    return { values: await products[weight.format](graph, scaled(graph, x), weight, rows) }
+  const quantizer = new ColumnQuantizer(rows, weight.columns)
+  for await (const block of rowBlocks(graph, weight)) quantizer.append(block)
+  const { values, scale } = quantizeRows(graph, x.values, 'uint8', facts)
+  return {
+    values: await integerProduct(graph, values, matrixName(weight, rows), quantizer),
+    scale: x.scale === undefined ? scale : graph.node('Mul', [scale, x.scale]),
+  }
+}
+
+/** The matrix itself. */
+export function scaled(graph: GraphBuilder, { values, scale }: Rows): string {
+  return scale === undefined ? values : scaleRows(graph, values, scale)
+}
+
+function outputs({ tensors }: LinearWeight): number {
+  return tensors.reduce((sum, tensor) => sum + tensor.rows, 0)
 }
 
 type Product = (graph: GraphBuilder, x: string, weight: LinearWeight, rows: number) => Promise<string>
 
-const products: Record<Exclude<LinearFormat, 'int4'>, Product> = {
+const products: Record<Exclude<LinearFormat, 'int8'>, Product> = {
   async rows(graph, x, weight, rows) {
     const blocks = typedBlocks(rowBlocks(graph, weight), (block) => graph.typed(block))
     const dims = [rows, weight.columns]
@@ -45,12 +82,7 @@ const products: Record<Exclude<LinearFormat, 'int4'>, Product> = {
     const name = matrixName(weight, rows)
     return graph.node('MatMul', [x, await graph.initializer(name, precision, dims, [values])])
   },
-  async int8(graph, x, weight, rows) {
-    const quantizer = new ColumnQuantizer(rows, weight.columns)
-    for await (const block of rowBlocks(graph, weight)) quantizer.append(block)
-    // A peak per row: rows stay independent of each other.
-    return integerProduct(graph, quantizedActivations(graph, x, [-1]), matrixName(weight, rows), quantizer)
-  },
+  int4: blockProduct,
 }
 
 async function blockProduct(
@@ -58,7 +90,6 @@ async function blockProduct(
   x: string,
   weight: LinearWeight,
   rows: number,
-  bias: string | undefined,
 ): Promise<string> {
   const { precision } = graph.target
   const name = matrixName(weight, rows)
@@ -69,7 +100,7 @@ async function blockProduct(
   // Filled while the values were written.
   const filled = [graph.typed(scales)]
   const scalesName = await graph.initializer(`${name}:int4:scales`, precision, [scales.length], filled)
-  return graph.node('MatMulNBits', [x, matrix, scalesName, ...(bias === undefined ? [] : ['', '', bias])], {
+  return graph.node('MatMulNBits', [x, matrix, scalesName], {
     K: BigInt(weight.columns),
     N: BigInt(rows),
     bits: 4n,

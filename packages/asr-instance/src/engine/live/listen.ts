@@ -84,6 +84,7 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
         after: [...prompt.after, ...kept],
         maxNewTokens: Math.min(context.maxNewTokens, Math.ceil(newSeconds * tokensPerSecond) + spareTokens),
         temperature: 0,
+        isReadAlong: true,
         stream,
       },
       signal,

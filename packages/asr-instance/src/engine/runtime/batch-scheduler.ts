@@ -6,8 +6,11 @@ import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
 import { StreamMemory } from './stream-memory.js'
 import type { FinishReason, FromWorker, PieceRequest, Stage, StageAge } from './worker-messages.js'
 
-/** Running rows wait no longer than this, and the end of a preparation step, for their next token. */
-const longestStallSeconds = 0.2
+/**
+ * Running rows wait no longer than this, and the end of a preparation step, for their next token: hardly noticed where
+ * somebody reads along, and where nobody does, long enough that most of the decode happens in a full batch.
+ */
+const longestStallSeconds = { readAlong: 0.2, unread: 1 }
 
 interface Waiting {
   request: PieceRequest
@@ -86,9 +89,13 @@ export class BatchScheduler {
   async step(): Promise<void> {
     this.#dropCanceled()
     await this.#prepareStep()
-    const waited = this.#options.now() - this.#lastDecode
-    if (this.#rows.length > 0 && (!this.#canPrepare || waited >= longestStallSeconds))
-      await this.#decodeStep()
+    if (this.#rows.length > 0 && (!this.#canPrepare || this.#isStalled)) await this.#decodeStep()
+  }
+
+  get #isStalled(): boolean {
+    const isRead = this.#rows.some(({ request }) => request.isReadAlong)
+    const longest = isRead ? longestStallSeconds.readAlong : longestStallSeconds.unread
+    return this.#options.now() - this.#lastDecode >= longest
   }
 
   get #canPrepare(): boolean {

@@ -1,23 +1,30 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { answerNames, decoderFeeds, readAnswer } from './decoder-io.js'
-import { KvCache } from './kv-cache.js'
+import { KvCache, type CacheValues, type HostFormat } from './kv-cache.js'
 import type { Decoder, DecoderOutput } from './sequence-cache.js'
 
 /** Runs the decoder graph and appends what it computed to the cache. */
 export class DecoderRunner implements Decoder {
   readonly #session: ort.InferenceSession
   readonly #text: ModelConfig['text']
-  /** Tensors of the cache's views as they were at the last step. */
-  #bound: { views: readonly Float32Array[]; tensors: readonly ort.Tensor[] } | undefined
+  readonly #format: HostFormat
+  /** Dimensions that each tensor of the past has in the graph, numbers for those that never change. */
+  readonly #dims: ReadonlyMap<string, readonly (number | string)[]>
+  /** The cache's views as they were at the last step, as the decoder's inputs. */
+  #bound: { views: KvCache['views']; feeds: Record<string, ort.Tensor> } | undefined
 
   constructor(session: ort.InferenceSession, text: ModelConfig['text']) {
     this.#session = session
     this.#text = text
+    this.#dims = new Map(
+      session.inputMetadata.map((input) => [input.name, input.isTensor ? input.shape : []]),
+    )
+    this.#format = this.#dims.has('past_k_scale.0') ? 'int8' : 'float32'
   }
 
   newCache(mostRows: number): KvCache {
-    return new KvCache(this.#text, mostRows)
+    return new KvCache(this.#text, this.#format, mostRows)
   }
 
   async step(
@@ -26,23 +33,32 @@ export class DecoderRunner implements Decoder {
     tokens: number,
     wantLogits: boolean,
   ): Promise<DecoderOutput> {
-    const feeds = decoderFeeds({ cache, embeds, tokens, span: cache.capacity, firstColumn: () => 0 })
-    for (const [index, tensor] of this.#cacheTensors(cache).entries()) {
-      feeds[`past_${index % 2 ? 'v' : 'k'}.${index >> 1}`] = tensor
+    const feeds = {
+      ...decoderFeeds({ cache, embeds, tokens, span: cache.capacity, firstColumn: () => 0 }),
+      ...this.#cacheFeeds(cache),
     }
-    const outputs = await this.#session.run(feeds, [...answerNames(wantLogits), 'new_k', 'new_v'])
-    const data = (name: string) => outputs[name]!.data as Float32Array
-    cache.append(data('new_k'), data('new_v'), tokens)
+    const news = cache.parts.map(({ name }) => `new_${name}`)
+    const outputs = await this.#session.run(feeds, [...answerNames(wantLogits), ...news])
+    cache.append(
+      news.map((name) => outputs[name]!.data as CacheValues),
+      tokens,
+    )
     return readAnswer(outputs)
   }
 
-  #cacheTensors(cache: KvCache): readonly ort.Tensor[] {
-    const { kvHeads, headDim } = this.#text
+  #cacheFeeds(cache: KvCache): Record<string, ort.Tensor> {
     const { views } = cache
-    if (this.#bound?.views !== views) {
-      const dims = [cache.rows, kvHeads, 1, cache.capacity, headDim]
-      this.#bound = { views, tensors: views.map((view) => new ort.Tensor('float32', view, dims)) }
+    if (this.#bound?.views === views) return this.#bound.feeds
+    const feeds: Record<string, ort.Tensor> = {}
+    const sizes: Record<string, number> = { batch: cache.rows, past: cache.capacity }
+    for (const [part, { name, type }] of cache.parts.entries()) {
+      for (const [layer, view] of views[part]!.entries()) {
+        const input = `past_${name}.${layer}`
+        const dims = this.#dims.get(input)!.map((dim) => (typeof dim === 'number' ? dim : sizes[dim]!))
+        feeds[input] = new ort.Tensor(type, view, dims)
+      }
     }
-    return this.#bound.tensors
+    this.#bound = { views, feeds }
+    return feeds
   }
 }

@@ -40,7 +40,7 @@ function prepared(name: number, tokens: number): KvCache {
 }
 
 test('rows join, grow past the capacity, leave, and keep their own content', () => {
-  const cache = new KvCache(shape, 4)
+  const cache = new KvCache(shape, "float32", 4)
   cache.adopt(prepared(1, 60))
   cache.adopt(prepared(2, 60))
   cache.adopt(prepared(3, 60))

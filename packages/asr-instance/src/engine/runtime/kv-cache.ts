@@ -1,32 +1,63 @@
 import type { ModelConfig } from '../checkpoint/model-config.js'
+import type { CacheFormat } from '../compile/decoder-attention.js'
 import type { SequenceCache } from './sequence-cache.js'
 
 /** Capacity grows in steps of this many tokens: few copies, little wasted attention over empty places. */
 const capacityStep = 64
 
 export type CacheShape = Pick<ModelConfig['text'], 'layers' | 'kvHeads' | 'headDim'>
+export type HostFormat = Exclude<CacheFormat, 'device'>
+export type CacheValues = Float32Array | Uint8Array | Int8Array
+
+/** One of the kinds of tensors that a layer's past consists of. */
+export interface CachePart {
+  /** The decoder's inputs are called `past_<name>.<layer>`, its outputs `new_<name>`. */
+  name: string
+  /** Values of one token in one head. */
+  width: number
+  type: 'float32' | 'uint8' | 'int8'
+}
+
+/** The parts of int8-attention.ts and of the one in float32. */
+export function cacheParts(format: HostFormat, { headDim }: Pick<CacheShape, 'headDim'>): CachePart[] {
+  if (format === 'float32') {
+    return ['k', 'v'].map((name) => ({ name, width: headDim, type: 'float32' }))
+  }
+  return [
+    { name: 'k', width: headDim, type: 'uint8' },
+    { name: 'v', width: headDim, type: 'int8' },
+    { name: 'k_scale', width: 1, type: 'float32' },
+    { name: 'v_scale', width: 1, type: 'float32' },
+  ]
+}
+
+const arrays = { float32: Float32Array, uint8: Uint8Array, int8: Int8Array }
 
 /**
- * In the host's memory, per layer `[rows, kvHeads, capacity, headDim]`. The active rows are always
+ * In the host's memory, each part per layer `[rows, kvHeads, capacity, width]`. The active rows are always
  * the first ones, so that a view on a buffer's front is the decoder's input without a copy. Places beyond a row's
  * length hold finite values that the mask hides.
  */
 export class KvCache implements SequenceCache {
+  readonly parts: readonly CachePart[]
   readonly #shape: CacheShape
+  readonly #format: HostFormat
   readonly #mostRows: number
   /**
-   * One allocation for all layers: a large one comes from the operating system, which hands out pages only when they
-   * are touched, so room for rows that may come costs nothing.
+   * One allocation for all layers of a part: a large one comes from the operating system, which hands out pages only
+   * when they are touched, so room for rows that may come costs nothing.
    */
-  #data = new Float32Array(0)
-  #views: Float32Array[] | undefined
+  #data: CacheValues[] = []
+  #views: CacheValues[][] | undefined
   #lengths: number[] = []
   #rowCapacity = 0
   #tokenCapacity = 0
 
   /** `mostRows`: rows that are made room for once there is more than one. */
-  constructor(shape: CacheShape, mostRows = 1) {
+  constructor(shape: CacheShape, format: HostFormat = 'float32', mostRows = 1) {
+    this.parts = cacheParts(format, shape)
     this.#shape = shape
+    this.#format = format
     this.#mostRows = mostRows
   }
 
@@ -43,35 +74,37 @@ export class KvCache implements SequenceCache {
     return this.#lengths[row]!
   }
 
-  /** The active rows: keys of layer i at 2i, values at 2i + 1. The same array until rows or room change. */
-  get views(): readonly Float32Array[] {
-    this.#views ??= Array.from({ length: 2 * this.#shape.layers }, (_, index) => {
-      const start = index * this.#rowCapacity * this.#rowSize
-      return this.#data.subarray(start, start + this.rows * this.#rowSize)
-    })
+  /** Of each part, its active rows layer by layer. The same array until rows or room change. */
+  get views(): readonly (readonly CacheValues[])[] {
+    this.#views ??= this.#data.map((values, part) =>
+      Array.from({ length: this.#shape.layers }, (_, layer) => {
+        const start = this.#place(part, layer, 0, 0)
+        return values.subarray(start, start + this.rows * this.#rowSize(part))
+      }),
+    )
     return this.#views
   }
 
-  get #rowSize(): number {
-    return this.#shape.kvHeads * this.#tokenCapacity * this.#shape.headDim
-  }
-
   addRow(): number {
-    this.#reserve(this.rows + 1, this.#tokenCapacity)
+    // Products of integers need a past of at least one place.
+    this.#reserve(this.rows + 1, this.#format === 'int8' ? Math.max(1, this.#tokenCapacity) : this.#tokenCapacity)
     return this.#pushRow(0)
   }
 
-  /** Appends the same number of tokens to each row: new slices `[layers, rows, kvHeads, tokens, headDim]`. */
-  append(newKeys: Float32Array, newValues: Float32Array, tokens: number): void {
-    const { layers, kvHeads, headDim } = this.#shape
+  /** Appends the same number of tokens to each row: of each part, new slices `[layers, rows, kvHeads, tokens, width]`. */
+  append(slices: readonly CacheValues[], tokens: number): void {
+    const { layers, kvHeads } = this.#shape
     this.#reserve(this.rows, Math.max(...this.#lengths) + tokens)
-    const size = tokens * headDim
-    for (let layer = 0, from = 0; layer < layers; layer++) {
-      for (let row = 0; row < this.rows; row++) {
-        for (let head = 0; head < kvHeads; head++, from += size) {
-          const end = this.#lengths[row]! * headDim
-          copyValues(newKeys, from, this.#data, this.#place(2 * layer, row, head) + end, size)
-          copyValues(newValues, from, this.#data, this.#place(2 * layer + 1, row, head) + end, size)
+    for (const [part, { width }] of this.parts.entries()) {
+      const size = tokens * width
+      const from = slices[part]!
+      const to = this.#data[part]!
+      for (let layer = 0, at = 0; layer < layers; layer++) {
+        for (let row = 0; row < this.rows; row++) {
+          const end = this.#lengths[row]! * width
+          for (let head = 0; head < kvHeads; head++, at += size) {
+            copyValues(from, at, to, this.#place(part, layer, row, head) + end, size)
+          }
         }
       }
     }
@@ -106,7 +139,7 @@ export class KvCache implements SequenceCache {
     this.#lengths.pop()
     this.#views = undefined
     if (this.rows === 0) {
-      this.#data = new Float32Array(0)
+      this.#data = []
       this.#rowCapacity = 0
       this.#tokenCapacity = 0
     }
@@ -120,10 +153,12 @@ export class KvCache implements SequenceCache {
   #reserve(rows: number, tokens: number): void {
     if (rows <= this.#rowCapacity && tokens <= this.#tokenCapacity) return
     const { layers } = this.#shape
-    const grown = new KvCache(this.#shape, this.#mostRows)
+    const grown = new KvCache(this.#shape, this.#format, this.#mostRows)
     grown.#rowCapacity = rows > 1 ? Math.max(rows, this.#mostRows) : rows
     grown.#tokenCapacity = Math.max(Math.ceil(tokens / capacityStep) * capacityStep, this.#tokenCapacity)
-    grown.#data = new Float32Array(2 * layers * grown.#rowCapacity * grown.#rowSize)
+    grown.#data = this.parts.map(
+      ({ type }, part) => new arrays[type](layers * grown.#rowCapacity * grown.#rowSize(part)),
+    )
     for (let row = 0; row < this.rows; row++) this.#copyRowTo(grown, row, row)
     this.#data = grown.#data
     this.#rowCapacity = grown.#rowCapacity
@@ -131,26 +166,33 @@ export class KvCache implements SequenceCache {
     this.#views = undefined
   }
 
+  #rowSize(part: number): number {
+    return this.#shape.kvHeads * this.#tokenCapacity * this.parts[part]!.width
+  }
+
   /** Where the first token of a row's head stands in the data. */
-  #place(buffer: number, row: number, head: number): number {
-    const { kvHeads, headDim } = this.#shape
-    return ((buffer * this.#rowCapacity + row) * kvHeads + head) * this.#tokenCapacity * headDim
+  #place(part: number, layer: number, row: number, head: number): number {
+    const { kvHeads } = this.#shape
+    const at = (layer * this.#rowCapacity + row) * kvHeads + head
+    return at * this.#tokenCapacity * this.parts[part]!.width
   }
 
   #copyRowTo(to: KvCache, fromRow: number, toRow: number): void {
-    const { layers, kvHeads, headDim } = this.#shape
-    const size = this.length(fromRow) * headDim
-    for (let buffer = 0; buffer < 2 * layers; buffer++) {
-      for (let head = 0; head < kvHeads; head++) {
-        const start = this.#place(buffer, fromRow, head)
-        to.#data.set(this.#data.subarray(start, start + size), to.#place(buffer, toRow, head))
+    const { layers, kvHeads } = this.#shape
+    for (const [part, { width }] of this.parts.entries()) {
+      const size = this.length(fromRow) * width
+      for (let layer = 0; layer < layers; layer++) {
+        for (let head = 0; head < kvHeads; head++) {
+          const start = this.#place(part, layer, fromRow, head)
+          copyValues(this.#data[part]!, start, to.#data[part]!, to.#place(part, layer, toRow, head), size)
+        }
       }
     }
   }
 }
 
 // For the few values of one token a loop is faster than `set` with a new view.
-function copyValues(from: Float32Array, start: number, to: Float32Array, at: number, size: number): void {
+function copyValues(from: CacheValues, start: number, to: CacheValues, at: number, size: number): void {
   if (size > 1024) return to.set(from.subarray(start, start + size), at)
   for (let i = 0; i < size; i++) to[at + i] = from[start + i]!
 }

@@ -23,6 +23,8 @@ export interface PieceRequest {
   after: number[]
   maxNewTokens: number
   temperature: number
+  /** Somebody sees the tokens as they are decided, not the answer alone. */
+  isReadAlong: boolean
   /** The growing recording that this is a part of: what it has in common with the last part is not computed again. */
   stream?: number
 }
