@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { deviceAttention, hostAttention } from './decoder-attention.js'
+import { deviceAttention, hostAttention, type CachedAttention } from './decoder-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { linear, type LinearFormat } from './linear.js'
 
@@ -19,6 +19,38 @@ export async function buildDecoder(
   format: LinearFormat,
   headFormat: LinearFormat,
 ): Promise<void> {
+  const { text } = checkpoint.config
+  const embeds = graph.floatInput('embeds', ['batch', 'tokens', text.hidden])
+  const positions = graph.input('positions', 'int64', ['batch', 'tokens'])
+  const mask = graph.floatInput('mask', ['batch', 1, 1, 'tokens', 'all'])
+  const last = graph.input('last', 'int64', ['batch', 1])
+  const attention =
+    graph.target.device === 'cpu'
+      ? hostAttention(graph, text, mask, positions)
+      : deviceAttention(graph, text, mask)
+  const inputs = { embeds, positions, last, attention }
+  const { token, logprob, logits } = await decode(graph, checkpoint, format, headFormat, inputs)
+  graph.output(token, 'token', 'int64', ['batch'])
+  graph.floatOutput(logprob, 'logprob', ['batch'])
+  graph.floatOutput(logits, 'logits', ['batch', text.vocab])
+  attention.finish()
+}
+
+export interface DecoderInputs {
+  embeds: string
+  positions: string
+  last: string
+  attention: Pick<CachedAttention, 'attend'>
+}
+
+/** All layers and the head, in the graph's precision: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`. */
+export async function decode(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  format: LinearFormat,
+  headFormat: LinearFormat,
+  { embeds, positions, last, attention }: DecoderInputs,
+): Promise<{ token: string; logprob: string; logits: string }> {
   const { text } = checkpoint.config
   const { hidden, heads, kvHeads, headDim } = text
   const group = heads / kvHeads
@@ -41,16 +73,9 @@ export async function buildDecoder(
     return { normed, sum }
   }
 
-  let x = graph.floatInput('embeds', ['batch', 'tokens', hidden])
-  const positions = graph.input('positions', 'int64', ['batch', 'tokens'])
-  const mask = graph.floatInput('mask', ['batch', 1, 1, 'tokens', 'all'])
-  const last = graph.input('last', 'int64', ['batch', 1])
+  let x = embeds
   const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
   const rotary = { cos: graph.floats(...cos), sin: graph.floats(...sin) }
-  const attention =
-    graph.target.device === 'cpu'
-      ? hostAttention(graph, text, mask, positions)
-      : deviceAttention(graph, text, mask)
 
   /** What the last layer adds to x. */
   let added = ''
@@ -114,22 +139,24 @@ export async function buildDecoder(
 
   const picked = (value: string) => graph.node('GatherND', [value, last], { batch_dims: 1n }) // [batch, hidden]
   const { normed } = await addAndNorm(picked(x), picked(added), 'thinker.model.norm.weight')
-  const head = checkpoint.has('thinker.lm_head.weight')
-    ? 'thinker.lm_head.weight'
-    : 'thinker.model.embed_tokens.weight'
   const logits = await linear(graph, normed, {
-    tensors: [{ name: head, rows: text.vocab }],
+    tensors: [{ name: headTensor(checkpoint), rows: text.vocab }],
     columns: hidden,
     format: headFormat,
   })
   const token = graph.node('ArgMax', [logits], { axis: -1n, keepdims: 0n })
   const probabilities = graph.node('Softmax', [logits], { axis: -1n })
   const best = graph.node('ReduceMax', [probabilities, graph.ints(-1)], { keepdims: 0n })
-  graph.output(token, 'token', 'int64', ['batch'])
-  graph.floatOutput(graph.node('Log', [best]), 'logprob', ['batch'])
-  graph.floatOutput(logits, 'logits', ['batch', text.vocab])
-  attention.finish()
+  return { token, logprob: graph.node('Log', [best]), logits }
 }
+
+/** The head shares the token embeddings unless it has weights of its own. */
+export function headTensor(checkpoint: Checkpoint): string {
+  const own = 'thinker.lm_head.weight'
+  return checkpoint.has(own) ? own : embeddingTensor
+}
+
+export const embeddingTensor = 'thinker.model.embed_tokens.weight'
 
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */
 function rotaryTables(headDim: number, theta: number, positions: number) {

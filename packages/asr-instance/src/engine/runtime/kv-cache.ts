@@ -4,6 +4,9 @@ import type { SequenceCache } from './sequence-cache.js'
 /** Capacity grows in steps of this many tokens: few copies, little wasted attention over empty places. */
 const capacityStep = 64
 
+/** float32, or float16 as its bits. */
+export type CacheValues = Float32Array | Uint16Array
+
 export type CacheShape = Pick<ModelConfig['text'], 'layers' | 'kvHeads' | 'headDim'>
 
 /**
@@ -11,23 +14,30 @@ export type CacheShape = Pick<ModelConfig['text'], 'layers' | 'kvHeads' | 'headD
  * the first ones, so that a view on a buffer's front is the decoder's input without a copy. Places beyond a row's
  * length hold finite values that the mask hides.
  */
-export class KvCache implements SequenceCache {
+export class KvCache<Values extends CacheValues = Float32Array> implements SequenceCache {
   readonly #shape: CacheShape
   readonly #mostRows: number
+  readonly #allocate: (size: number) => Values
   /**
    * One allocation for all layers: a large one comes from the operating system, which hands out pages only when they
    * are touched, so room for rows that may come costs nothing.
    */
-  #data = new Float32Array(0)
-  #views: Float32Array[] | undefined
+  #data: Values
+  #views: Values[] | undefined
   #lengths: number[] = []
   #rowCapacity = 0
   #tokenCapacity = 0
 
   /** `mostRows`: rows that are made room for once there is more than one. */
-  constructor(shape: CacheShape, mostRows = 1) {
+  constructor(
+    shape: CacheShape,
+    mostRows = 1,
+    allocate = ((size) => new Float32Array(size)) as (size: number) => Values,
+  ) {
     this.#shape = shape
     this.#mostRows = mostRows
+    this.#allocate = allocate
+    this.#data = allocate(0)
   }
 
   get rows(): number {
@@ -44,10 +54,10 @@ export class KvCache implements SequenceCache {
   }
 
   /** The active rows: keys of layer i at 2i, values at 2i + 1. The same array until rows or room change. */
-  get views(): readonly Float32Array[] {
+  get views(): readonly Values[] {
     this.#views ??= Array.from({ length: 2 * this.#shape.layers }, (_, index) => {
       const start = index * this.#rowCapacity * this.#rowSize
-      return this.#data.subarray(start, start + this.rows * this.#rowSize)
+      return this.#data.subarray(start, start + this.rows * this.#rowSize) as Values
     })
     return this.#views
   }
@@ -62,7 +72,7 @@ export class KvCache implements SequenceCache {
   }
 
   /** Appends the same number of tokens to each row: new slices `[layers, rows, kvHeads, tokens, headDim]`. */
-  append(newKeys: Float32Array, newValues: Float32Array, tokens: number): void {
+  append(newKeys: Values, newValues: Values, tokens: number): void {
     const { layers, kvHeads, headDim } = this.#shape
     this.#reserve(this.rows, Math.max(...this.#lengths) + tokens)
     const size = tokens * headDim
@@ -82,7 +92,7 @@ export class KvCache implements SequenceCache {
     this.#lengths[0] = Math.min(length, this.#lengths[0]!)
   }
 
-  adopt(other: KvCache): number {
+  adopt(other: KvCache<Values>): number {
     if (this.rows > 0) return this.copy(other)
     this.#data = other.#data
     this.#rowCapacity = other.#rowCapacity
@@ -90,7 +100,7 @@ export class KvCache implements SequenceCache {
     return this.#pushRow(other.length(0))
   }
 
-  copy(other: KvCache): number {
+  copy(other: KvCache<Values>): number {
     this.#reserve(this.rows + 1, other.length(0))
     other.#copyRowTo(this, 0, this.rows)
     return this.#pushRow(other.length(0))
@@ -106,7 +116,7 @@ export class KvCache implements SequenceCache {
     this.#lengths.pop()
     this.#views = undefined
     if (this.rows === 0) {
-      this.#data = new Float32Array(0)
+      this.#data = this.#allocate(0)
       this.#rowCapacity = 0
       this.#tokenCapacity = 0
     }
@@ -120,10 +130,10 @@ export class KvCache implements SequenceCache {
   #reserve(rows: number, tokens: number): void {
     if (rows <= this.#rowCapacity && tokens <= this.#tokenCapacity) return
     const { layers } = this.#shape
-    const grown = new KvCache(this.#shape, this.#mostRows)
+    const grown = new KvCache(this.#shape, this.#mostRows, this.#allocate)
     grown.#rowCapacity = rows > 1 ? Math.max(rows, this.#mostRows) : rows
     grown.#tokenCapacity = Math.max(Math.ceil(tokens / capacityStep) * capacityStep, this.#tokenCapacity)
-    grown.#data = new Float32Array(2 * layers * grown.#rowCapacity * grown.#rowSize)
+    grown.#data = this.#allocate(2 * layers * grown.#rowCapacity * grown.#rowSize)
     for (let row = 0; row < this.rows; row++) this.#copyRowTo(grown, row, row)
     this.#data = grown.#data
     this.#rowCapacity = grown.#rowCapacity
@@ -137,7 +147,7 @@ export class KvCache implements SequenceCache {
     return ((buffer * this.#rowCapacity + row) * kvHeads + head) * this.#tokenCapacity * headDim
   }
 
-  #copyRowTo(to: KvCache, fromRow: number, toRow: number): void {
+  #copyRowTo(to: KvCache<Values>, fromRow: number, toRow: number): void {
     const { layers, kvHeads, headDim } = this.#shape
     const size = this.length(fromRow) * headDim
     for (let buffer = 0; buffer < 2 * layers; buffer++) {
@@ -150,7 +160,7 @@ export class KvCache implements SequenceCache {
 }
 
 // For the few values of one token a loop is faster than `set` with a new view.
-function copyValues(from: Float32Array, start: number, to: Float32Array, at: number, size: number): void {
+function copyValues(from: CacheValues, start: number, to: CacheValues, at: number, size: number): void {
   if (size > 1024) return to.set(from.subarray(start, start + size), at)
   for (let i = 0; i < size; i++) to[at + i] = from[start + i]!
 }

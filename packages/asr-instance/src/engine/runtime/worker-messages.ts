@@ -52,7 +52,7 @@ export type FromWorker =
   | { type: 'tokens'; id: number; tokens: number[]; logprobs: number[] }
   | { type: 'done'; id: number; reason: FinishReason; promptTokens: number; stages: StageAge[] }
   | { type: 'failed'; id: number; message: string }
-  /** One step of work; `batch` is the number of rows in it. */
-  | { type: 'step'; stage: Stage; seconds: number; batch: number }
+  /** One step of work; `batch` is the number of rows in it, `steps` the decode steps that were one run, if several. */
+  | { type: 'step'; stage: Stage; seconds: number; batch: number; steps?: number }
 
 export type { Quantization }
