@@ -260,12 +260,12 @@ describe('GPUs', () => {
   const line = (index: number, errors = 0): string =>
     `${index}, GPU-${index}, Fake, 80000, 100, 10, 40, ${errors}\n`
 
-  async function startWithGpus(lines: string, gpus: 'auto' | number[] = 'auto') {
+  async function startWithGpus(lines: string, gpus: 'auto' | number[] = 'auto', gpuMemory = 'auto') {
     const dir = mkdtempSync(join(tmpdir(), 'fake-gpus-'))
     const list = join(dir, 'gpus.csv')
     writeFileSync(list, lines)
     const cluster = await startFakeCluster(
-      { groups: [{ instances: 2, gpus }], supervisor: quick },
+      { groups: [{ instances: 2, gpus, gpuMemory }], supervisor: quick },
       { FAKE_GPUS: list, PATH: `${fixtures}bin:${process.env['PATH']}` },
     )
     return {
@@ -311,6 +311,45 @@ describe('GPUs', () => {
     await cluster.statusWhen('both again', (status) =>
       status.instances.every(({ state }) => state === 'ready'),
     )
+  })
+
+  it.concurrent('that are full let a start wait, say why, and take it when there is room', async () => {
+    const withUsed = (mebibytes: number): string => `0, GPU-0, Fake, 10000, ${mebibytes}, 10, 40, 0\n`
+    // Room for one of the two, whatever the driver shows as used.
+    await using machine = await startWithGpus(withUsed(100), [0], '6GB')
+    const { cluster, setGpus } = machine
+    const isReady = ({ state }: { state: string }): boolean => state === 'ready'
+    const waiting = await cluster.statusWhen('one waits', ({ instances }) =>
+      instances.some(({ waitingFor }) => waitingFor !== undefined),
+    )
+    const [first, second] = waiting.instances.toSorted((a) => (a.waitingFor === undefined ? -1 : 1))
+    expect(first?.waitingFor).toBeUndefined()
+    expect(second).toMatchObject({
+      state: 'starting',
+      pid: null,
+      restarts: 0,
+      waitingFor: 'waits for memory: needs about 6.0 GB of GPU 0, 6.0 GB are for other instances',
+    })
+    // What somebody else uses counts the same, once ours is gone.
+    await cluster.statusWhen('the first', ({ instances }) => instances.some(isReady))
+    setGpus(withUsed(9_000))
+    await cluster.operate('stop', { ids: [first!.id] })
+    await cluster.statusWhen('the other reason', ({ instances }) =>
+      instances.some(({ waitingFor }) => waitingFor?.endsWith('9.4 GB of 10.5 GB are used')),
+    )
+    setGpus(withUsed(100))
+    const after = await cluster.statusWhen('the second', ({ instances }) => instances.some(isReady))
+    expect(after.instances.find(isReady)).toMatchObject({ id: second!.id, restarts: 0 })
+    expect(after.instances.find(isReady)?.waitingFor).toBeUndefined()
+    // And one that waits can be stopped.
+    expect(JSON.stringify(await cluster.operate('start', { ids: [first!.id] }))).toContain(
+      `${first!.id} is starting: waits for memory`,
+    )
+    await cluster.operate('stop', { ids: [first!.id] })
+    const { instances } = await cluster.statusWhen('stopped', (status) =>
+      status.instances.some(({ state }) => state === 'stopped'),
+    )
+    expect(instances.find(({ id }) => id === first!.id)?.waitingFor).toBeUndefined()
   })
 
   it.concurrent('that hang nvidia-smi are done without', async () => {

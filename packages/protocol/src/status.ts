@@ -45,6 +45,8 @@ export const clusterStatusSchema = z.object({
           stderr: z.array(z.string()),
         })
         .nullable(),
+      /** Why its start waits, for example for memory of its GPU; absent while it does not. */
+      waitingFor: z.string().optional(),
     }),
   ),
 })

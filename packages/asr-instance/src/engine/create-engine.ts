@@ -44,7 +44,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
     modelDir,
     cacheDir: options.cacheDir,
     quantization: options.quantization,
-    device: device === 'cpu' ? 'cpu' : 'gpu',
+    device: device === 'webgpu' ? 'gpu' : device,
     onProgress: (ratio, detail) => onProgress('compile', ratio, detail),
   })
   const [config, tokenizer, cutRule] = await Promise.all([

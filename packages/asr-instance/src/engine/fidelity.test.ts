@@ -11,6 +11,7 @@ import { DecoderRunner } from './runtime/decoder-runner.js'
 import { DeviceDecoder } from './runtime/device-decoder.js'
 import { EmbeddingTable } from './runtime/embedding-table.js'
 import { EncoderRunner } from './runtime/encoder-runner.js'
+import { LoopDecoder } from './runtime/loop-decoder.js'
 import type { SequenceCache } from './runtime/sequence-cache.js'
 import { OnnxCacheDevice } from './runtime/onnx-cache-device.js'
 import { prepareRow, type PreparationModel } from './runtime/preparation.js'
@@ -97,6 +98,8 @@ describe.each([
   // The graphs that a GPU gets, computed by the processor.
   { naming: 'official', device: 'gpu', quantization: 'none', tolerance: 1e-3 },
   { naming: 'official', device: 'gpu', quantization: 'fp16', tolerance: 2e-2 },
+  { naming: 'official', device: 'cuda', quantization: 'none', tolerance: 1e-3 },
+  { naming: 'official', device: 'cuda', quantization: 'fp16', tolerance: 0.02 },
 ] as const)('$naming tensor names, $quantization for a $device', (variant) => {
   const { naming, device, quantization, tolerance } = variant
   let scratch: string
@@ -125,7 +128,9 @@ describe.each([
       decoder:
         device === 'cpu'
           ? new DecoderRunner(decoder, text)
-          : new DeviceDecoder(decoder, text, await OnnxCacheDevice.create(text, compiled.precision, {})),
+          : device === 'cuda'
+            ? new LoopDecoder(decoder, text, compiled.precision, eos)
+            : new DeviceDecoder(decoder, text, await OnnxCacheDevice.create(text, compiled.precision, {})),
       embeddings: new EmbeddingTable(checkpoint),
       hidden: text.hidden,
     }
@@ -186,7 +191,11 @@ describe.each([
     const tokens = [firstToken]
     while (tokens.length < 24 && !eos.includes(tokens.at(-1)!)) {
       const embeds = model.embeddings.rows([tokens.at(-1)!])
-      tokens.push((await model.decoder.step(cache, embeds, 1, false)).tokens[0]!)
+      const { decoder } = model
+      const chosen = decoder.steps
+        ? await decoder.steps(cache, embeds, [24 - tokens.length], 7)
+        : [await decoder.step(cache, embeds, 1, false)]
+      tokens.push(...chosen.map((output) => output.tokens[0]!))
     }
     return tokens
   }

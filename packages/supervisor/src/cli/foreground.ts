@@ -105,14 +105,19 @@ async function serve(
 }
 
 function isSettled(cluster: Cluster): boolean {
-  const states = cluster.instances().map(({ process }) => process.state().state)
-  // One that crashes again and again must not keep the others from being announced.
+  const waiting = cluster.instances().filter((instance) => instance.waitingFor() !== null)
+  const states = cluster
+    .instances()
+    .filter((instance) => !waiting.includes(instance))
+    .map(({ process }) => process.state().state)
+  // One that crashes again and again, or waits for memory, must not keep the others from being announced.
   const isUsable = states.includes('ready')
   const areSettled = states.every(
     (state) => state === 'ready' || state === 'failed' || (isUsable && state === 'backoff'),
   )
   return (
     areSettled &&
+    (waiting.length === 0 || isUsable) &&
     (cluster.balancers.current().state().state === 'ready' || states.every((state) => state === 'failed'))
   )
 }

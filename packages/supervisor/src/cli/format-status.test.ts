@@ -55,6 +55,14 @@ it('shows every instance, and why one is not there', () => {
   ])
 })
 
+it('says what a start waits for', () => {
+  const instance = { ...status.instances[0]!, state: 'starting' as const, waitingFor: 'waits for memory' }
+  expect(formatStatus({ ...status, instances: [instance] }).slice(-2)).toEqual([
+    '',
+    'default-0: waits for memory',
+  ])
+})
+
 it('writes durations in two units at most', () => {
   expect([0, 59, 60, 3_600, 90_061].map(formatDuration)).toEqual(['0s', '59s', '1m', '1h0m', '1d1h'])
 })

@@ -32,6 +32,7 @@ export function formatStatus({ supervisor, balancer, instances }: ClusterStatus)
     `balancer    ${describeBalancer(balancer)}`,
     '',
     ...formatTable(header, rows),
+    ...waits(instances),
     ...deathReports(instances),
   ]
 }
@@ -39,6 +40,11 @@ export function formatStatus({ supervisor, balancer, instances }: ClusterStatus)
 function describeBalancer(balancer: ClusterStatus['balancer']): string {
   const pid = balancer.pid === null ? 'down' : `pid ${balancer.pid}`
   return `${pid}, port ${balancer.port}, ${balancer.policy}, ${balancer.inFlight} in flight, ${balancer.queueDepth} queued`
+}
+
+function waits(instances: ClusterStatus['instances']): string[] {
+  const lines = instances.flatMap(({ id, waitingFor }) => (waitingFor ? [`${id}: ${waitingFor}`] : []))
+  return lines.length > 0 ? ['', ...lines] : []
 }
 
 /** Why an instance is not there, in its own last words. */

@@ -1,5 +1,6 @@
 import type { ListeningSocket } from '../balancer/listening-socket.js'
 import type { ClusterConfig } from '../config/schema.js'
+import type { GpuInventory } from '../gpu/gpu-inventory.js'
 import type { Machine } from '../instance/plan-instances.js'
 import type { RunAs, Spawner } from '../process/spawner.js'
 import type { Clock } from '../world/clock.js'
@@ -22,6 +23,7 @@ export interface ClusterOptions {
   commands: ProgramCommands
   /** What the machine has, now. */
   machine: () => Machine
+  gpus: Pick<GpuInventory, 'list' | 'subscribe'>
   user: RunAs | null
   spawner: Spawner
   clock: Clock

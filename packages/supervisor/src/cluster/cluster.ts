@@ -1,5 +1,6 @@
 import type { BalancerStats, ClusterStatus } from '@asr-cluster/protocol'
 import type { ClusterConfig } from '../config/schema.js'
+import { createMemoryGate } from '../gpu/memory-gate.js'
 import { planInstances, servedGroup } from '../instance/plan-instances.js'
 import type { InstanceSpec, Machine } from '../instance/plan-instances.js'
 import { createStartGate } from '../instance/start-gate.js'
@@ -68,6 +69,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   const metrics = createSupervisorMetrics()
   const admin = createAdminDesk(() => config.auth.adminKeys, clock)
   const gate = createStartGate(clock)
+  const memoryGate = createMemoryGate(options.gpus, clock)
   const startedAt = clock.now()
   const counts = new Map<string, number>()
   const instances = new Map<string, ManagedInstance>()
@@ -130,6 +132,8 @@ export function createCluster(options: ClusterOptions): Cluster {
       logs,
       bus,
       gate,
+      memoryGate,
+      promisedBytes,
       user,
       maxBodySize: () => config.balancer.maxBodySize,
       isReserved: (port) => [...instances.values()].some((other) => other.port() === port),
@@ -137,9 +141,20 @@ export function createCluster(options: ClusterOptions): Cluster {
         sendMembers()
         onChange(change)
       },
+      onWaiting() {
+        statusSender.changed()
+        wake()
+      },
     })
     instances.set(spec.id, instance)
     return instance
+  }
+
+  function promisedBytes(gpu: string | null, except: string): number {
+    const others = [...instances.values()].filter(
+      ({ process, spec }) => process.id !== except && spec().gpu === gpu && process.pid() !== null,
+    )
+    return others.reduce((sum, instance) => sum + (instance.gpuBytes() ?? 0), 0)
   }
 
   function status(): ClusterStatus {

@@ -1,5 +1,7 @@
-import type { ClusterStatus, Member } from '@asr-cluster/protocol'
+import type { ClusterStatus, InstanceState, Member } from '@asr-cluster/protocol'
 import type { SupervisorConfig } from '../config/schema.js'
+import type { MemoryGate } from '../gpu/memory-gate.js'
+import { memoryNeed } from '../gpu/memory-need.js'
 import { instanceProgram } from '../instance/instance-program.js'
 import type { InstanceSpec } from '../instance/plan-instances.js'
 import type { StartGate } from '../instance/start-gate.js'
@@ -23,10 +25,15 @@ export interface ManagedInstanceOptions {
   logs: LogSet
   bus: EventBus
   gate: StartGate
+  memoryGate: MemoryGate
+  /** What the other instances may take on that GPU. */
+  promisedBytes: (gpu: string | null, except: string) => number
   user: RunAs | null
   maxBodySize: () => number
   isReserved: (port: number) => boolean
   onChange: (change: StateChange) => void
+  /** Why it waits has changed. */
+  onWaiting: () => void
 }
 
 /** One instance: its process, and how the balancer and `status` see it. */
@@ -38,6 +45,10 @@ export interface ManagedInstance {
   setSupervisorConfig(config: SupervisorConfig): void
   port(): number
   slots(): number | null
+  /** What it may take on its GPU; null where nobody knows. */
+  gpuBytes(): number | null
+  /** Why its start waits, though nothing is wrong with it; null if it does not. */
+  waitingFor(): string | null
   /** Asks the ready process for a sign of life. */
   check(timeoutMs: number, signal: AbortSignal): Promise<void>
   /** Null while it can get no request and has none. */
@@ -48,11 +59,15 @@ export interface ManagedInstance {
 /** On one GPU the models are loaded one after the other; without one as many at once as there is work for. */
 const parallelStarts = { gpu: 1, cpu: 4 }
 
+const hadProcess: ReadonlySet<InstanceState> = new Set(['starting', 'ready', 'draining', 'stopping'])
+
 export function createManagedInstance(options: ManagedInstanceOptions): ManagedInstance {
-  const { bus, gate } = options
+  const { bus, gate, memoryGate } = options
   const { id } = options.spec
   let spec = options.spec
   let { supervisor } = options
+  /** Why its start waits; null if it does not. */
+  let waitingFor: string | null = null
   const program = instanceProgram({
     spec: () => spec,
     command: options.command,
@@ -70,9 +85,7 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
       ...program,
       async prepare() {
         managed.setSettings(settings())
-        const limit = spec.gpu === null ? parallelStarts.cpu : parallelStarts.gpu
-        // Waiting for its turn is no failure to start.
-        await gate.enter(id, spec.gpu ?? 'cpu', limit, () => managed.dispatch({ type: 'progress' }))
+        await waitForTurn()
         return program.prepare()
       },
     },
@@ -82,12 +95,20 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
     random: options.random,
     log: options.logs.get(id),
     onChange(change) {
-      if (change.from === 'starting') gate.leave(id)
+      if (change.from === 'starting') {
+        gate.leave(id)
+        memoryGate.leave(id)
+        waitingFor = null
+      }
+      // It took memory, or gave it back.
+      if (spec.gpu !== null && hadProcess.has(change.from)) memoryGate.touch(spec.gpu)
       options.onChange(change)
     },
   })
   return {
     process: managed,
+    gpuBytes,
+    waitingFor: () => waitingFor,
     spec: () => spec,
     setSpec(next) {
       spec = next
@@ -119,7 +140,53 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
         restarts,
         uptimeSeconds: managed.uptimeSeconds(),
         lastExit: managed.lastEnd(),
+        ...(waitingFor === null ? {} : { waitingFor }),
       }
     },
+  }
+
+  function gpuBytes(): number | null {
+    return spec.gpu === null ? null : memoryNeed(spec)
+  }
+
+  /** Until it may load its model: for the GPU's memory and for those that load already. It is no failure to start. */
+  async function waitForTurn(): Promise<void> {
+    const stillWaits = (): void => managed.dispatch({ type: 'progress' })
+    const isWanted = (): boolean => managed.state().state === 'starting'
+    const limit = spec.gpu === null ? parallelStarts.cpu : parallelStarts.gpu
+    for (let denials = 1; ; denials++) {
+      await gate.enter(id, spec.gpu ?? 'cpu', limit, stillWaits)
+      const room = await memoryGate.ask(
+        {
+          id,
+          gpu: spec.gpu,
+          neededBytes: gpuBytes(),
+          promisedBytes: () => options.promisedBytes(spec.gpu, id),
+        },
+        stillWaits,
+      )
+      if (room.fits) {
+        if (waitingFor !== null) notice('info', 'there is memory now')
+        waitingFor = null
+        if (room.remark !== null) notice('warn', room.remark)
+        return
+      }
+      if (!isWanted()) return
+      // A process that has just ended may be counted once more.
+      if (denials > 1 && room.reason !== waitingFor) {
+        // Once for each wait: what is used moves all the time.
+        if (waitingFor === null) notice('warn', room.reason)
+        waitingFor = room.reason
+        options.onWaiting()
+      }
+      // Others may load meanwhile: a smaller model, or an instance that was here before and comes back.
+      gate.leave(id)
+      await memoryGate.next(id, stillWaits)
+      if (!isWanted()) return
+    }
+  }
+
+  function notice(level: 'info' | 'warn', text: string): void {
+    bus.emit({ type: 'notice', level, id, text })
   }
 }

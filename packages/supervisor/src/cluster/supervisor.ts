@@ -99,6 +99,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       socket,
       commands,
       machine: () => ({ cores: usableCores(), gpus: gpuWatch.usable() }),
+      gpus,
       user,
       spawner,
       clock,

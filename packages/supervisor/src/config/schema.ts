@@ -54,6 +54,12 @@ export const groupConfigSchema = z.strictObject({
     .union([z.enum(['auto', 'none']), z.array(z.union([z.int().min(0), z.string().min(1)])).min(1)])
     .default('auto')
     .describe('`auto` spreads by free memory, `none` is CPU only, or a list of indices or UUIDs.'),
+  gpuMemory: z
+    .union([z.literal('auto'), sizeSchema])
+    .default('auto')
+    .describe(
+      'What one instance takes on its GPU; it starts once so much is free. `auto` reckons by the model, with `command` not at all; 0 never waits.',
+    ),
   slots: autoOr(z.int().min(1).max(256))
     .default('auto')
     .describe('Requests that one instance decodes together; `auto` lets it decide (1 with `command`).'),

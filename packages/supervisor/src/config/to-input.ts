@@ -13,8 +13,9 @@ export function toInput({
 }: ClusterConfig): ClusterConfigInput {
   return {
     balancer: toBalancerInput(balancer),
-    groups: groups.map(({ maxMemory, maxAge, ...group }) => ({
+    groups: groups.map(({ maxMemory, maxAge, gpuMemory, ...group }) => ({
       ...group,
+      gpuMemory: gpuMemory === 'auto' ? gpuMemory : `${gpuMemory}B`,
       ...(maxMemory === undefined ? {} : { maxMemory: `${maxMemory}B` }),
       ...(maxAge === undefined ? {} : { maxAge: `${maxAge}ms` }),
     })),

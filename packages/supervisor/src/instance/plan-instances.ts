@@ -27,6 +27,8 @@ export interface InstanceSpec {
   env: Record<string, string>
   command: readonly string[] | null
   healthPath: string
+  /** What it takes on its GPU; `auto`: by the size of the model. */
+  gpuMemory: number | 'auto'
 }
 
 /** What a plan needs to know of the machine. */
@@ -106,6 +108,7 @@ export function newSpec(group: GroupConfig, index: number, id: string, around: S
     env: Object.fromEntries(Object.entries(group.env).map(([name, value]) => [name, String(value)])),
     command: group.command ?? null,
     healthPath: group.healthPath,
+    gpuMemory: group.gpuMemory,
   }
 }
 

@@ -24,7 +24,14 @@ const runtime: RuntimeFacts = {
   webGpuTrouble: 'no adapter',
   installScript: 'node_modules/onnxruntime-node/script/install.js',
 }
-const model = { dir: '/m', weightBytes: 4e9, quantization: 'int8', device: 'auto', instances: 4 }
+const model = {
+  dir: '/m',
+  weightBytes: 4e9,
+  quantization: 'int8',
+  device: 'auto',
+  instances: 4,
+  gpuBytes: 6e9,
+}
 const cluster: ClusterFacts = {
   configProblems: [],
   model,

@@ -66,6 +66,8 @@ export interface ClusterFacts {
     quantization: string
     device: string
     instances: number
+    /** What one may take on its GPU; null where nobody knows or none is wanted. */
+    gpuBytes: number | null
   } | null
   ports: readonly PortFact[]
   folders: readonly FolderFact[]

@@ -113,16 +113,6 @@ function judgePrograms({ programs, hasParentDeathSignal }: MachineFacts): Findin
   ]
 }
 
-/** Weights, keys and values of 32 rows, and what one step computes; 16 bits unless the quantization says otherwise. */
-const gpuFactors: Readonly<Record<string, number>> = { auto: 1, fp16: 1, none: 2, int4: 0.45 }
-const perGpuInstanceBytes = 2e9
-
-/** What the fullest GPU would have to hold, roughly; instances are spread evenly. */
-export function estimateGpuMemory(model: NonNullable<ClusterFacts['model']>, gpuCount: number): number {
-  const perGpu = Math.ceil(model.instances / gpuCount)
-  return perGpu * (model.weightBytes * (gpuFactors[model.quantization] ?? 1) + perGpuInstanceBytes)
-}
-
 function judgeGpus({ gpus, gpuTrouble, programs }: MachineFacts, { model }: ClusterFacts): Finding {
   if (gpuTrouble !== null) {
     return warning(
@@ -143,12 +133,13 @@ function judgeGpus({ gpus, gpuTrouble, programs }: MachineFacts, { model }: Clus
   const detail = `${list.join(', ')}; driver ${gpus[0]?.driver}`
   const leastFree = Math.min(...gpus.map(({ freeBytes }) => freeBytes))
   // A driver that does not tell what is free leaves nothing to compare.
-  if (model === null || model.device === 'cpu' || leastFree === 0) return ok('GPU', detail)
-  const needed = estimateGpuMemory(model, gpus.length)
+  if (!model?.gpuBytes || leastFree === 0) return ok('GPU', detail)
+  // Of the fullest one; instances are spread evenly.
+  const needed = Math.ceil(model.instances / gpus.length) * model.gpuBytes
   if (needed <= leastFree) return ok('GPU', `${detail}; at most ${formatBytes(needed)} of each needed`)
   return warning(
     'GPU',
-    `${detail}; ${model.instances} instances need about ${formatBytes(needed)} of one`,
+    `${detail}; ${model.instances} instances need about ${formatBytes(needed)} of one: some wait until memory is free`,
     'One instance per GPU (--instances), quantization: int4, or stop what else uses it: `nvidia-smi`.',
   )
 }

@@ -7,6 +7,7 @@ import { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { contentHash } from './content-hash.js'
 import { buildDecoder, type DecoderFormats } from './decoder-graph.js'
+import { buildDecoderLoop } from './decoder-loop.js'
 import { buildEncoder } from './encoder-graph.js'
 import { ExternalData } from './external-data.js'
 import { GraphBuilder, type GraphTarget } from './graph-builder.js'
@@ -20,6 +21,12 @@ export type DeviceKind = GraphTarget['device']
 
 type Formats = Pick<GraphTarget, 'precision'> & DecoderFormats & { encoder: LinearFormat }
 
+const gpuFormats: Partial<Record<Quantization, Formats>> = {
+  none: { precision: 'float', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' },
+  fp16: { precision: 'float16', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' },
+  int4: { precision: 'float16', encoder: 'columns', decoder: 'int4', head: 'columns', cache: 'device' },
+}
+
 /** What a device computes well; a missing pair is refused. */
 const formats: Record<DeviceKind, Partial<Record<Quantization, Formats>>> = {
   cpu: {
@@ -28,11 +35,8 @@ const formats: Record<DeviceKind, Partial<Record<Quantization, Formats>>> = {
     // The encoder is a small part of the work and sensitive; the head shares its rows with the embedding.
     int4: { precision: 'float', encoder: 'int8', decoder: 'int4', head: 'int8', cache: 'int8' },
   },
-  gpu: {
-    none: { precision: 'float', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' },
-    fp16: { precision: 'float16', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' },
-    int4: { precision: 'float16', encoder: 'columns', decoder: 'int4', head: 'columns', cache: 'device' },
-  },
+  gpu: gpuFormats,
+  cuda: gpuFormats,
 }
 
 export interface CompiledModel {
@@ -100,7 +104,9 @@ export async function compiledQuantizations(modelDir: string, cacheDir: string):
   const hash = await contentHash(modelDir, cacheDir)
   const present = await Promise.all(
     quantizations.map(async (name) => {
-      const dirs = (['cpu', 'gpu'] as const).map((device) => compiledDir(cacheDir, hash, name, device))
+      const dirs = (['cpu', 'gpu', 'cuda'] as const).map((device) =>
+        compiledDir(cacheDir, hash, name, device),
+      )
       return (await Promise.all(dirs.map(exists))).includes(true)
     }),
   )
@@ -114,7 +120,7 @@ function compiledDir(cacheDir: string, hash: string, quantization: Quantization,
 
 function unservedQuantization(quantization: Quantization, device: DeviceKind): string {
   const served = Object.keys(formats[device]).join(', ')
-  return `quantization ${quantization} is not for a ${device.toUpperCase()}: choose one of ${served}, or auto`
+  return `quantization ${quantization} is not for a ${device === 'cpu' ? 'CPU' : 'GPU'}: choose one of ${served}, or auto`
 }
 
 async function writeGraphs(
@@ -127,10 +133,9 @@ async function writeGraphs(
   await writeGraph(dir, 'encoder', checkpoint, format, (graph) =>
     buildEncoder(graph, checkpoint.config, format.encoder),
   )
+  const build = format.device === 'cuda' ? buildDecoderLoop : buildDecoder
   onProgress(encoderShare(checkpoint.config), `compiling the decoder (${format.decoder})`)
-  await writeGraph(dir, 'decoder', checkpoint, format, (graph) =>
-    buildDecoder(graph, checkpoint, format),
-  )
+  await writeGraph(dir, 'decoder', checkpoint, format, (graph) => build(graph, checkpoint, format))
   onProgress(1, 'compiled')
 }
 
@@ -156,7 +161,7 @@ function autoQuantization({ text }: ModelConfig, device: DeviceKind): Quantizati
   const linearWeights =
     text.layers * text.hidden * (3 * text.ffn + 2 * (text.heads + text.kvHeads) * text.headDim)
   if (linearWeights < 100e6) return 'none'
-  if (device === 'gpu') return 'fp16'
+  if (device !== 'cpu') return 'fp16'
   return linearWeights < 800e6 ? 'int8' : 'int4'
 }
 

@@ -1,15 +1,8 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { cachedAttention, type CacheFormat } from './decoder-attention.js'
+import { cachedAttention, type CachedAttention, type CacheFormat } from './decoder-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import type { RowFacts } from './integer-product.js'
-import {
-  linear,
-  scaled,
-  unscaledLinear,
-  type LinearFormat,
-  type LinearWeight,
-  type Rows,
-} from './linear.js'
+import { linear, scaled, unscaledLinear, type LinearFormat, type LinearWeight, type Rows } from './linear.js'
 
 /** Longest sequence, prompt and answer together, that the rotary tables cover. */
 export const maxSequenceTokens = 16_384
@@ -38,15 +31,39 @@ interface Tokens extends RowFacts {
 export async function buildDecoder(
   graph: GraphBuilder,
   checkpoint: Checkpoint,
-  { decoder: format, head: headFormat, cache }: DecoderFormats,
+  formats: DecoderFormats,
 ): Promise<void> {
   const { text } = checkpoint.config
-  const { hidden, heads, kvHeads, headDim } = text
-  const attention = cachedAttention[cache](graph, text)
-  const embeds = graph.floatInput('embeds', ['batch', 'tokens', hidden])
+  const embeds = graph.floatInput('embeds', ['batch', 'tokens', text.hidden])
   const positions = graph.input('positions', 'int64', ['batch', 'tokens'])
   const mask = graph.floatInput('mask', ['batch', 1, 1, 'tokens', 'all'])
   const last = graph.input('last', 'int64', ['batch', 1])
+  const attention = cachedAttention[formats.cache](graph, text)
+  const inputs = { embeds, positions, mask, last, attention }
+  const { token, logprob, logits } = await decode(graph, checkpoint, formats, inputs)
+  graph.output(token, 'token', 'int64', ['batch'])
+  graph.floatOutput(logprob, 'logprob', ['batch'])
+  graph.floatOutput(logits, 'logits', ['batch', text.vocab])
+  attention.finish()
+}
+
+export interface DecoderInputs {
+  embeds: string
+  positions: string
+  mask: string
+  last: string
+  attention: Pick<CachedAttention, 'attend'>
+}
+
+/** All layers and the head, in the graph's precision: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`. */
+export async function decode(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  { decoder: format, head: headFormat }: Omit<DecoderFormats, 'cache'>,
+  { embeds, positions, mask, last, attention }: DecoderInputs,
+): Promise<{ token: string; logprob: string; logits: string }> {
+  const { text } = checkpoint.config
+  const { hidden, heads, kvHeads, headDim } = text
   const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
   const rotary = { cos: graph.floats(...cos), sin: graph.floats(...sin) }
 
@@ -120,7 +137,11 @@ export async function buildDecoder(
       const input = { values: ofWanted ? pickRows(normed) : normed }
       const facts = ofWanted ? wanted : all
       const { values, scale } = await unscaledLinear(graph, input, weights(group, hidden), facts)
-      const split = splitColumns(graph, values, group.map(({ rows }) => rows))
+      const split = splitColumns(
+        graph,
+        values,
+        group.map(({ rows }) => rows),
+      )
       projected.push(...split.map((value) => ({ values: value, ...(scale && { scale }) })))
     }
     const [rawQ, rawK, rawV] = projected as [Rows, Rows, Rows]
@@ -135,12 +156,7 @@ export async function buildDecoder(
     const joined = graph.reshape(mixed, 0, heads, -1, headDim)
     const attended = graph.reshape(graph.transpose(joined, 0, 2, 1, 3), -1, heads * headDim)
     const outProjection = [{ name: `${prefix}.self_attn.o_proj.weight`, rows: hidden }]
-    const output = await linear(
-      graph,
-      { values: attended },
-      weights(outProjection, heads * headDim),
-      tokens,
-    )
+    const output = await linear(graph, { values: attended }, weights(outProjection, heads * headDim), tokens)
     const mlp = await addAndNorm(
       isLast ? pickRows(sum) : sum,
       output,
@@ -165,23 +181,25 @@ export async function buildDecoder(
   }
 
   const { normed } = await addAndNorm(x, added, 'thinker.model.norm.weight')
-  const head = checkpoint.has('thinker.lm_head.weight')
-    ? 'thinker.lm_head.weight'
-    : 'thinker.model.embed_tokens.weight'
   const logits = await linear(
     graph,
     { values: normed },
-    { tensors: [{ name: head, rows: text.vocab }], columns: hidden, format: headFormat },
+    { tensors: [{ name: headTensor(checkpoint), rows: text.vocab }], columns: hidden, format: headFormat },
     wanted,
   )
   const token = graph.node('ArgMax', [logits], { axis: -1n, keepdims: 0n })
   const probabilities = graph.node('Softmax', [logits], { axis: -1n })
   const best = graph.node('ReduceMax', [probabilities, graph.ints(-1)], { keepdims: 0n })
-  graph.output(token, 'token', 'int64', ['batch'])
-  graph.floatOutput(graph.node('Log', [best]), 'logprob', ['batch'])
-  graph.floatOutput(logits, 'logits', ['batch', text.vocab])
-  attention.finish()
+  return { token, logprob: graph.node('Log', [best]), logits }
 }
+
+/** The head shares the token embeddings unless it has weights of its own. */
+export function headTensor(checkpoint: Checkpoint): string {
+  const own = 'thinker.lm_head.weight'
+  return checkpoint.has(own) ? own : embeddingTensor
+}
+
+export const embeddingTensor = 'thinker.model.embed_tokens.weight'
 
 function splitColumns(graph: GraphBuilder, x: string, widths: number[]): string[] {
   if (widths.length === 1) return [x]

@@ -72,12 +72,7 @@ export async function buildEncoder(
     const prefix = `${tower}.layers.${layer}`
     const normed = await layerNorm(x, `${prefix}.self_attn_layer_norm`)
     const qkv = ['q_proj', 'k_proj', 'v_proj'].map((part) => tensorOf(`${prefix}.self_attn.${part}`, d))
-    const projected = await linear(
-      graph,
-      { values: normed },
-      { tensors: qkv, columns: d, format },
-      tokens,
-    )
+    const projected = await linear(graph, { values: normed }, { tensors: qkv, columns: d, format }, tokens)
     const attended = attention(graph, projected, windows, mask, d, audio.heads)
     x = graph.node('Add', [x, await project(attended, `${prefix}.self_attn.out_proj`, d, d)])
     let h = await layerNorm(x, `${prefix}.final_layer_norm`)
@@ -104,9 +99,7 @@ function attention(
     graph.node('Concat', [windows, graph.ints(heads, headDim)], { axis: 0n }),
   )
   const parts = graph.nodes('Split', [qkv, graph.ints(d, d, d)], { axis: -1n }, 3)
-  const [q, k, v] = parts.map((part) =>
-    graph.transpose(graph.node('Reshape', [part, shape]), 0, 2, 1, 3),
-  )
+  const [q, k, v] = parts.map((part) => graph.transpose(graph.node('Reshape', [part, shape]), 0, 2, 1, 3))
   const scores = graph.scores(q as string, k as string, headDim ** -0.5)
   const weights = graph.node('Softmax', [graph.node('Add', [scores, mask])], { axis: -1n })
   const mixed = graph.node('MatMul', [weights, v as string])

@@ -6,14 +6,15 @@ import {
   encodeModel,
   type Attribute,
   type DataType,
+  type OnnxGraph,
   type OnnxInitializer,
   type OnnxNode,
   type OnnxValue,
 } from './onnx-model.js'
 
-/** What a graph is made for: some operators exist on one kind of device only. */
+/** What a graph is made for: some operators exist on one kind of device only. `gpu` is WebGPU. */
 export interface GraphTarget {
-  device: 'cpu' | 'gpu'
+  device: 'cpu' | 'gpu' | 'cuda'
   /** Type of activations and of weights that are not quantized. */
   precision: 'float' | 'float16'
 }
@@ -24,7 +25,7 @@ const microsoft = 'com.microsoft'
 export class GraphBuilder {
   readonly checkpoint: Checkpoint
   readonly #external: ExternalData
-  readonly #nodes: OnnxNode[] = []
+  #nodes: OnnxNode[] = []
   readonly #initializers: OnnxInitializer[] = []
   readonly #inputs: OnnxValue[] = []
   readonly #outputs: OnnxValue[] = []
@@ -89,9 +90,29 @@ export class GraphBuilder {
     return value
   }
 
+  /**
+   * The body of a Loop: what `build` adds, which may use whatever was added before. It answers the values that become the
+   * outputs.
+   */
+  async body(inputs: readonly OnnxValue[], build: () => Promise<readonly OnnxValue[]>): Promise<OnnxGraph> {
+    const outer = this.#nodes
+    this.#nodes = []
+    try {
+      const outputs = await build()
+      return { name: 'body', nodes: this.#nodes, initializers: [], inputs, outputs }
+    } finally {
+      this.#nodes = outer
+    }
+  }
+
   ints(...values: number[]): string {
     const data = BigInt64Array.from(values, BigInt)
     return this.#constant('int64', [values.length], data)
+  }
+
+  /** One without dimensions. */
+  int(value: number): string {
+    return this.#constant('int64', [], BigInt64Array.of(BigInt(value)))
   }
 
   floats(values: Float32Array, dims: readonly number[]): string {

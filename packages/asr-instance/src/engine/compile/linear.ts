@@ -109,7 +109,8 @@ async function blockProduct(
   })
 }
 
-function matrixName({ tensors }: LinearWeight, rows: number): string {
+/** Under which the matrix stands in the graph. */
+export function matrixName({ tensors }: Pick<LinearWeight, 'tensors'>, rows: number): string {
   return `${tensors[0]?.name}:${rows}`
 }
 

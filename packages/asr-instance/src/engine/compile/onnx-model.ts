@@ -7,14 +7,14 @@ type Writer = protobuf.Writer
 export const dataType = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const
 export type DataType = keyof typeof dataType
 
-export type Attribute = number | bigint | string | readonly bigint[]
+export type Attribute = number | bigint | string | readonly bigint[] | OnnxGraph
 
 export interface OnnxNode {
   op: string
   domain: string
   inputs: readonly string[]
   outputs: readonly string[]
-  /** number → float, bigint → int, bigint[] → ints, string → string. */
+  /** number → float, bigint → int, bigint[] → ints, string → string, a graph → the body of a `Loop`. */
   attributes: Readonly<Record<string, Attribute>>
 }
 
@@ -89,6 +89,9 @@ function writeAttribute(writer: Writer, name: string, value: Attribute): void {
   } else if (typeof value === 'string') {
     writer.uint32(tag(4, 2)).string(value)
     writer.uint32(tag(20, 0)).int32(3)
+  } else if ('nodes' in value) {
+    message(writer, 6, (out) => writeGraph(out, value))
+    writer.uint32(tag(20, 0)).int32(5)
   } else {
     for (const item of value) writer.uint32(tag(8, 0)).int64(Number(item))
     writer.uint32(tag(20, 0)).int32(7)

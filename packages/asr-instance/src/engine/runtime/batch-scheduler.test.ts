@@ -22,12 +22,13 @@ function countdownModel(onDecode: (rows: number) => void = () => {}): Preparatio
       encode: () => Promise.reject(new Error('no audio here')),
     },
     decoder: {
-      newCache: (rows) => new KvCache({ layers: 1, kvHeads: 1, headDim: 1 }, rows),
+      newCache: (rows) =>
+        new KvCache({ layers: 1, kvHeads: 1, headDim: 1 }, { format: 'float32', mostRows: rows }),
       step: async (cache: KvCache, embeds: Float32Array, tokens: number): Promise<DecoderOutput> => {
         const rows = cache.rows
         if (tokens === 1 && rows > 0) onDecode(rows)
         const slice = new Float32Array(rows * tokens)
-        cache.append(slice, slice, tokens)
+        cache.append([slice, slice], tokens)
         const last = Array.from({ length: rows }, (_, row) => embeds[(row + 1) * tokens - 1]!)
         if (last.includes(666)) throw new Error('out of memory')
         return { tokens: last.map((token) => token - 1), logprobs: last.map(() => -0.5), logits: undefined }
@@ -102,7 +103,7 @@ test('a piece joins the running decode and a finished one makes room', async () 
   expect(tokensOf(0)).toEqual(countdown(50))
 })
 
-test('pieces that wait are prepared before the batch goes on, but running rows get their turn', async () => {
+test('pieces that wait are prepared before the batch goes on', async () => {
   const sizes: number[] = []
   const quick = setUp(
     8,
@@ -111,14 +112,24 @@ test('pieces that wait are prepared before the batch goes on, but running rows g
   for (let id = 0; id < 8; id++) quick.scheduler.add(piece(id, 9))
   await quick.drain()
   expect(sizes).toEqual(Array.from({ length: 8 }, () => 8))
+})
 
+test.each([
+  { isReadAlong: true, longest: 0.3 },
+  { isReadAlong: false, longest: 1.1 },
+])('rows get their turn while others are prepared, read along: $isReadAlong', async (how) => {
+  const { isReadAlong, longest } = how
   let seconds = 0
-  const slow = setUp(8, countdownModel(), () => (seconds += 0.05))
-  for (let id = 0; id < 8; id++) slow.scheduler.add(piece(id, 90))
-  while (slow.tokensOf(7).length === 0) await slow.scheduler.step()
-  const stages = slow.messages.flatMap((message) => (message.type === 'step' ? message.stage : []))
-  expect(stages.filter((stage) => stage === 'decode').length).toBeGreaterThan(2)
-  expect(stages.join(' ')).not.toMatch(/(?:(?:features|prefill) ?){7}/)
+  const decodedAt: number[] = []
+  const model = countdownModel(() => decodedAt.push(seconds))
+  // A clock that is looked at twice in a step of 0.1 s.
+  const { scheduler, tokensOf } = setUp(16, model, () => (seconds += 0.05))
+  for (let id = 0; id < 16; id++) scheduler.add({ ...piece(id, 90), isReadAlong })
+  while (tokensOf(15).length === 0) await scheduler.step()
+  const waits = decodedAt.slice(1).map((at, index) => at - decodedAt[index]!)
+  expect(waits.length).toBeGreaterThan(0)
+  expect(Math.max(...waits)).toBeGreaterThan(longest / 2)
+  expect(Math.max(...waits)).toBeLessThanOrEqual(longest + 0.2)
 })
 
 test('a cancelled piece leaves at the next step, wherever it stands', async () => {
@@ -139,7 +150,7 @@ test('the token limit and a loop end a generation', async () => {
   const looping = countdownModel()
   looping.decoder.step = async (cache: KvCache, _embeds: Float32Array, tokens: number) => {
     const slice = new Float32Array(cache.rows * tokens)
-    cache.append(slice, slice, tokens)
+    cache.append([slice, slice], tokens)
     const rows = Array.from({ length: cache.rows }, () => 7)
     return { tokens: rows, logprobs: rows, logits: undefined }
   }

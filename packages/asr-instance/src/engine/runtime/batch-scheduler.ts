@@ -3,6 +3,7 @@ import { DeviceError, deviceFailure } from './device-errors.js'
 import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
 import { sampleToken } from './sample.js'
 import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
+import { stepsPerRun } from './steps-per-run.js'
 import { StreamMemory } from './stream-memory.js'
 import type { FinishReason, FromWorker, PieceRequest, Stage, StageAge } from './worker-messages.js'
 
@@ -54,6 +55,8 @@ export class BatchScheduler {
   #canceled = new Set<number>()
   /** When the running rows last had their turn, or had none to wait for. */
   #lastDecode = 0
+  /** Of the last decode step; undefined before the first one. */
+  #stepSeconds: number | undefined
   readonly #streams = new Map<number, StreamMemory>()
 
   constructor(options: SchedulerOptions) {
@@ -166,12 +169,15 @@ export class BatchScheduler {
     const { model, now, post } = this.#options
     const started = now()
     const batch = this.#rows.length
+    let steps = 1
     try {
       const embeds = model.embeddings.rows(this.#rows.map((row) => row.tokens.at(-1)!))
-      const wantLogits = this.#rows.some((row) => row.request.temperature > 0)
-      const output = await model.decoder.step(this.#cache, embeds, 1, wantLogits)
+      const outputs = await this.#decode(embeds)
+      steps = outputs.length
       // Backwards, because a finished row is replaced by the last one, which was then already handled.
-      for (let row = batch - 1; row >= 0; row--) this.#accept(row, output, row)
+      for (let row = batch - 1; row >= 0; row--) {
+        for (const output of outputs) if (!this.#accept(row, output, row)) break
+      }
     } catch (error) {
       const room = Math.floor(batch / 2)
       const without = this.#rows.slice(room)
@@ -183,7 +189,19 @@ export class BatchScheduler {
       }
     }
     this.#lastDecode = now()
-    post({ type: 'step', stage: 'decode', seconds: this.#lastDecode - started, batch })
+    const seconds = this.#lastDecode - started
+    this.#stepSeconds = seconds / steps
+    post({ type: 'step', stage: 'decode', seconds, batch, steps })
+  }
+
+  /** As many steps in one run as are good, where the device can do more than one; a row that samples needs the host. */
+  async #decode(embeds: Float32Array): Promise<DecoderOutput[]> {
+    const { decoder } = this.#options.model
+    const samples = this.#rows.some((row) => row.request.temperature > 0)
+    if (!decoder.steps || samples) return [await decoder.step(this.#cache, embeds, 1, samples)]
+    const most = this.#rows.map((row) => row.request.maxNewTokens - row.tokens.length)
+    const count = stepsPerRun({ stepSeconds: this.#stepSeconds, longest: Math.max(...most) })
+    return decoder.steps(this.#cache, embeds, most, count)
   }
 
   /**
@@ -203,21 +221,22 @@ export class BatchScheduler {
     return false
   }
 
-  /** Takes the token that `output` chose for a row, and ends the row if it is the last. */
-  #accept(rowIndex: number, output: DecoderOutput, outputRow: number): void {
+  /** Takes the token that `output` chose for a row, and ends the row if it is the last. Whether the row goes on. */
+  #accept(rowIndex: number, output: DecoderOutput, outputRow: number): boolean {
     const { request, tokens, promptTokens, stages } = this.#rows[rowIndex]!
     const { token, logprob } = this.#choose(request, output, outputRow)
     const { post, eosTokenIds } = this.#options
     const finish = (reason: FinishReason) => {
       this.#removeRow(rowIndex)
       post({ type: 'done', id: request.id, reason, promptTokens, stages: this.#ages(stages) })
+      return false
     }
     if (eosTokenIds.includes(token)) return finish('stop')
     tokens.push(token)
     if (!this.#canceled.has(request.id))
       post({ type: 'tokens', id: request.id, tokens: [token], logprobs: [logprob] })
-    if (tokens.length >= request.maxNewTokens) finish('length')
-    else if (endsInLoop(tokens)) finish('loop')
+    if (tokens.length >= request.maxNewTokens) return finish('length')
+    return endsInLoop(tokens) ? finish('loop') : true
   }
 
   #ages(stages: StageTimes): StageAge[] {

@@ -1,62 +1,74 @@
-import { expect, test } from 'vitest'
-import { KvCache } from './kv-cache.js'
+import { describe, expect, test } from 'vitest'
+import { cacheParts, KvCache, type CacheValues, type HostFormat } from './kv-cache.js'
 
 const shape = { layers: 2, kvHeads: 2, headDim: 3 }
+const arrays = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int8: Int8Array }
 
-/** Slices whose every value names its row, token and place. */
-function slices(rowNames: readonly number[], firstToken: number, tokens: number): Float32Array {
-  const out: number[] = []
-  for (let layer = 0; layer < shape.layers; layer++)
-    for (const name of rowNames)
-      for (let head = 0; head < shape.kvHeads; head++)
-        for (let token = 0; token < tokens; token++)
-          for (let i = 0; i < shape.headDim; i++) out.push(value(name, layer, head, firstToken + token, i))
-  return Float32Array.from(out)
+/** Depends on everything, and fits into the smallest type. */
+function value(part: number, name: number, layer: number, head: number, token: number, i: number): number {
+  return (part * 31 + name * 41 + layer * 17 + head * 59 + token * 7 + i * 3) % 127
 }
 
-function value(name: number, layer: number, head: number, token: number, i: number): number {
-  return name * 1e5 + layer * 1e4 + head * 1000 + token * 10 + i
-}
+describe.each<HostFormat>(['float32', 'float16', 'int8'])('%s', (format) => {
+  const parts = cacheParts(format, shape)
 
-function expectRow(cache: KvCache, row: number, name: number, length: number): void {
-  expect(cache.length(row)).toBe(length)
-  for (let layer = 0; layer < shape.layers; layer++) {
-    const keys = cache.views[2 * layer]!
-    for (let head = 0; head < shape.kvHeads; head++)
-      for (let token = 0; token < length; token++)
-        for (let i = 0; i < shape.headDim; i++)
-          expect(keys[((row * shape.kvHeads + head) * cache.capacity + token) * shape.headDim + i]).toBe(
-            value(name, layer, head, token, i),
-          )
+  /** New slices of each part, of rows with these names. */
+  function slices(rowNames: readonly number[], firstToken: number, tokens: number): CacheValues[] {
+    return parts.map(({ width, type }, part) => {
+      const out: number[] = []
+      for (let layer = 0; layer < shape.layers; layer++)
+        for (const name of rowNames)
+          for (let head = 0; head < shape.kvHeads; head++)
+            for (let token = 0; token < tokens; token++)
+              for (let i = 0; i < width; i++) out.push(value(part, name, layer, head, firstToken + token, i))
+      return arrays[type].from(out)
+    })
   }
-}
 
-function prepared(name: number, tokens: number): KvCache {
-  const cache = new KvCache(shape)
+  function expectRow(cache: KvCache, row: number, name: number, length: number): void {
+    expect(cache.length(row)).toBe(length)
+    for (const [part, { width }] of parts.entries())
+      for (let layer = 0; layer < shape.layers; layer++) {
+        const values = cache.views[part]![layer]!
+        for (let head = 0; head < shape.kvHeads; head++) {
+          const start = (row * shape.kvHeads + head) * cache.capacity * width
+          const expected: number[] = []
+          for (let token = 0; token < length; token++)
+            for (let i = 0; i < width; i++) expected.push(value(part, name, layer, head, token, i))
+          expect(Array.from(values.subarray(start, start + length * width))).toEqual(expected)
+        }
+      }
+  }
+
+  function prepared(name: number, tokens: number): KvCache {
+    const cache = new KvCache(shape, { format })
+    cache.addRow()
+    cache.append(slices([name], 0, tokens), tokens)
+    return cache
+  }
+
+  test('rows join, grow past the capacity, leave, and keep their own content', () => {
+    const cache = new KvCache(shape, { format, mostRows: 4 })
+    for (const name of [1, 2, 3]) cache.adopt(prepared(name, 60))
+    for (let token = 60; token < 130; token++) cache.append(slices([1, 2, 3], token, 1), 1)
+    for (const row of [0, 1, 2]) expectRow(cache, row, row + 1, 130)
+    expect(cache.capacity % 64).toBe(0)
+
+    cache.removeRow(0)
+    expectRow(cache, 0, 3, 130)
+    expectRow(cache, 1, 2, 130)
+    cache.adopt(prepared(4, 7))
+    expectRow(cache, 2, 4, 7)
+    for (let row = 2; row >= 0; row--) cache.removeRow(row)
+    expect(cache.rows).toBe(0)
+    expect(cache.capacity).toBe(0)
+  })
+})
+
+test('one that is never empty has room for a token in a row without any', () => {
+  const cache = new KvCache(shape, { format: 'int8', isNeverEmpty: true })
   cache.addRow()
-  const part = slices([name], 0, tokens)
-  cache.append(part, part, tokens)
-  return cache
-}
-
-test('rows join, grow past the capacity, leave, and keep their own content', () => {
-  const cache = new KvCache(shape, "float32", 4)
-  cache.adopt(prepared(1, 60))
-  cache.adopt(prepared(2, 60))
-  cache.adopt(prepared(3, 60))
-  for (let token = 60; token < 130; token++) {
-    const step = slices([1, 2, 3], token, 1)
-    cache.append(step, step, 1)
-  }
-  for (const row of [0, 1, 2]) expectRow(cache, row, row + 1, 130)
-  expect(cache.capacity % 64).toBe(0)
-
-  cache.removeRow(0)
-  expectRow(cache, 0, 3, 130)
-  expectRow(cache, 1, 2, 130)
-  cache.adopt(prepared(4, 7))
-  expectRow(cache, 2, 4, 7)
-  for (let row = 2; row >= 0; row--) cache.removeRow(row)
-  expect(cache.rows).toBe(0)
-  expect(cache.capacity).toBe(0)
+  expect(cache.length(0)).toBe(0)
+  expect(cache.capacity).toBeGreaterThan(0)
+  expect(cache.views[0]![0]!.length).toBeGreaterThan(0)
 })

@@ -1,13 +1,21 @@
 import type { ModelConfig } from '../checkpoint/model-config.js'
-import type { CacheFormat } from '../compile/decoder-attention.js'
 import type { SequenceCache } from './sequence-cache.js'
 
 /** Capacity grows in steps of this many tokens: few copies, little wasted attention over empty places. */
 const capacityStep = 64
 
 export type CacheShape = Pick<ModelConfig['text'], 'layers' | 'kvHeads' | 'headDim'>
-export type HostFormat = Exclude<CacheFormat, 'device'>
-export type CacheValues = Float32Array | Uint8Array | Int8Array
+export type HostFormat = 'float32' | 'float16' | 'int8'
+/** float16 as its bits. */
+export type CacheValues = Float32Array | Uint16Array | Uint8Array | Int8Array
+
+export interface CacheOptions {
+  format: HostFormat
+  /** Rows that are made room for once there is more than one. */
+  mostRows?: number
+  /** Has room for a token also when it has none: not every product knows empty matrices. */
+  isNeverEmpty?: boolean
+}
 
 /** One of the kinds of tensors that a layer's past consists of. */
 export interface CachePart {
@@ -15,14 +23,12 @@ export interface CachePart {
   name: string
   /** Values of one token in one head. */
   width: number
-  type: 'float32' | 'uint8' | 'int8'
+  type: keyof typeof arrays
 }
 
-/** The parts of int8-attention.ts and of the one in float32. */
+/** The inputs of int8-attention.ts, or keys and values as they are. */
 export function cacheParts(format: HostFormat, { headDim }: Pick<CacheShape, 'headDim'>): CachePart[] {
-  if (format === 'float32') {
-    return ['k', 'v'].map((name) => ({ name, width: headDim, type: 'float32' }))
-  }
+  if (format !== 'int8') return ['k', 'v'].map((name) => ({ name, width: headDim, type: format }))
   return [
     { name: 'k', width: headDim, type: 'uint8' },
     { name: 'v', width: headDim, type: 'int8' },
@@ -31,7 +37,7 @@ export function cacheParts(format: HostFormat, { headDim }: Pick<CacheShape, 'he
   ]
 }
 
-const arrays = { float32: Float32Array, uint8: Uint8Array, int8: Int8Array }
+const arrays = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int8: Int8Array }
 
 /**
  * In the host's memory, each part per layer `[rows, kvHeads, capacity, width]`. The active rows are always
@@ -41,8 +47,7 @@ const arrays = { float32: Float32Array, uint8: Uint8Array, int8: Int8Array }
 export class KvCache implements SequenceCache {
   readonly parts: readonly CachePart[]
   readonly #shape: CacheShape
-  readonly #format: HostFormat
-  readonly #mostRows: number
+  readonly #options: CacheOptions
   /**
    * One allocation for all layers of a part: a large one comes from the operating system, which hands out pages only
    * when they are touched, so room for rows that may come costs nothing.
@@ -53,12 +58,10 @@ export class KvCache implements SequenceCache {
   #rowCapacity = 0
   #tokenCapacity = 0
 
-  /** `mostRows`: rows that are made room for once there is more than one. */
-  constructor(shape: CacheShape, format: HostFormat = 'float32', mostRows = 1) {
-    this.parts = cacheParts(format, shape)
+  constructor(shape: CacheShape, options: CacheOptions) {
+    this.parts = cacheParts(options.format, shape)
     this.#shape = shape
-    this.#format = format
-    this.#mostRows = mostRows
+    this.#options = options
   }
 
   get rows(): number {
@@ -86,8 +89,7 @@ export class KvCache implements SequenceCache {
   }
 
   addRow(): number {
-    // Products of integers need a past of at least one place.
-    this.#reserve(this.rows + 1, this.#format === 'int8' ? Math.max(1, this.#tokenCapacity) : this.#tokenCapacity)
+    this.#reserve(this.rows + 1, Math.max(this.#options.isNeverEmpty ? 1 : 0, this.#tokenCapacity))
     return this.#pushRow(0)
   }
 
@@ -153,8 +155,8 @@ export class KvCache implements SequenceCache {
   #reserve(rows: number, tokens: number): void {
     if (rows <= this.#rowCapacity && tokens <= this.#tokenCapacity) return
     const { layers } = this.#shape
-    const grown = new KvCache(this.#shape, this.#format, this.#mostRows)
-    grown.#rowCapacity = rows > 1 ? Math.max(rows, this.#mostRows) : rows
+    const grown = new KvCache(this.#shape, this.#options)
+    grown.#rowCapacity = rows > 1 ? Math.max(rows, this.#options.mostRows ?? 1) : rows
     grown.#tokenCapacity = Math.max(Math.ceil(tokens / capacityStep) * capacityStep, this.#tokenCapacity)
     grown.#data = this.parts.map(
       ({ type }, part) => new arrays[type](layers * grown.#rowCapacity * grown.#rowSize(part)),

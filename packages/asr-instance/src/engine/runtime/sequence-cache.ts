@@ -36,4 +36,15 @@ export interface Decoder {
     tokens: number,
     wantLogits: boolean,
   ): Promise<DecoderOutput>
+  /**
+   * Several greedy decode steps in one go, for a device to which each call has to carry the cache. `embeds [rows, hidden]`
+   * are fed first, then what was chosen. `most` tokens are left to each row. Answers what each step chose, at least one
+   * for each row; what follows the end of a row is of no meaning.
+   */
+  steps?(
+    cache: SequenceCache,
+    embeds: Float32Array,
+    most: readonly number[],
+    count: number,
+  ): Promise<DecoderOutput[]>
 }

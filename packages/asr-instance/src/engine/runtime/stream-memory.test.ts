@@ -29,11 +29,12 @@ function countingModel() {
       },
     },
     decoder: {
-      newCache: (rows) => new KvCache({ layers: 1, kvHeads: 1, headDim: 1 }, rows),
+      newCache: (rows) =>
+        new KvCache({ layers: 1, kvHeads: 1, headDim: 1 }, { format: 'float32', mostRows: rows }),
       async step(cache: KvCache, embeds: Float32Array, tokens: number): Promise<DecoderOutput> {
         fed.push(tokens)
         // Its key is the embedding of each token, so that the cache tells what was fed.
-        cache.append(embeds, embeds, tokens)
+        cache.append([embeds, embeds], tokens)
         return { tokens: [1], logprobs: [0], logits: undefined }
       },
     },

@@ -24,7 +24,7 @@ export interface PieceRequest {
   maxNewTokens: number
   temperature: number
   /** Somebody sees the tokens as they are decided, not the answer alone. */
-  isReadAlong: boolean
+  isReadAlong?: boolean
   /** The growing recording that this is a part of: what it has in common with the last part is not computed again. */
   stream?: number
 }
@@ -54,7 +54,7 @@ export type FromWorker =
   | { type: 'tokens'; id: number; tokens: number[]; logprobs: number[] }
   | { type: 'done'; id: number; reason: FinishReason; promptTokens: number; stages: StageAge[] }
   | { type: 'failed'; id: number; message: string }
-  /** One step of work; `batch` is the number of rows in it. */
-  | { type: 'step'; stage: Stage; seconds: number; batch: number }
+  /** One step of work; `batch` is the number of rows in it, `steps` the decode steps that were one run, if several. */
+  | { type: 'step'; stage: Stage; seconds: number; batch: number; steps?: number }
 
 export type { Quantization }

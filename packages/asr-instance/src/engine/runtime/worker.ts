@@ -12,6 +12,7 @@ import { DeviceDecoder } from './device-decoder.js'
 import { deviceAdvice, deviceFailure } from './device-errors.js'
 import { EmbeddingTable } from './embedding-table.js'
 import { EncoderRunner } from './encoder-runner.js'
+import { LoopDecoder } from './loop-decoder.js'
 import { keepOnDevice, OnnxCacheDevice } from './onnx-cache-device.js'
 import type { Decoder } from './sequence-cache.js'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-messages.js'
@@ -73,7 +74,11 @@ async function load() {
   const encoder = await ort.InferenceSession.create(options.encoderPath, session)
   post({ type: 'loading', ratio: 0.3, detail: 'loading the decoder' })
   const { text, audio, eosTokenIds } = opened.config
-  const decoder = await openDecoder(text, session)
+  // The released generation configs list both; a folder without the file ends its turns the same way.
+  const ends = eosTokenIds.length
+    ? eosTokenIds
+    : [tokenizer.controlId('<|endoftext|>'), tokenizer.controlId('<|im_end|>')]
+  const decoder = await openDecoder(text, session, ends)
   const built = new BatchScheduler({
     model: {
       mel: new LogMelExtractor(),
@@ -83,10 +88,7 @@ async function load() {
       hidden: text.hidden,
     },
     slots: options.slots,
-    // The released generation configs list both; a folder without the file ends its turns the same way.
-    eosTokenIds: eosTokenIds.length
-      ? eosTokenIds
-      : [tokenizer.controlId('<|endoftext|>'), tokenizer.controlId('<|im_end|>')],
+    eosTokenIds: ends,
     random: Math.random,
     now: () => performance.now() / 1000,
     post,
@@ -97,9 +99,14 @@ async function load() {
 async function openDecoder(
   text: ModelConfig['text'],
   session: ort.InferenceSession.SessionOptions,
+  ends: readonly number[],
 ): Promise<Decoder> {
   if (options.device === 'cpu') {
     return new DecoderRunner(await ort.InferenceSession.create(options.decoderPath, session), text)
+  }
+  if (options.device === 'cuda') {
+    const decoder = await ort.InferenceSession.create(options.decoderPath, session)
+    return new LoopDecoder(decoder, text, options.precision, ends)
   }
   const presents = cacheNames(text).map(({ name }) => `present_${name}`)
   const decoder = await ort.InferenceSession.create(options.decoderPath, keepOnDevice(session, presents))

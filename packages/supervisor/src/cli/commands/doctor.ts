@@ -8,6 +8,7 @@ import { loadConfig } from '../../config/load-config.js'
 import type { ClusterConfig } from '../../config/schema.js'
 import { isSocketAlive } from '../../control/find-cluster.js'
 import { controlSocketPath, ensureStateDir, stateDir } from '../../control/state-dir.js'
+import { memoryNeed } from '../../gpu/memory-need.js'
 import { countInstances } from '../../instance/plan-instances.js'
 import { probePort } from '../../process/free-port.js'
 import { describePortHolder } from '../../process/process-table.js'
@@ -86,6 +87,7 @@ function readModel({ groups }: ClusterConfig, instances: number): ClusterFacts['
     quantization: group.quantization,
     device: group.device,
     instances,
+    gpuBytes: group.gpus === 'none' ? null : memoryNeed(group),
   }
 }
 

@@ -38,13 +38,13 @@ export function selectInstances(cluster: Cluster, names: readonly string[]): Man
 
 export const stateOf = (instance: ManagedInstance): string => instance.process.state().state
 
-/** Waits until each is ready or failed. Throws OperationError naming those that are not ready. */
+/** Waits until each is ready, failed, or waits for something itself. Throws OperationError naming those that are not ready. */
 export async function waitUntilReady(
   context: OperationContext,
   instances: readonly ManagedInstance[],
 ): Promise<void> {
   const isSettled = (instance: ManagedInstance): boolean =>
-    ['ready', 'failed', 'stopped'].includes(stateOf(instance))
+    ['ready', 'failed', 'stopped'].includes(stateOf(instance)) || instance.waitingFor() !== null
   await untilOrShutdown(context, () => instances.every(isSettled))
   const missing = instances.filter((instance) => stateOf(instance) !== 'ready')
   if (missing.length > 0) throw new OperationError(missing.map(describeFailure).join('\n'))
@@ -53,6 +53,8 @@ export async function waitUntilReady(
 /** Why an instance is not there, with its last words. */
 export function describeFailure(instance: ManagedInstance): string {
   const { state, reason } = instance.process.state()
+  const waitingFor = instance.waitingFor()
+  if (waitingFor !== null) return `${instance.process.id} is ${state}: ${waitingFor}`
   const stderr = instance.process.lastEnd()?.stderr ?? []
   return [`${instance.process.id} is ${state}: ${reason}`, ...stderr.map((line) => `  | ${line}`)].join('\n')
 }
