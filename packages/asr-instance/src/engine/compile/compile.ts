@@ -15,7 +15,7 @@ import type { LinearFormat } from './linear.js'
 import { withFileLock } from './file-lock.js'
 
 /** Raise it whenever the compiler writes something else for the same input. */
-const compilerVersion = 4
+const compilerVersion = 6
 
 export type DeviceKind = GraphTarget['device']
 

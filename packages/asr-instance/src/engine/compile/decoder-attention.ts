@@ -49,7 +49,7 @@ function hostAttention(graph: GraphBuilder, { kvHeads, headDim }: AttentionText)
       newValues.push(v)
       // One query is a matrix of one row, for which onnxruntime reads the keys as they lie, if there is no factor.
       const scores = graph.node('FusedMatMul', [q, pastK], { transB: 1n, alpha: 1 })
-      const weights = pastAndNewWeights(graph, { scores, q, k, mask })
+      const weights = pastAndNewWeights(graph, { pastK, scores, q, k, mask })
       return graph.node('Add', [
         graph.node('MatMul', [weights.past, pastV]),
         graph.node('MatMul', [weights.new, v]),
@@ -63,18 +63,20 @@ function hostAttention(graph: GraphBuilder, { kvHeads, headDim }: AttentionText)
   }
 }
 
-/** One softmax over `scores [batch, kvHeads, group, tokens, past]` of the past and those of the new tokens. */
+/**
+ * One softmax over `scores [batch, kvHeads, group, tokens, past]` of the past and those of the new tokens. The length of
+ * the past is the last but one dimension of `pastK`.
+ */
 export function pastAndNewWeights(
   graph: GraphBuilder,
-  { scores, q, k, mask }: Pick<Attended, 'q' | 'k' | 'mask'> & { scores: string },
+  { pastK, scores, q, k, mask }: Pick<Attended, 'q' | 'k' | 'mask'> & { pastK: string; scores: string },
 ): { past: string; new: string } {
   const newScores = graph.node('FusedMatMul', [q, k], { transB: 1n, alpha: 1 })
   const joined = graph.node('Concat', [scores, newScores], { axis: -1n })
   const weights = graph.node('Softmax', [graph.node('Add', [joined, mask])], { axis: -1n })
   const spans = graph.once('lengths of past and new', () => {
-    const lengthOf = (value: string, axis: bigint) =>
-      graph.node('Shape', [value], { start: axis, end: axis + 1n })
-    return graph.node('Concat', [lengthOf(scores, 4n), lengthOf(k, 3n)], { axis: 0n })
+    const lengths = [pastK, k].map((value) => graph.node('Shape', [value], { start: -2n, end: -1n }))
+    return graph.node('Concat', lengths, { axis: 0n })
   })
   const [past, fresh] = graph.nodes('Split', [weights, spans], { axis: -1n }, 2) as [string, string]
   return { past, new: fresh }

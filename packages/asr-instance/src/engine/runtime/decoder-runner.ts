@@ -18,10 +18,8 @@ export class DecoderRunner implements Decoder {
   }
 
   newCache(mostRows: number): KvCache {
-    // Products of integers need a past of at least one place.
-    return this.#inputs.has('past_k_scale.0')
-      ? new KvCache(this.#text, { format: 'int8', mostRows, isNeverEmpty: true })
-      : new KvCache(this.#text, { format: 'float32', mostRows })
+    const format = this.#inputs.has('past_k_scale.0') ? 'int8' : 'float32'
+    return new KvCache(this.#text, { format, mostRows })
   }
 
   async step(
