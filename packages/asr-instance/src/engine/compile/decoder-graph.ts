@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { cachedAttention, type CachedAttention, type CacheFormat } from './decoder-attention.js'
+import type { CachedAttention } from './cached-attention.js'
+import { cachedAttention, type CacheFormat } from './decoder-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import type { RowFacts } from './integer-product.js'
 import { linear, scaled, unscaledLinear, type LinearFormat, type LinearWeight, type Rows } from './linear.js'

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import type { CachedAttention } from './decoder-attention.js'
+import type { CachedAttention } from './cached-attention.js'
 import { decode, embeddingTensor, headTensor, type DecoderFormats } from './decoder-graph.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { matrixName, type LinearFormat } from './linear.js'

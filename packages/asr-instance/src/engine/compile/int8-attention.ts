@@ -3,7 +3,7 @@ import {
   type Attended,
   type AttentionText,
   type CachedAttention,
-} from './decoder-attention.js'
+} from './cached-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { quantizeRows } from './integer-product.js'
 
