@@ -5,7 +5,8 @@
  * ASR_VULKAN_DRIVER  library of the driver that computes
  * ASR_VULKAN_FAULTS  a folder in which files may appear and go:
  *   memory  holds the bytes that may be allocated on the device at once; beyond them: out of device memory
- *   lost    each submission answers that the device is lost
+ *   lost    taken away by the first submission that sees it: it and all later ones of this process answer that the
+ *           device is lost
  *   hung    each submission waits until the file is gone
  *
  * It also says that images in arrays may be indexed freely. Dawn asks for that, Mesa's lavapipe has had it only since
@@ -88,6 +89,12 @@ static int is_set(const char *name) {
   return file != NULL;
 }
 
+static int take(const char *name) {
+  char path[4096];
+  const char *folder = getenv("ASR_VULKAN_FAULTS");
+  return folder && snprintf(path, sizeof(path), "%s/%s", folder, name) < (int)sizeof(path) && unlink(path) == 0;
+}
+
 static uint64_t memory_limit(void) {
   unsigned long long limit = UINT64_MAX;
   FILE *file = fault("memory");
@@ -98,8 +105,10 @@ static uint64_t memory_limit(void) {
 }
 
 static int32_t our_queue_submit(void *queue, uint32_t count, const void *submits, uint64_t fence) {
+  static int is_lost;
   while (is_set("hung")) usleep(10000);
-  return is_set("lost") ? DEVICE_LOST : queue_submit(queue, count, submits, fence);
+  is_lost |= take("lost");
+  return is_lost ? DEVICE_LOST : queue_submit(queue, count, submits, fence);
 }
 
 /* Allocations that are alive; Dawn makes few, and large ones. */

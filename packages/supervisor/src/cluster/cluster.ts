@@ -135,6 +135,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       memoryGate,
       promisedBytes,
       user,
+      pciBusId: (gpu) => options.gpus.list().find(({ uuid }) => uuid === gpu)?.pciBusId ?? null,
       maxBodySize: () => config.balancer.maxBodySize,
       isReserved: (port) => [...instances.values()].some((other) => other.port() === port),
       onChange(change) {

@@ -12,6 +12,7 @@ const gpuWith = (usedBytes: number): Gpu => ({
   utilization: 0,
   temperatureCelsius: 40,
   eccErrors: 0,
+  pciBusId: null,
 })
 
 function setUp() {

@@ -16,6 +16,7 @@ const gpus: Gpu[] = [0, 1, 2, 3].map((index) => ({
   utilization: 0,
   temperatureCelsius: 30,
   eccErrors: 0,
+  pciBusId: null,
 }))
 
 function plan(
