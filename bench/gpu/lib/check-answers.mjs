@@ -32,7 +32,10 @@ export async function checkAnswers({ scratch, report, clips: count, quantization
   if (withFixture) await checkFixture({ scratch, report, quantization })
 }
 
-/** Random weights: the first tokens, as far as they are not a matter of rounding. */
+/** Share of the fixture's tokens that have to be the same. Random weights do not survive 4 bits: not judged. */
+const fixtureShare = { none: 1, fp16: 0.9, int4: 0 }
+
+/** Random weights: the tokens up to the first other one. */
 async function checkFixture({ scratch, report, quantization }) {
   const clips = readdirSync(fixture)
     .filter((name) => name.endsWith('.wav'))
@@ -47,8 +50,9 @@ async function checkFixture({ scratch, report, quantization }) {
   const equal = expected.map((tokens, clip) => sameAtBegin(tokens, actual[clip]))
   const total = expected.reduce((sum, { length }) => sum + length, 0)
   const same = equal.reduce((sum, length) => sum + length, 0)
-  const needed = quantization === 'none' ? total : 0
-  report(same >= needed, `${quantization}: fixture, ${same} of ${total} tokens before the first other one`)
+  const line = `${quantization}: fixture, ${same} of ${total} tokens before the first other one`
+  if (fixtureShare[quantization] === 0) console.log(`  ${line} (not judged)`)
+  else report(same >= fixtureShare[quantization] * total, line)
 }
 
 function compare(report, quantization, what, expected, actual) {

@@ -49,7 +49,7 @@ export async function timeStages({ modelDir, cacheDir, quantization, device, sec
       first.removeRow(0)
       // CUDA does several steps in a run; a step of them counts.
       const count = 16
-      const most = new Array(rows).fill(count)
+      const most = Array.from({ length: rows }, () => count)
       if (model.decoder.steps)
         return (await medianMs(3, () => model.decoder.steps(cache, embeds, most, count))) / count
       return await medianMs(16, () => model.decoder.step(cache, embeds, 1, false))

@@ -153,7 +153,8 @@ export function createCluster(options: ClusterOptions): Cluster {
 
   function promisedBytes(gpu: string | null, except: string): number {
     const others = [...instances.values()].filter(
-      ({ process, spec }) => process.id !== except && spec().gpu === gpu && process.pid() !== null,
+      (instance) =>
+        instance.process.id !== except && instance.spec().gpu === gpu && instance.process.pid() !== null,
     )
     return others.reduce((sum, instance) => sum + (instance.gpuBytes() ?? 0), 0)
   }

@@ -35,7 +35,7 @@ function setUp() {
     ask: () => gate.ask(request, () => (ticks += 1)),
     next: () => gate.next('a', () => (ticks += 1)),
     ticks: () => ticks,
-    read(usedBytes: number) {
+    read: (usedBytes: number) => {
       gpus = [gpuWith(usedBytes)]
       listener(gpus)
     },

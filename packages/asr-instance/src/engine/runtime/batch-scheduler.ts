@@ -240,7 +240,8 @@ export class BatchScheduler {
     }
     this.#waitAgain(this.#rows)
     while (this.#rows.length > 0) this.#removeRow(this.#rows.length - 1)
-    for (const stream of [...this.#streams.keys()]) this.forget(stream)
+    for (const memory of this.#streams.values()) memory.release()
+    this.#streams.clear()
     this.#model = { ...this.#model, ...(await reload()) }
     this.#works = false
     this.#cache = this.#model.decoder.newCache(this.#options.slots)
