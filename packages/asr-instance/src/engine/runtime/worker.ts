@@ -32,8 +32,8 @@ async function run(): Promise<void> {
     try {
       await scheduler.step()
     } catch (error) {
-      post({ type: 'device-failed', message: String(error) })
-      throw error
+      // Not thrown: that would be told on another way, and might arrive before the message that says what it means.
+      return post({ type: 'device-failed', message: String(error) })
     }
     // Lets new pieces and cancellations in between two steps.
     await new Promise(setImmediate)
@@ -44,8 +44,10 @@ async function run(): Promise<void> {
 /** The process has to say why it ends; the thread cannot. */
 function loadFailed(error: unknown): never {
   const failure = deviceFailure(error)
-  if (failure) post({ type: 'device-failed', message: `${deviceAdvice[failure]} (${String(error)})` })
-  throw error
+  if (!failure) throw error
+  post({ type: 'device-failed', message: `${deviceAdvice[failure]} (${String(error)})` })
+  // Ends the thread, after its messages.
+  return process.exit(1)
 }
 
 async function close(): Promise<void> {
