@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -32,6 +33,14 @@ export async function startCluster(config) {
   })
   return {
     url,
+    pid: child.pid,
+    /** What `asr-cluster status --json` says. */
+    async status() {
+      const env = { ...process.env, XDG_RUNTIME_DIR: runtimeDir }
+      const args = [`${root}packages/supervisor/bin/asr-cluster.js`, 'status', '--json']
+      const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: dir, env })
+      return JSON.parse(stdout)
+    },
     async stop() {
       child.kill('SIGTERM')
       await exited

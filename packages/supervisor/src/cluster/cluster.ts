@@ -135,6 +135,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       memoryGate,
       promisedBytes,
       user,
+      pciBusId: (gpu) => options.gpus.list().find(({ uuid }) => uuid === gpu)?.pciBusId ?? null,
       maxBodySize: () => config.balancer.maxBodySize,
       isReserved: (port) => [...instances.values()].some((other) => other.port() === port),
       onChange(change) {
@@ -152,7 +153,8 @@ export function createCluster(options: ClusterOptions): Cluster {
 
   function promisedBytes(gpu: string | null, except: string): number {
     const others = [...instances.values()].filter(
-      ({ process, spec }) => process.id !== except && spec().gpu === gpu && process.pid() !== null,
+      (instance) =>
+        instance.process.id !== except && instance.spec().gpu === gpu && instance.process.pid() !== null,
     )
     return others.reduce((sum, instance) => sum + (instance.gpuBytes() ?? 0), 0)
   }

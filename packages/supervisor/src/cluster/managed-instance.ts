@@ -29,6 +29,7 @@ export interface ManagedInstanceOptions {
   /** What the other instances may take on that GPU. */
   promisedBytes: (gpu: string | null, except: string) => number
   user: RunAs | null
+  pciBusId: (gpu: string) => string | null
   maxBodySize: () => number
   isReserved: (port: number) => boolean
   onChange: (change: StateChange) => void
@@ -73,6 +74,7 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
     command: options.command,
     clusterId: options.clusterId,
     user: options.user,
+    pciBusId: options.pciBusId,
     maxBodySize: options.maxBodySize,
     isReserved: options.isReserved,
     onProgress: ({ stage, ratio, detail }) => bus.emit({ type: 'progress', id, stage, ratio, detail }),

@@ -38,7 +38,7 @@ export const groupConfigSchema = z.strictObject({
     .describe('Where instances compute; `auto` is WebGPU where a GPU is assigned and its driver is there.'),
   instances: autoOr(z.int().min(0).max(64))
     .default(2)
-    .describe('How many processes; `auto` is one per GPU, else one per 2 cores.'),
+    .describe('How many processes; `auto` is one per GPU (two of a small model), else one per 2 cores.'),
   basePort: z
     .int()
     .min(0)

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { environment, exitCodes, healthSchema, instanceMessageSchema } from '@asr-cluster/protocol'
 import type { InstanceMessage, Member } from '@asr-cluster/protocol'
 import { httpGet } from '../process/http-get.js'
+import { vulkanDeviceEnv } from '../gpu/vulkan-device.js'
 import { probePort } from '../process/free-port.js'
 import type { Program } from '../process/managed-process.js'
 import type { RunAs, SpawnRequest } from '../process/spawner.js'
@@ -24,6 +25,8 @@ export interface InstanceProgramOptions {
   /** Bytes; the balancer's limit, which an instance must not undercut. */
   maxBodySize: () => number
   user: RunAs | null
+  /** Where the GPU is in the machine. */
+  pciBusId: (gpu: string) => string | null
   onProgress: (message: ProgressMessage) => void
   onNotice: (text: string) => void
 }
@@ -127,6 +130,7 @@ function buildRequest(life: Life, options: InstanceProgramOptions): SpawnRequest
   const { spec } = life
   const wrapping = { cpuSet: spec.cpuSet, user: options.user }
   const env: Record<string, string> = {
+    ...(spec.gpu === null ? {} : vulkanDeviceEnv(options.pciBusId(spec.gpu))),
     ...spec.env,
     ...(spec.gpu === null ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: spec.gpu }),
     [environment.identity]: life.identity,

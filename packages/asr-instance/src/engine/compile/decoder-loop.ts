@@ -51,7 +51,11 @@ export async function buildDecoderLoop(
   const mask = carry(
     graph.floatInput('mask', ['batch', 1, 1, 'tokens', 'all']),
     precision,
-    ...['batch', 1, 1, 'step_tokens', 'step_all'],
+    'batch',
+    1,
+    1,
+    'step_tokens',
+    'step_all',
   )
   const last = carry(graph.input('last', 'int64', ['batch', 1]), 'int64', 'batch', 1)
   const alive = carry(graph.cast(most, 'bool'), 'bool', 'batch')

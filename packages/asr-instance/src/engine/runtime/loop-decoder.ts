@@ -37,7 +37,7 @@ export class LoopDecoder implements Decoder {
     tokens: number,
     wantLogits: boolean,
   ): Promise<DecoderOutput> {
-    const most = new Array<number>(cache.rows).fill(1)
+    const most = Array.from({ length: cache.rows }, () => 1)
     const outputs = await this.#run(cache, embeds, tokens, most, 1, wantLogits)
     return readAnswer(outputs)
   }
