@@ -76,6 +76,8 @@ export const memberSchema = z.object({
   draining: z.boolean(),
   /** Expected `identity` in `/health`; a different one means that somebody else answers on the port. */
   identity: z.string().optional(),
+  /** Each of its answers shows the mark of its identity, from the first one on: without it somebody else answers. */
+  marks: z.boolean().optional(),
   healthPath: z.string().optional(),
   /** True for our own asr-instance: it has `/metrics.json`. */
   native: z.boolean(),

@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { AsrError, identityHeader, identityMark, renderError } from '@asr-cluster/protocol'
+import { AsrError, renderError } from '@asr-cluster/protocol'
 import { serveRealtime } from '../realtime/upgrade.js'
 import { createApp } from './app.js'
 import { expectContinue } from './early-answer.js'
+import { originHeaders } from './origin-headers.js'
 import { requestIdFor } from './request-id.js'
 import type { Service } from './service.js'
 
@@ -20,7 +21,11 @@ export async function startServer(
   address: { host: string; port: number },
 ): Promise<InstanceServer> {
   const app = createApp(service)
-  const http = createServer({ requestTimeout: 300_000, headersTimeout: 60_000 })
+  const http = createServer({
+    requestTimeout: 300_000,
+    headersTimeout: 60_000,
+    requireHostHeader: false,
+  })
   // Longer than any client pool keeps a connection: who closes first must be the one that sends requests.
   http.keepAliveTimeout = 120_000
   const answering = new WeakMap<Socket, ServerResponse>()
@@ -38,6 +43,8 @@ export async function startServer(
     expectContinue(req)
     handle(req, res)
   })
+  // What Node would answer by itself does not say who answers; unknown expectations may be ignored (RFC 9110 §10.1.1).
+  http.on('checkExpectation', handle)
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const unanswered = answering.get(socket)
     refuse(service, error, socket, unanswered)
@@ -71,12 +78,10 @@ function refuse(
     return
   }
   const { status, headers, body } = renderError(parserError(error), '/')
-  const { identity } = service.options
   const head = Object.entries({
     ...headers,
     'x-request-id': requestIdFor(undefined),
-    'x-asr-instance': service.options.id,
-    ...(identity === undefined ? {} : { [identityHeader]: identityMark(identity) }),
+    ...originHeaders(service.options),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }).map(([name, value]) => `${name}: ${value}\r\n`)

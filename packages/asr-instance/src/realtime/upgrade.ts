@@ -3,6 +3,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { AsrError, renderError, toAsrError } from '@asr-cluster/protocol'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { originHeaders } from '../http/origin-headers.js'
 import { requestIdFor } from '../http/request-id.js'
 import type { Service } from '../http/service.js'
 import type { Dialect } from './session-config.js'
@@ -26,6 +27,11 @@ export function serveRealtime(http: Server, service: Service): void {
     // Browsers cannot set headers, so they offer their key as a protocol; `realtime` is the one to agree on.
     handleProtocols: (protocols) => (protocols.has('realtime') ? 'realtime' : false),
   })
+  // Its own refusals would not say who answers.
+  sockets.on('wsClientError', (error, socket, req) => {
+    const told = new AsrError('invalid_request', error.message)
+    refuse(service, socket, told, requestIdFor(req.headers['x-request-id']))
+  })
   http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const requestId = requestIdFor(req.headers['x-request-id'])
@@ -41,7 +47,8 @@ export function serveRealtime(http: Server, service: Service): void {
   })
   sockets.on('headers', (headers, req) => {
     headers.push(`x-request-id: ${requestIdFor(req.headers['x-request-id'])}`)
-    headers.push(`x-asr-instance: ${service.options.id}`)
+    for (const [name, value] of Object.entries(originHeaders(service.options)))
+      headers.push(`${name}: ${value}`)
   })
 }
 
@@ -112,7 +119,7 @@ function refuse(service: Service, socket: Duplex, error: AsrError, requestId: st
   const lines = Object.entries({
     ...headers,
     'x-request-id': requestId,
-    'x-asr-instance': service.options.id,
+    ...originHeaders(service.options),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }).map(([name, value]) => `${name}: ${value}\r\n`)

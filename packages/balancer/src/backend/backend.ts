@@ -28,8 +28,6 @@ export class Backend {
   /** The instance said that it is full: no request before this time. */
   fullUntilMs = 0
   ejectedAtMs = 0
-  /** Its answers have shown its identity, so one without it comes from somebody else. */
-  showsIdentity = false
   /** Start of the slow start, or undefined when it gets its whole weight. */
   rampFromMs: number | undefined
   /** It has been here before: it ramps up when it is up for the first time in this life. */
@@ -40,6 +38,8 @@ export class Backend {
   removed = false
   readonly connections: Connections
   readonly running = new Bag<Running>()
+  /** An answer has shown its identity, so one without it comes from somebody else. */
+  #hasShownMark = false
   #inFlight = 0
   #mark: { identity: string; mark: string } | undefined
 
@@ -62,6 +62,20 @@ export class Backend {
     if (identity === undefined) return undefined
     if (this.#mark?.identity !== identity) this.#mark = { identity, mark: identityMark(identity) }
     return this.#mark.mark
+  }
+
+  /**
+   * Whether an answer with this mark, or without one, comes from somebody else. An instance that died may have lost its
+   * port to any program of the machine, which answers before anybody notices.
+   */
+  isStranger(shown: string | undefined): boolean {
+    const own = this.identityMark
+    if (own === undefined) return false
+    if (shown !== undefined) {
+      if (shown === own) this.#hasShownMark = true
+      return shown !== own
+    }
+    return this.member.marks === true || this.#hasShownMark
   }
 
   /** Takes one slot; the returned function gives it back, once, however often it is called. */

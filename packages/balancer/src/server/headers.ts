@@ -127,12 +127,12 @@ export function forwardedResponseHeaders(
   return result
 }
 
-/** Whether the answer shows this mark of an identity; undefined when it shows none. `rawHeaders` alternates names and values. */
-export function showsIdentity(rawHeaders: readonly Buffer[], mark: string): boolean | undefined {
+/** The mark of an identity that the answer shows. `rawHeaders` alternates names and values. */
+export function shownMark(rawHeaders: readonly Buffer[]): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as Buffer
     if (name.length === identityHeader.length && text(name).toLowerCase() === identityHeader)
-      return text(rawHeaders[index + 1] as Buffer) === mark
+      return text(rawHeaders[index + 1] as Buffer)
   }
   return undefined
 }

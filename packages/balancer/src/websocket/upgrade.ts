@@ -159,6 +159,7 @@ export class Upgrades {
       head,
       target: backend.member.url,
       responseHeaders: { 'x-request-id': requestId, 'x-asr-instance': backend.id },
+      isStranger: (mark) => backend.isStranger(mark),
       timeoutMs: config.timeouts.connect,
     })
     if (opening.kind === 'failed') {

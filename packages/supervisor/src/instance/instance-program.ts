@@ -112,7 +112,7 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
         slots: slots() ?? 1,
         draining,
         native,
-        ...(native ? { identity: life.identity } : { healthPath: spec.healthPath }),
+        ...(native ? { identity: life.identity, marks: true } : { healthPath: spec.healthPath }),
       }
     },
   }
