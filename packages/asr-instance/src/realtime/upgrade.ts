@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AsrError, renderError, toAsrError } from '@asr-cluster/protocol'
 import { WebSocketServer, type WebSocket } from 'ws'
+import type { Admit } from '../guard/connection-guard.js'
 import { originHeaders } from '../http/origin-headers.js'
 import { requestIdFor } from '../http/request-id.js'
 import type { Service } from '../http/service.js'
@@ -19,7 +21,7 @@ const maxMessageBytes = 20 * 2 ** 20
 const maxUnreadBytes = 8 * 2 ** 20
 
 /** Serves realtime sessions on the upgrade requests of a server. */
-export function serveRealtime(http: Server, service: Service): void {
+export function serveRealtime(http: Server, service: Service, admit: Admit): void {
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -35,15 +37,17 @@ export function serveRealtime(http: Server, service: Service): void {
   http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const requestId = requestIdFor(req.headers['x-request-id'])
-    accept(service, req, socket)
-      .then((release) => {
-        if (socket.destroyed) return release()
-        socket.once('close', release)
-        sockets.handleUpgrade(req, socket, head, (webSocket) => {
-          startSession(service, webSocket, req, requestId)
+    admit(socket as Socket, req.headers, () => {
+      accept(service, req, socket)
+        .then((release) => {
+          if (socket.destroyed) return release()
+          socket.once('close', release)
+          sockets.handleUpgrade(req, socket, head, (webSocket) => {
+            startSession(service, webSocket, req, requestId)
+          })
         })
-      })
-      .catch((error: unknown) => refuse(service, socket, toAsrError(error), requestId))
+        .catch((error: unknown) => refuse(service, socket, toAsrError(error), requestId))
+    })
   })
   sockets.on('headers', (headers, req) => {
     headers.push(`x-request-id: ${requestIdFor(req.headers['x-request-id'])}`)

@@ -1,5 +1,6 @@
 import { identityMark, type Member } from '@asr-cluster/protocol'
 import { Bag } from '../bag.js'
+import { callerHeadersFor } from './caller-headers.js'
 import { slowStartShare } from '../policy/slow-start.js'
 import type { Connections } from '../upstream/connections.js'
 
@@ -41,7 +42,7 @@ export class Backend {
   /** An answer has shown its identity, so one without it comes from somebody else. */
   #hasShownMark = false
   #inFlight = 0
-  #mark: { identity: string; mark: string } | undefined
+  #derived: { identity: string; mark: string; callerHeaders: readonly string[] } | undefined
 
   constructor(member: Member, connections: Connections) {
     this.member = member
@@ -58,10 +59,22 @@ export class Backend {
 
   /** What its answers show; undefined when its identity is not known. */
   get identityMark(): string | undefined {
+    return this.#ofIdentity()?.mark
+  }
+
+  /** What requests to it carry besides the client's headers: name, value. */
+  get callerHeaders(): readonly string[] {
+    return this.#ofIdentity()?.callerHeaders ?? []
+  }
+
+  #ofIdentity(): { mark: string; callerHeaders: readonly string[] } | undefined {
     const { identity } = this.member
     if (identity === undefined) return undefined
-    if (this.#mark?.identity !== identity) this.#mark = { identity, mark: identityMark(identity) }
-    return this.#mark.mark
+    if (this.#derived?.identity !== identity) {
+      const callerHeaders = Object.entries(callerHeadersFor(this.member)).flat()
+      this.#derived = { identity, mark: identityMark(identity), callerHeaders }
+    }
+    return this.#derived
   }
 
   /**

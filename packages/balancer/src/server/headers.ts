@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { adminKeyHeader, identityHeader, probeHeader } from '@asr-cluster/protocol'
+import { adminKeyHeader, callerHeader, identityHeader, probeHeader } from '@asr-cluster/protocol'
 
 /** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
 const hopByHop = new Set([
@@ -26,6 +26,7 @@ const replacedInRequest = new Set([
   'x-request-id',
   probeHeader,
   adminKeyHeader,
+  callerHeader,
 ])
 const replacedInResponse = new Set(['x-request-id', 'x-asr-instance', identityHeader])
 

@@ -11,6 +11,8 @@ export interface OpenOptions {
   socket: Socket
   head: Buffer
   target: string
+  /** Added to the request to the instance: name, value, … */
+  requestHeaders: readonly string[]
   /** Added to the answer to the client. */
   responseHeaders: Record<string, string>
   /** Whether an answer that shows this mark, or none, is of somebody else: it then counts as a failure. */
@@ -27,7 +29,7 @@ export type Opening =
 
 /** Opens a WebSocket to `target` for the client. Never rejects. The head is put back into the client's socket. */
 export function openTunnel(options: OpenOptions): Promise<Opening> {
-  const { request, socket, head, target, responseHeaders, isStranger, timeoutMs } = options
+  const { request, socket, head, target, requestHeaders, responseHeaders, isStranger, timeoutMs } = options
   // The library closes the client's socket after any failure; while nothing was answered another instance may be tried.
   const destroySoon = socket.destroySoon.bind(socket)
   socket.destroySoon = () => undefined
@@ -55,6 +57,8 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
     proxy.on('error', () => undefined)
     proxy.on('proxyReqWs', (clientRequest) => {
       upstream = clientRequest
+      for (let index = 0; index < requestHeaders.length; index += 2)
+        clientRequest.setHeader(requestHeaders[index] as string, requestHeaders[index + 1] as string)
       refuseStrangers(clientRequest, ({ headers }) => isStranger(markIn(headers)), new StrangerError())
       clientRequest.setTimeout(timeoutMs, () => clientRequest.destroy(new Error('no answer in time')))
       clientRequest.on('upgrade', (answer) => {

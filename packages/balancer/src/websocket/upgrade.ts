@@ -158,6 +158,7 @@ export class Upgrades {
       socket,
       head,
       target: backend.member.url,
+      requestHeaders: backend.callerHeaders,
       responseHeaders: { 'x-request-id': requestId, 'x-asr-instance': backend.id },
       isStranger: (mark) => backend.isStranger(mark),
       timeoutMs: config.timeouts.connect,

@@ -23,6 +23,8 @@ export interface ClusterOptions {
   /** What the machine has, now. */
   machine: () => Machine
   user: RunAs | null
+  /** Uids that our own instances answer; null for all. */
+  allowUsers: readonly number[] | null
   spawner: Spawner
   clock: Clock
   random: () => number

@@ -24,6 +24,8 @@ export interface ManagedInstanceOptions {
   bus: EventBus
   gate: StartGate
   user: RunAs | null
+  /** Uids that our own instances answer; null for all. */
+  allowUsers: readonly number[] | null
   maxBodySize: () => number
   isReserved: (port: number) => boolean
   onChange: (change: StateChange) => void
@@ -58,6 +60,7 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
     command: options.command,
     clusterId: options.clusterId,
     user: options.user,
+    allowUsers: options.allowUsers,
     maxBodySize: options.maxBodySize,
     isReserved: options.isReserved,
     onProgress: ({ stage, ratio, detail }) => bus.emit({ type: 'progress', id, stage, ratio, detail }),

@@ -3,7 +3,7 @@ import { clusterConfigSchema } from '../config/schema.js'
 import { instanceProgram } from './instance-program.js'
 import { planInstances } from './plan-instances.js'
 
-function programOf(group: object) {
+function programOf(group: object, allowUsers: number[] | null = null) {
   const config = clusterConfigSchema.parse({ groups: [{ basePort: 0, ...group }] })
   const machine = { cores: [0, 1], gpus: [] }
   const [spec] = planInstances({ config, counts: new Map(), machine, existing: [] })
@@ -15,6 +15,7 @@ function programOf(group: object) {
     isReserved: () => false,
     maxBodySize: () => 1_000,
     user: null,
+    allowUsers,
     onProgress: () => undefined,
     onNotice: () => undefined,
   })
@@ -26,6 +27,15 @@ describe('how the balancer sees an instance', () => {
     const [first, second] = [program.member(false), (await program.prepare(), program.member(false))]
     expect(first).toMatchObject({ native: true, marks: true, identity: expect.stringMatching(/^\w{32}$/) })
     expect(second.identity).not.toBe(first.identity)
+  })
+
+  it('answers the users that may ask it, where that can be told, and a server of others is not asked to', async () => {
+    const argsOf = async (group: object, users: number[] | null): Promise<readonly string[]> =>
+      (await programOf(group, users).prepare()).args
+    const args = await argsOf({}, [0, 998])
+    expect(args[args.indexOf('--allow-users') + 1]).toBe('0,998')
+    expect(await argsOf({}, null)).not.toContain('--allow-users')
+    expect(await argsOf({ command: ['serve', '{port}'] }, [0])).toEqual([expect.stringMatching(/^\d+$/)])
   })
 
   it('expects no mark of a server of others', () => {
