@@ -44,7 +44,9 @@ async function openSockets(count) {
   await once(sink, 'listening')
   const sockets = []
   while (sockets.length < count / 2) {
-    const batch = Array.from({ length: 100 }, () => net.connect(sink.address().port, '127.0.0.1'))
+    const batch = Array.from({ length: Math.min(100, count / 2 - sockets.length) }, () =>
+      net.connect(sink.address().port, '127.0.0.1'),
+    )
     await Promise.all(batch.map((socket) => once(socket, 'connect')))
     sockets.push(...batch)
   }

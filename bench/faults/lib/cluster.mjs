@@ -24,7 +24,9 @@ const faketimeLibraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map(
 
 /** A real cluster in a folder of its own, with what the faults need: a small disk, a clock that can be moved. */
 export class LabCluster {
-  constructor({ host, instances, demo }) {
+  /** `probeMs`: between two probes of an instance, by the balancer and by the supervisor. */
+  constructor({ host, instances, demo, probeMs = 500 }) {
+    this.probeMs = probeMs
     this.dir = mkdtempSync(join(tmpdir(), 'faults-'))
     atEnd(() => rmSync(this.dir, { recursive: true, force: true }))
     this.mark = `FAULTS_MARK=${randomBytes(8).toString('hex')}`
@@ -90,7 +92,7 @@ export class LabCluster {
         host: this.host,
         port: this.port,
         queue: { max: 4096, timeout: '60s' },
-        health: { interval: '500ms', timeout: '500ms' },
+        health: { interval: `${this.probeMs}ms`, timeout: '500ms' },
       },
       groups: groups
         .filter(({ name }) => this.sizes[name])
@@ -99,7 +101,7 @@ export class LabCluster {
         drainTimeout: '20s',
         stopTimeout: '2s',
         backoff: { base: '200ms', cap: '1s' },
-        liveness: { interval: '500ms', timeout: '1s', fall: 2 },
+        liveness: { interval: `${this.probeMs}ms`, timeout: '1s', fall: 2 },
         logs: { dir: this.logsDir, maxBytes: '200KB', backups: 2 },
       },
       auth: { apiKeys: [this.key] },
