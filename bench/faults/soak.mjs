@@ -19,6 +19,10 @@ const { values } = parseArgs({
     // Real instances with the demo model besides, and the part of the requests that goes to them.
     demo: { type: 'string', default: '2' },
     'demo-share': { type: 'string', default: '0.05' },
+    // To the real instances before the time begins. V8 goes on compiling and learning types for some thousand requests
+    // (growth.mjs shows it end), which at the rate of the soak is most of an hour.
+    'warm-requests': { type: 'string', default: '8000' },
+    'warm-rate': { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     'sample-s': { type: 'string', default: '5' },
   },
@@ -84,6 +88,9 @@ const options = {
   demoShare,
   demoText: 'Welcome to the cluster.',
 }
+const warmRequests = demoShare > 0 ? Number(values['warm-requests']) : 0
+const warming = { ...options, demoShare: 1, requests: warmRequests, rate: Number(values['warm-rate']) }
+const warmed = await openLoop({ ...warming, prefix: 'warm' })
 const begunAt = Date.now()
 const sampling = sample()
 const records = await openLoop({ ...options, requests: Math.round(seconds * rate), rate, prefix: 'soak' })
@@ -93,6 +100,9 @@ const left = await cluster.stop()
 
 const right = records.filter(({ outcome, breaks }) => outcome === 'right' && breaks.length === 0).length
 const warm = samples.slice(Math.floor(samples.length / 3))
+console.log(
+  `before: ${warmRequests} requests to the real instances, right ${warmed.filter(({ outcome }) => outcome === 'right').length}`,
+)
 console.log(
   `${records.length} requests in ${values.minutes} min at a load of ${values.load} (${rate.toFixed(0)}/s), right ${right}, left processes ${left.length}`,
 )
