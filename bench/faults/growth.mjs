@@ -1,6 +1,5 @@
 // What each process of a cluster keeps for good: live memory after forced collections, while probes come some twenty times
 // as often as usual and requests as they come: node bench/faults/growth.mjs [--minutes 3] [--rate 100]
-// Prints bytes for each probe and request, and what that is in an hour of the soak test.
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -54,13 +53,18 @@ async function sample() {
     for (const pid of Object.values(pids)) kill(pid, 'SIGWINCH')
     const isThere = () => Object.values(pids).every((pid) => reportsOf(pid).length >= count)
     await waitUntil(isThere, 'reports of all processes')
-    const of = Object.entries(pids).map(([name, pid]) => {
+    const of = {}
+    for (const [name, pid] of Object.entries(pids)) {
       const { heapUsed, external, rss } = reportsOf(pid).at(-1)
-      return [name, { live: heapUsed + external, rss }]
-    })
-    samples.push({ at: (performance.now() - startedAt) / 1_000, of: Object.fromEntries(of) })
+      of[name] = { live: heapUsed + external, rss }
+    }
+    samples.push({ at: (performance.now() - startedAt) / 1_000, of })
     if (values.verbose)
-      console.error(of.map(([name, { live }]) => `${name} ${(live / 1e6).toFixed(2)}`).join('  '))
+      console.error(
+        Object.keys(of)
+          .map((name) => `${name} ${(of[name].live / 1e6).toFixed(2)}`)
+          .join('  '),
+      )
     await sleep(Number(values['sample-s']) * 1_000)
   }
 }

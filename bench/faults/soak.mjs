@@ -2,6 +2,7 @@
 // Samples resident memory, file descriptors and p99 latency. The first third is warm-up: V8 still compiles and grows its
 // heap. Of the rest it prints the slope of the medians of each minute (Theil–Sen), with the range that holds it with 95 % of
 // chance (a little wider in truth, as neighbouring minutes are not independent), and that of least squares over all samples.
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { openFiles, residentBytes } from '../balancer/lib/cpu.mjs'
 import { quantile } from '../balancer/lib/load.mjs'
@@ -25,6 +26,8 @@ const { values } = parseArgs({
     'warm-rate': { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     'sample-s': { type: 'string', default: '5' },
+    // A file for all samples, as JSON.
+    save: { type: 'string' },
   },
 })
 process.env.FAULTS_SERVICE_MS = values['service-ms']
@@ -97,6 +100,7 @@ const records = await openLoop({ ...options, requests: Math.round(seconds * rate
 isOver = true
 await sampling
 const left = await cluster.stop()
+if (values.save) writeFileSync(values.save, JSON.stringify(samples))
 
 const right = records.filter(({ outcome, breaks }) => outcome === 'right' && breaks.length === 0).length
 const warm = samples.slice(Math.floor(samples.length / 3))

@@ -1,7 +1,7 @@
 /**
  * Slope of points [x, y] as the median of the slopes between all pairs (Theil–Sen): a few outliers, such as the moments
  * before a garbage collection, do not move it. `low` and `high` hold the true one with 95 % of chance where the points are
- * independent of each other (Sen 1968, by the variance of Kendall's statistic).
+ * independent of each other (Sen 1968, by the variance of Kendall's statistic). NaN for fewer than two points.
  */
 export function theilSen(points) {
   const slopes = []
@@ -11,7 +11,7 @@ export function theilSen(points) {
   slopes.sort((a, b) => a - b)
   const n = points.length
   const half = (1.96 * Math.sqrt((n * (n - 1) * (2 * n + 5)) / 18)) / 2
-  const at = (index) => slopes[Math.min(slopes.length - 1, Math.max(0, Math.round(index)))]
+  const at = (index) => slopes[Math.min(slopes.length - 1, Math.max(0, Math.round(index)))] ?? NaN
   const middle = (slopes.length - 1) / 2
   return {
     slope: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
