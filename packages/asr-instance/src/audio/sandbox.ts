@@ -47,10 +47,10 @@ async function tryOut(program: string, path: string | undefined): Promise<Sandbo
 function candidates(unshare: string, program: string, path: string | undefined): Sandbox[] {
   const shell = findExecutable('sh', path)
   const namespaces = ['--user', '--map-root-user', '--net', '--ipc', '--uts', '--mount', '--pid']
-  const inBareRoot = (sh: string): string[] => [
-    ...[unshare, ...namespaces, '--fork', '--kill-child', '--'],
-    ...[sh, '-c', bareRootScript, 'sh', folderOf(program)],
-  ]
+  const inBareRoot = (sh: string): string[] => {
+    const script = [sh, '-c', bareRootScript, 'sh', folderOf(program)]
+    return [unshare, ...namespaces, '--fork', '--kill-child', '--', ...script]
+  }
   return [
     ...(shell === null ? [] : [{ prefix: inBareRoot(shell), walls: ['files', 'network'] } satisfies Sandbox]),
     { prefix: [unshare, '--user', '--net', '--ipc', '--'], walls: ['network'] },
