@@ -16,7 +16,7 @@ it('loses, doubles and mistakes no request while one fault follows the other', a
   expect(stdout, all).not.toContain('NOT RECOVERED')
   expect(stdout, all).toMatch(/\d+ faults of ([89]|\d\d) kinds/)
   expect(stdout, all).toContain(
-    'processes left after SIGTERM: 0; the API key seen in logs, status, metrics, errors, command lines: 0',
+    'processes left after SIGTERM: 0; the API key or an identity seen in logs, status, metrics, errors, command lines: 0',
   )
   expect(code, all).toBe(0)
 }, 240_000)
