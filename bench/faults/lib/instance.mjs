@@ -4,7 +4,12 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { exitCodes, identityHeader, identityMark, probeHeader } from '../../../packages/protocol/dist/index.js'
+import {
+  exitCodes,
+  identityHeader,
+  identityMark,
+  probeHeader,
+} from '../../../packages/protocol/dist/index.js'
 
 const flag = (name) => process.argv[process.argv.indexOf(`--${name}`) + 1]
 const id = flag('id')
