@@ -128,6 +128,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     })
     const server = await serveControl(socketPath, api)
     cluster.admin.serve(api)
+    if (allowUsers === null && config.supervisor.allowUsers !== 'any') {
+      const why = 'this system does not show whose a connection is'
+      notice('info', `other users of this machine can ask the instances on their own ports: ${why}`)
+    }
     const files = openFileLimit()
     const needed = openFilesNeeded(config.balancer.queue.max)
     if (files !== null && files < needed) {
