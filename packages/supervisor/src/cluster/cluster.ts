@@ -63,7 +63,7 @@ const lastRequestsMs = 5_000
 const firstInstanceMs = 30_000
 
 export function createCluster(options: ClusterOptions): Cluster {
-  const { bus, clock, spawner, random, clusterId, commands, user } = options
+  const { bus, clock, spawner, random, clusterId, commands, user, allowUsers } = options
   let config = options.config
   const logs = createLogSet(config.supervisor.logs, clock, bus)
   const metrics = createSupervisorMetrics()
@@ -136,6 +136,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       promisedBytes,
       user,
       pciBusId: (gpu) => options.gpus.list().find(({ uuid }) => uuid === gpu)?.pciBusId ?? null,
+      allowUsers,
       maxBodySize: () => config.balancer.maxBodySize,
       isReserved: (port) => [...instances.values()].some((other) => other.port() === port),
       onChange(change) {

@@ -30,6 +30,8 @@ export interface ManagedInstanceOptions {
   promisedBytes: (gpu: string | null, except: string) => number
   user: RunAs | null
   pciBusId: (gpu: string) => string | null
+  /** Uids that our own instances answer; null for all. */
+  allowUsers: readonly number[] | null
   maxBodySize: () => number
   isReserved: (port: number) => boolean
   onChange: (change: StateChange) => void
@@ -75,6 +77,7 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
     clusterId: options.clusterId,
     user: options.user,
     pciBusId: options.pciBusId,
+    allowUsers: options.allowUsers,
     maxBodySize: options.maxBodySize,
     isReserved: options.isReserved,
     onProgress: ({ stage, ratio, detail }) => bus.emit({ type: 'progress', id, stage, ratio, detail }),

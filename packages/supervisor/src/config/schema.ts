@@ -124,6 +124,12 @@ export const supervisorConfigSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('As root: the user that the programs run as. None: whoever runs the supervisor.'),
+  allowUsers: z
+    .union([z.literal('any'), z.array(z.string().min(1))])
+    .default([])
+    .describe(
+      'Linux: further users of this machine, by name or number, whom instances answer on their own ports besides root and the users of the supervisor and the programs; `any` for all.',
+    ),
   logs: z
     .strictObject({
       dir: z
