@@ -24,7 +24,7 @@ if (!walls.includes('files'))
   console.log(`of the sandbox only ${walls.join(', ') || 'nothing'} is there to be tested`)
 
 const run = (...command: string[]): string => {
-  const [file, ...args] = [...prefix, ...command]
+  const [file = '', ...args] = [...prefix, ...command]
   return execFileSync(file, args, {
     encoding: 'utf8',
     env: { PATH: path },

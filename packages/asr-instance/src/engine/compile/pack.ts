@@ -1,34 +1,25 @@
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import * as ort from 'onnxruntime-node'
 import { disableTelemetry } from '../runtime/disable-telemetry.js'
 
-/** Below this a weight stands in the graph itself. */
-const smallestExternalBytes = 1024
+const program = fileURLToPath(new URL('../../../bin/pack-graph.js', import.meta.url))
 
 /**
- * Rewrites a graph of the processor with its weights as onnxruntime's kernels want them, which every load would have to
- * do otherwise, in private memory. Packed weights are mapped: they are read when they are first needed, and all instances
- * of a machine share their pages. Blocks the thread for seconds, and holds the weights twice meanwhile.
+ * Rewrites a graph of the processor to `to/packed.onnx`, with its weights as onnxruntime's kernels want them, which every
+ * load would have to do otherwise, in private memory. Packed weights are mapped: they are read when they are first
+ * needed, and all instances of a machine share their pages. Removes the folder of the graph that it was.
  */
 export async function packGraph(from: string, to: string): Promise<void> {
-  disableTelemetry()
-  const session = await ort.InferenceSession.create(from, {
-    optimizedModelFilePath: join(to, 'packed.onnx'),
-    // It warns that the result is for this machine only, which machineKey sees to.
-    logSeverityLevel: 3,
-    extra: {
-      session: {
-        save_external_prepacked_constant_initializers: '1',
-        optimized_model_external_initializers_file_name: 'packed.weights',
-        optimized_model_external_initializers_min_size_in_bytes: String(smallestExternalBytes),
-      },
-    },
-  })
-  await session.release()
+  const env = { ...process.env }
+  disableTelemetry(env)
+  await promisify(execFile)(process.execPath, [program, from, to], { env })
   await rm(dirname(from), { recursive: true })
 }
 
