@@ -78,6 +78,11 @@ export class BatchScheduler {
     return this.#rows.length === 0 && this.#waiting.length === 0 && this.#preparing === undefined
   }
 
+  /** Nothing is expected for a while. */
+  releaseMemory(): void {
+    this.#options.model.decoder.releaseMemory?.()
+  }
+
   add(request: PieceRequest): void {
     this.#waiting.push({ request, tokens: [] })
   }

@@ -16,6 +16,9 @@ const post = (message: FromWorker) => port.postMessage(message)
 
 const { checkpoint, scheduler } = await load().catch(loadFailed)
 let running = false
+/** After this long without work memory for it is given back. */
+const keepMemoryMs = 10_000
+let idleTimer: NodeJS.Timeout | undefined
 
 port.on('message', (message: ToWorker) => {
   if (message.type === 'piece') scheduler.add(message)
@@ -28,6 +31,7 @@ post({ type: 'ready' })
 
 async function run(): Promise<void> {
   running = true
+  clearTimeout(idleTimer)
   while (!scheduler.idle) {
     try {
       await scheduler.step()
@@ -39,6 +43,7 @@ async function run(): Promise<void> {
     await new Promise(setImmediate)
   }
   running = false
+  idleTimer = setTimeout(() => scheduler.releaseMemory(), keepMemoryMs).unref()
 }
 
 /** The process has to say why it ends; the thread cannot. */
