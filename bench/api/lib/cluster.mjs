@@ -1,9 +1,9 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { ControlClient, controlSocketPath } from '../../../packages/supervisor/dist/index.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -36,10 +36,14 @@ export async function startCluster(config) {
     pid: child.pid,
     /** What `asr-cluster status --json` says. */
     async status() {
-      const env = { ...process.env, XDG_RUNTIME_DIR: runtimeDir }
-      const args = [`${root}packages/supervisor/bin/asr-cluster.js`, 'status', '--json']
-      const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: dir, env })
-      return JSON.parse(stdout)
+      const client = new ControlClient(
+        controlSocketPath(join(runtimeDir, 'asr-cluster'), Number(new URL(url).port)),
+      )
+      try {
+        return await client.status()
+      } finally {
+        await client.close()
+      }
     },
     async stop() {
       child.kill('SIGTERM')

@@ -19,11 +19,8 @@ export async function checkMemory({ scratch, report }) {
   const says = /cannot be used: no memory is left|does not fit/.exec(stderr)?.[0]
   report(code === deviceExit && says !== undefined, `8 MB at load: exit code ${code}, “${says}”`)
 
-  const engine = await open(demo, scratch, 'webgpu', 'none')
   const clips = Array.from({ length: 8 }, (_, index) => readWav(demoClip(index)))
-  const expected = []
-  for (const clip of clips) expected.push((await transcribe(engine, clip)).text)
-  await engine.close()
+  const expected = await textsOf(clips, scratch)
   const small = await open(demo, scratch, 'webgpu', 'none')
   await transcribe(small, clips[0])
   writeFileSync(limit, String(40e6))
@@ -59,7 +56,8 @@ export async function checkLost({ scratch, report }) {
   const cluster = await startCluster({ groups: devices.map((env, index) => group(`g${index}`, env)) })
   try {
     await untilStatus(cluster, ({ instances }) => instances.every(({ state }) => state === 'ready'))
-    const expected = await Promise.all(Array.from({ length: requests }, (_, index) => ask(cluster, index)))
+    const clips = Array.from({ length: requests }, (_, index) => readWav(demoClip(index)))
+    const expected = await textsOf(clips, scratch)
     const lost = join(devices[0].ASR_VULKAN_FAULTS, 'lost')
     const running = Array.from({ length: requests }, (_, index) => ask(cluster, index))
     await untilStatus(cluster, ({ instances }) => instances[0].inFlight > 0)
@@ -94,7 +92,7 @@ export async function checkHung({ scratch, report }) {
     ],
   })
   try {
-    const expected = await ask(cluster, 0)
+    const [expected] = await textsOf([readWav(demoClip(0))], scratch)
     writeFileSync(hung, '')
     const answer = ask(cluster, 0)
     const { instances } = await untilStatus(cluster, (status) => status.instances[0].lastExit !== null, 180)
@@ -106,6 +104,14 @@ export async function checkHung({ scratch, report }) {
     rmSync(hung, { force: true })
     await cluster.stop()
   }
+}
+
+/** What the processor writes. */
+async function textsOf(clips, scratch) {
+  const engine = await open(demo, scratch, 'cpu', 'none')
+  const answers = await Promise.all(clips.map((clip) => transcribe(engine, clip)))
+  await engine.close()
+  return answers.map(({ text }) => text)
 }
 
 const shortened = (text) =>
@@ -149,6 +155,7 @@ async function untilStatus(cluster, condition, seconds = 60) {
   for (;;) {
     const status = await cluster.status()
     if (condition(status)) return status
+    await new Promise((resolve) => setTimeout(resolve, 50))
     if (performance.now() > end) throw new Error(`not in ${seconds} s: ${JSON.stringify(status)}`)
   }
 }
