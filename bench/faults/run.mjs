@@ -182,7 +182,7 @@ const lines = [
   ...faultTable(windows, records),
   `resources before: ${JSON.stringify(before)}`,
   `resources after:  ${JSON.stringify(after)}`,
-  `processes left after SIGTERM: ${left.length}; the API key seen in logs, status, metrics, errors, command lines: ${secrets.length}`,
+  `processes left after SIGTERM: ${left.length}; the API key or an identity seen in logs, status, metrics, errors, command lines: ${secrets.length}`,
   `disk: ${cluster.diskKind}; clock: ${cluster.faketime ? 'libfaketime' : 'not moved'}`,
   ...Object.entries(impossible).map(([name, reason]) => `not done: ${name} (${reason})`),
 ]
@@ -190,7 +190,7 @@ console.log(lines.join('\n'))
 for (const record of [...result.lost, ...result.wrong, ...result.refused].slice(0, 20))
   console.log(`  ${JSON.stringify(record)}`)
 for (const { pid, command } of left) console.log(`  left: ${pid} ${command}`)
-for (const place of secrets) console.log(`  key seen in: ${place}`)
+for (const place of secrets) console.log(`  secret seen in: ${place}`)
 if (values.json) console.log(JSON.stringify({ windows, result: { ...result, right: result.right } }))
 const bad = result.lost.length + result.wrong.length + result.refused.length + left.length + secrets.length
 dns?.child.kill('SIGKILL')

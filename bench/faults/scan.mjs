@@ -1,13 +1,15 @@
-// What another user of the machine, and another machine, can open: node bench/faults/scan.mjs (as root)
+// What another user of the machine, and another machine, get an answer from: node bench/faults/scan.mjs (as root)
 // A whole cluster is started on all addresses; then every port that it listens on and its control socket are tried.
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { LabCluster } from './lib/cluster.mjs'
+import { answered } from './lib/knock.mjs'
 import { createNamespace } from './lib/network.mjs'
 import { cleanUp, marked, tryRun } from './lib/processes.mjs'
 
 const namespace = createNamespace()
-const cluster = new LabCluster({ host: '0.0.0.0', instances: 2, demo: 1 })
+// Real instances only: those of the lab guard nothing.
+const cluster = new LabCluster({ host: '0.0.0.0', instances: 0, demo: 3 })
 await cluster.start()
 const { balancer, instances } = await cluster.status()
 const socketPath = join(cluster.disk, 'state', `${cluster.port}.sock`)
@@ -37,33 +39,37 @@ function listening() {
   )
 }
 
-const connectScript = (address, port) => `exec 3<>/dev/tcp/${address}/${port}`
-const asNobody = (...command) =>
-  tryRun('setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', ...command)
+const asUser =
+  (uid) =>
+  (...command) => ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', ...command]
+const nobody = 65_534
+const elsewhere = (...command) => namespace.command(...command).flat()
+const asNobody = (...command) => tryRun(...asUser(nobody)(...command))
 const listeners = [...new Map(listening().map((each) => [each.port, each])).values()]
 const problems = []
 const say = (what, open, mayBeOpen) => {
   console.log(`${open ? 'open  ' : 'closed'}  ${what}`)
   if (open !== mayBeOpen) problems.push(what)
 }
+/** Open is a port that gives as much as a byte to anything it is told; only the balancer's may be, to others. */
+const sayPort = (who, name, as, address, port, mayBeOpen) => {
+  const words = answered(as, address, port)
+  say(
+    `${who}: ${name}, port ${port}${words.length > 0 ? ` (answers ${words.join(', ')})` : ''}`,
+    words.length > 0,
+    mayBeOpen,
+  )
+}
 
 for (const { port, everywhere } of listeners) {
   const name =
     port === balancer.port ? 'balancer' : (instances.find((each) => each.port === port)?.id ?? 'unknown')
-  if (namespace) {
-    const [file, args] = namespace.command(
-      'timeout',
-      '2',
-      'bash',
-      '-c',
-      connectScript(namespace.address, port),
-    )
-    say(`from another network: ${name}, port ${port}`, tryRun(file, ...args) !== null, name === 'balancer')
-  }
-  if (everywhere && name !== 'balancer') problems.push(`${name} listens on all addresses`)
-  // Loopback is shared by all users of a machine; what an instance gives there is what the balancer gives without keys.
-  const isOpen = asNobody('timeout', '2', 'bash', '-c', connectScript('127.0.0.1', port)) !== null
-  console.log(`${isOpen ? 'open  ' : 'closed'}  as another user, over loopback: ${name}, port ${port}`)
+  const isBalancer = name === 'balancer'
+  if (namespace) sayPort('from another network', name, elsewhere, namespace.address, port, isBalancer)
+  if (everywhere && !isBalancer) problems.push(`${name} listens on all addresses`)
+  sayPort('as another user, over loopback', name, asUser(nobody), '127.0.0.1', port, isBalancer)
+  sayPort('as another user, by IPv6', name, asUser(nobody), '::ffff:127.0.0.1', port, isBalancer)
+  sayPort('as the same user', name, asUser(0), '127.0.0.1', port, true)
 }
 const python = `import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])`
 const knocks = ['python3', '-c', python, socketPath]

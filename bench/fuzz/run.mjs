@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { mutator } from './lib/mutate.mjs'
 
 /** Of 100 inputs; what goes through a socket costs a hundred times more. */
-const shares = { multipart: 30, wav: 25, safetensors: 15, config: 10, control: 5, http: 15 }
+const shares = { multipart: 25, wav: 25, safetensors: 10, config: 10, control: 5, http: 15, instance: 10 }
 const { values } = parseArgs({
   options: {
     inputs: { type: 'string', default: '100000' },

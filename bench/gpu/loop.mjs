@@ -68,7 +68,7 @@ async function timeOf(decoder, { hidden }, rows, steps) {
   for (let round = 0; round <= Number(options.rounds); round++) {
     const cache = decoder.newCache(rows)
     for (let row = 0; row < rows; row++) cache.copy(prompt)
-    const most = new Array(rows).fill(steps)
+    const most = Array.from({ length: rows }, () => steps)
     const started = performance.now()
     await decoder.steps(cache, embeds(rows), most, steps)
     // The first one only warms up.

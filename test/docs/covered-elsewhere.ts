@@ -57,8 +57,8 @@ export const coveredElsewhere: readonly { command: RegExp; by: string; shows: Re
   // An hour and a half; the model that it made is what all the other tests run.
   { command: /^python3 models\/demo\/recipe\/make.py /, by: 'models/demo/recipe/make.py', shows: /--hours/ },
   {
-    command: /^VK_DRIVER_FILES=/,
-    by: 'bench/gpu/check.mjs',
-    shows: /clips/,
+    command: /^node bench\/gpu\/check\.mjs --driver lavapipe/,
+    by: 'test/engine/software-vulkan.test.ts',
+    shows: /check\.mjs/,
   },
 ]

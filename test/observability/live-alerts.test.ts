@@ -31,7 +31,7 @@ test.skipIf(!hasPrometheus())(
     const path = (name: string): string => join(dir, name)
     const setMood = (mood: object): void => writeFileSync(path('mood.json'), JSON.stringify(mood))
     const setGpu = (use: number, usedMb: number): void =>
-      writeFileSync(path('gpus'), `0, GPU-1, Fake, 1000, ${usedMb}, ${use}, 50, 0\n`)
+      writeFileSync(path('gpus'), `0, GPU-1, Fake, 1000, ${usedMb}, ${use}, 50, 0, 00000000:01:00.0\n`)
     const setGolden = (text: string, audio = `${repositoryRoot}examples/hello.wav`): void =>
       writeFileSync(path('golden.jsonl'), `${JSON.stringify({ audio, text, language: 'en' })}\n`)
     setMood({})

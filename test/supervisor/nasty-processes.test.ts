@@ -258,7 +258,7 @@ describe('the logs', () => {
 
 describe('GPUs', () => {
   const line = (index: number, errors = 0): string =>
-    `${index}, GPU-${index}, Fake, 80000, 100, 10, 40, ${errors}\n`
+    `${index}, GPU-${index}, Fake, 80000, 100, 10, 40, ${errors}, 00000000:0${index}:00.0\n`
 
   async function startWithGpus(lines: string, gpus: 'auto' | number[] = 'auto', gpuMemory = 'auto') {
     const dir = mkdtempSync(join(tmpdir(), 'fake-gpus-'))
@@ -278,8 +278,9 @@ describe('GPUs', () => {
     }
   }
 
-  const gpuOf = (pid: number): string | undefined =>
-    /CUDA_VISIBLE_DEVICES=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, 'utf8'))?.[1]
+  const environmentOf = (pid: number, name: string): string | undefined =>
+    new RegExp(`${name}=([^\\0]*)`).exec(readFileSync(`/proc/${pid}/environ`, 'utf8'))?.[1]
+  const gpuOf = (pid: number): string | undefined => environmentOf(pid, 'CUDA_VISIBLE_DEVICES')
 
   it.concurrent('are pinned by UUID, and one that vanishes loses its instances to the others', async () => {
     await using machine = await startWithGpus(line(0) + line(1))
@@ -289,6 +290,11 @@ describe('GPUs', () => {
     )
     expect(before.instances.map(({ gpu }) => gpu)).toEqual(['GPU-0', 'GPU-1'])
     expect(before.instances.map(({ pid }) => gpuOf(pid ?? 0))).toEqual(['GPU-0', 'GPU-1'])
+    // The same for Vulkan, which does not know CUDA's variable.
+    expect(before.instances.map(({ pid }) => environmentOf(pid ?? 0, 'DRI_PRIME'))).toEqual([
+      'pci-0000_00_00_0',
+      'pci-0000_01_00_0',
+    ])
     setGpus(line(0))
     const after = await cluster.statusWhen('the move', ({ instances }) =>
       instances.every(({ state, gpu }) => state === 'ready' && gpu === 'GPU-0'),
@@ -314,7 +320,8 @@ describe('GPUs', () => {
   })
 
   it.concurrent('that are full let a start wait, say why, and take it when there is room', async () => {
-    const withUsed = (mebibytes: number): string => `0, GPU-0, Fake, 10000, ${mebibytes}, 10, 40, 0\n`
+    const withUsed = (mebibytes: number): string =>
+      `0, GPU-0, Fake, 10000, ${mebibytes}, 10, 40, 0, 00000000:01:00.0\n`
     // Room for one of the two, whatever the driver shows as used.
     await using machine = await startWithGpus(withUsed(100), [0], '6GB')
     const { cluster, setGpus } = machine

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ControlClient, controlSocketPath } from '../../../packages/supervisor/dist/index.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -32,6 +33,18 @@ export async function startCluster(config) {
   })
   return {
     url,
+    pid: child.pid,
+    /** What `asr-cluster status --json` says. */
+    async status() {
+      const client = new ControlClient(
+        controlSocketPath(join(runtimeDir, 'asr-cluster'), Number(new URL(url).port)),
+      )
+      try {
+        return await client.status()
+      } finally {
+        await client.close()
+      }
+    },
     async stop() {
       child.kill('SIGTERM')
       await exited

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { callerProof } from '../../../packages/protocol/dist/index.js'
 import { ControlClient, controlSocketPath } from '../../../packages/supervisor/dist/index.js'
 import { openFiles, residentBytes } from '../../balancer/lib/cpu.mjs'
 import { freePort } from '../../balancer/lib/processes.mjs'
@@ -22,9 +23,19 @@ const faketimeLibraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map(
   (name) => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`,
 )
 
+function readOrNothing(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
 /** A real cluster in a folder of its own, with what the faults need: a small disk, a clock that can be moved. */
 export class LabCluster {
-  constructor({ host, instances, demo }) {
+  /** `probeMs`: between two probes of an instance, by the balancer and by the supervisor. */
+  constructor({ host, instances, demo, probeMs = 500 }) {
+    this.probeMs = probeMs
     this.dir = mkdtempSync(join(tmpdir(), 'faults-'))
     atEnd(() => rmSync(this.dir, { recursive: true, force: true }))
     this.mark = `FAULTS_MARK=${randomBytes(8).toString('hex')}`
@@ -90,7 +101,7 @@ export class LabCluster {
         host: this.host,
         port: this.port,
         queue: { max: 4096, timeout: '60s' },
-        health: { interval: '500ms', timeout: '500ms' },
+        health: { interval: `${this.probeMs}ms`, timeout: '500ms' },
       },
       groups: groups
         .filter(({ name }) => this.sizes[name])
@@ -99,7 +110,7 @@ export class LabCluster {
         drainTimeout: '20s',
         stopTimeout: '2s',
         backoff: { base: '200ms', cap: '1s' },
-        liveness: { interval: '500ms', timeout: '1s', fall: 2 },
+        liveness: { interval: `${this.probeMs}ms`, timeout: '1s', fall: 2 },
         logs: { dir: this.logsDir, maxBytes: '200KB', backups: 2 },
       },
       auth: { apiKeys: [this.key] },
@@ -194,17 +205,27 @@ export class LabCluster {
     return marked(this.mark)
   }
 
-  /** Where the API key stands that nobody but its holder should see: files, command lines. */
+  /** The identities of the instances that live now, and what proves that somebody knows them. */
+  #identities() {
+    return marked(this.mark).flatMap(({ pid }) => {
+      const entry = /(?:^|\0)ASR_INSTANCE_IDENTITY=(\w+)/.exec(readOrNothing(`/proc/${pid}/environ`))
+      return entry ? [entry[1], callerProof(entry[1])] : []
+    })
+  }
+
+  /** Where the API key or an identity stands that nobody but its holder should see: files, answers, command lines. */
   async secretsSeen() {
-    const seen = marked(this.mark).flatMap(({ command }) => (command.includes(this.key) ? [command] : []))
+    const secrets = [this.key, ...this.#identities()]
+    const tellsOne = (text) => secrets.some((secret) => text.includes(secret))
+    const seen = marked(this.mark).flatMap(({ command }) => (tellsOne(command) ? [command] : []))
     for (const name of existsSync(this.logsDir) ? readdirSync(this.logsDir) : [])
-      if (readFileSync(join(this.logsDir, name), 'utf8').includes(this.key)) seen.push(name)
-    if (this.supervisor.output.includes(this.key)) seen.push('output')
-    if (JSON.stringify(await this.status()).includes(this.key)) seen.push('status')
-    const headers = { authorization: `Bearer ${this.key}` }
-    for (const path of ['/metrics', '/api/status', '/v1/nothing']) {
+      if (tellsOne(readFileSync(join(this.logsDir, name), 'utf8'))) seen.push(name)
+    if (tellsOne(this.supervisor.output)) seen.push('output')
+    if (tellsOne(JSON.stringify(await this.status()))) seen.push('status')
+    const headers = { authorization: `Bearer ${this.key}`, 'x-asr-probe': '1' }
+    for (const path of ['/metrics', '/api/status', '/v1/nothing', '/health']) {
       const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, { headers })
-      if ((await answer.text()).includes(this.key)) seen.push(path)
+      if (tellsOne(JSON.stringify([...answer.headers]) + (await answer.text()))) seen.push(path)
     }
     return seen
   }

@@ -4,7 +4,12 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { exitCodes, identityHeader, identityMark } from '../../../packages/protocol/dist/index.js'
+import {
+  exitCodes,
+  identityHeader,
+  identityMark,
+  probeHeader,
+} from '../../../packages/protocol/dist/index.js'
 
 const flag = (name) => process.argv[process.argv.indexOf(`--${name}`) + 1]
 const id = flag('id')
@@ -33,18 +38,19 @@ function serveHashes() {
     })
     response.end(text)
   }
-  const health = () => ({
+  const health = ({ headers }) => ({
     status: draining ? 'draining' : 'healthy',
     timestamp: new Date().toISOString(),
     instance: id,
-    identity: process.env.ASR_INSTANCE_IDENTITY,
+    // As the real one does: for probes only.
+    ...(headers[probeHeader] === '1' ? { identity: process.env.ASR_INSTANCE_IDENTITY } : {}),
     model: 'hash',
     slots,
     inFlight,
     progress,
   })
   const server = createServer((request, response) => {
-    if (request.url === '/health') return send(response, 200, health())
+    if (request.url === '/health') return send(response, 200, health(request))
     if (request.url === '/metrics.json') return send(response, 200, [])
     if (inFlight >= slots) {
       request.resume()

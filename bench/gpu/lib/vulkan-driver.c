@@ -3,14 +3,18 @@
  * of Vulkan are needed, the few structures are written down here.
  *
  * ASR_VULKAN_DRIVER  library of the driver that computes
- * ASR_VULKAN_MEMORY  bytes that may be allocated on the device at once; beyond it: out of device memory
- * ASR_VULKAN_LOST    a file; from when it exists each submission answers that the device is lost
+ * ASR_VULKAN_FAULTS  a folder in which files may appear and go:
+ *   memory  holds the bytes that may be allocated on the device at once; beyond them: out of device memory
+ *   lost    taken away by the first submission that sees it: it and all later ones of this process answer that the
+ *           device is lost
+ *   hung    each submission waits until the file is gone
  *
  * It also says that images in arrays may be indexed freely. Dawn asks for that, Mesa's lavapipe has had it only since
  * version 23, and nothing that onnxruntime computes uses an image.
  */
 #include <dlfcn.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,10 +75,40 @@ static int32_t our_create_device(void *physical, const DeviceInfo *info, const v
   return create_device(physical, info, allocator, device);
 }
 
+/* A file of the folder for faults, or NULL. */
+static FILE *fault(const char *name) {
+  const char *folder = getenv("ASR_VULKAN_FAULTS");
+  char path[4096];
+  if (!folder || snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path)) return NULL;
+  return fopen(path, "r");
+}
+
+static int is_set(const char *name) {
+  FILE *file = fault(name);
+  if (file) fclose(file);
+  return file != NULL;
+}
+
+static int take(const char *name) {
+  char path[4096];
+  const char *folder = getenv("ASR_VULKAN_FAULTS");
+  return folder && snprintf(path, sizeof(path), "%s/%s", folder, name) < (int)sizeof(path) && unlink(path) == 0;
+}
+
+static uint64_t memory_limit(void) {
+  unsigned long long limit = UINT64_MAX;
+  FILE *file = fault("memory");
+  if (!file) return limit;
+  if (fscanf(file, "%llu", &limit) != 1) limit = UINT64_MAX;
+  fclose(file);
+  return limit;
+}
+
 static int32_t our_queue_submit(void *queue, uint32_t count, const void *submits, uint64_t fence) {
-  const char *lost = getenv("ASR_VULKAN_LOST");
-  if (lost && access(lost, F_OK) == 0) return DEVICE_LOST;
-  return queue_submit(queue, count, submits, fence);
+  static int is_lost;
+  while (is_set("hung")) usleep(10000);
+  is_lost |= take("lost");
+  return is_lost ? DEVICE_LOST : queue_submit(queue, count, submits, fence);
 }
 
 /* Allocations that are alive; Dawn makes few, and large ones. */
@@ -83,8 +117,7 @@ static uint32_t block_count;
 static uint64_t allocated;
 
 static int32_t our_allocate_memory(void *device, const AllocateInfo *info, const void *allocator, uint64_t *memory) {
-  const char *limit = getenv("ASR_VULKAN_MEMORY");
-  if (limit && allocated + info->size > strtoull(limit, NULL, 10)) return OUT_OF_DEVICE_MEMORY;
+  if (allocated + info->size > memory_limit()) return OUT_OF_DEVICE_MEMORY;
   int32_t result = allocate_memory(device, info, allocator, memory);
   if (result == 0 && block_count < sizeof(blocks) / sizeof(blocks[0])) {
     blocks[block_count].memory = *memory;

@@ -1,6 +1,6 @@
 /** Vulkan in software: which drivers are here, and the driver around one that vulkan-driver.c is. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -34,7 +34,10 @@ export function wrapDriver(manifest, folder) {
   const ours = join(folder, 'wrapped_icd.json')
   writeFileSync(ours, JSON.stringify({ ...rest, ICD: { ...driver, library_path: library } }))
   const { library_path: path } = driver
+  const faults = join(folder, 'faults')
+  mkdirSync(faults, { recursive: true })
   return {
+    ASR_VULKAN_FAULTS: faults,
     VK_DRIVER_FILES: ours,
     ASR_VULKAN_DRIVER: path.startsWith('.') ? resolve(dirname(manifest), path) : path,
   }

@@ -22,6 +22,7 @@ const options: InstanceOptions = {
   maxBodyBytes: 1_000_000,
   maxDurationSeconds: 60,
   servedModelNames: [],
+  allowUsers: null,
 }
 
 function start(

@@ -4,6 +4,7 @@ import { ConfigurationError } from './configuration-error.js'
 import type { CreateEngineOptions } from './engine/create-engine.js'
 import type { Engine } from './engine/engine.js'
 import { DeviceError } from './engine/runtime/device-errors.js'
+import { createGuard } from './guard/create-guard.js'
 import { startServer, type InstanceServer } from './http/server.js'
 import { Service } from './http/service.js'
 import { createMetrics } from './metrics.js'
@@ -56,7 +57,8 @@ async function serve(options: InstanceOptions, world: InstanceWorld): Promise<In
   })
   let server: InstanceServer
   try {
-    server = await startServer(service, options)
+    const guard = await createGuard(options.allowUsers, { identity: service.options.identity, log })
+    server = await startServer(service, options, guard)
   } catch (error) {
     return listenFailure(error as NodeJS.ErrnoException, options, world)
   }
@@ -125,6 +127,7 @@ function listenFailure(
   options: InstanceOptions,
   world: InstanceWorld,
 ): InstanceEnd {
+  if (error instanceof ConfigurationError) return fatal(world, error)
   const address = `${options.host}:${options.port}`
   if (error.code === 'EADDRINUSE') {
     const message = `the port of ${address} is in use by another process`

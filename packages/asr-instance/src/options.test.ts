@@ -20,7 +20,15 @@ describe('parseOptions', () => {
       maxBodyBytes: 100_000_000,
       maxDurationSeconds: 43_200,
       servedModelNames: [],
+      allowUsers: null,
     })
+  })
+
+  it('takes uids for those who are answered', async () => {
+    const withUsers = (users: string) => parseOptions([...required, '--allow-users', users], print)
+    expect(await withUsers('0,1000')).toMatchObject({ allowUsers: [0, 1000] })
+    for (const wrong of ['', 'root', '0, 1', '-1'])
+      await expect(withUsers(wrong)).rejects.toThrow('--allow-users: expected numbers')
   })
 
   it('reads what is given', async () => {

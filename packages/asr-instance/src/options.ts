@@ -22,6 +22,8 @@ export interface InstanceOptions {
   maxBodyBytes: number
   maxDurationSeconds: number
   servedModelNames: string[]
+  /** Uids of this machine whose connections are answered; null for everybody's. */
+  allowUsers: readonly number[] | null
 }
 
 /**
@@ -57,6 +59,10 @@ export async function parseOptions(
         default: [] as string[],
         describe: 'Further names of the model in requests',
       },
+      'allow-users': {
+        type: 'string',
+        describe: 'Uids, with commas between: only these users of this machine are answered (Linux)',
+      },
     })
     .strict()
     .version()
@@ -88,6 +94,7 @@ export async function parseOptions(
     maxBodyBytes: quantity('max-body-size', argv['max-body-size'], parseSizeBytes),
     maxDurationSeconds: quantity('max-duration', argv['max-duration'], parseDurationMs) / 1000,
     servedModelNames: argv['served-model-name'],
+    allowUsers: argv['allow-users'] === undefined ? null : uids(argv['allow-users']),
   }
 }
 
@@ -95,6 +102,11 @@ function countOrAuto(option: string, text: string): number | 'auto' {
   if (text === 'auto') return text
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
   throw new ConfigurationError(`--${option}: expected \`auto\` or a number from 1, got \`${text}\``)
+}
+
+function uids(text: string): number[] {
+  if (/^\d{1,10}(,\d{1,10})*$/.test(text)) return text.split(',').map(Number)
+  throw new ConfigurationError(`--allow-users: expected numbers such as \`0,1000\`, got \`${text}\``)
 }
 
 function quantity(option: string, text: string, parse: (text: string) => number): number {

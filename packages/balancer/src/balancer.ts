@@ -24,6 +24,7 @@ import { policies, type Random } from './policy/index.js'
 import { Scheduler } from './queue/scheduler.js'
 import { ModelRouter } from './routing/model-router.js'
 import { AdminDesk } from './server/admin-desk.js'
+import { AddressLimits } from './limits/address-limits.js'
 import { limitConnections } from './server/connection-limit.js'
 import { createBalancerServer } from './server/create-server.js'
 import { createDashboardFiles, dashboardDir } from './server/dashboard-files.js'
@@ -167,6 +168,7 @@ export class Balancer {
               shelves: this.#answerShelves,
             }),
       keys: this.#keys,
+      addresses: AddressLimits.of(config.perAddress),
       admin: this.admin,
       startedAtSeconds: Math.floor(Date.now() / 1_000),
       exchanges: this.#exchanges,

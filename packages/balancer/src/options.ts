@@ -16,6 +16,8 @@ export const configFlags = {
   policy: { path: ['policy'], type: 'string', choices: policyNames },
   'max-body-size': { path: ['maxBodySize'], type: 'string' },
   'max-connections-per-address': { path: ['maxConnectionsPerAddress'], type: 'number' },
+  'requests-per-minute-per-address': { path: ['perAddress', 'requestsPerMinute'], type: 'number' },
+  'concurrency-per-address': { path: ['perAddress', 'concurrency'], type: 'number' },
   'connect-timeout': { path: ['timeouts', 'connect'], type: 'string' },
   'body-timeout': { path: ['timeouts', 'body'], type: 'string' },
   'response-timeout': { path: ['timeouts', 'response'], type: 'string' },

@@ -82,6 +82,24 @@ describe('replay', () => {
     for (let index = 0; index < 4; index += 1) expect((await post(cluster)).body).toEqual({ text: 'b' })
   })
 
+  it('takes not even a first answer without a mark from one that marks all of its answers', async () => {
+    const member = { identity: 'i', marks: true }
+    const cluster = await startCluster([undefined, undefined], { member, dontWait: true })
+    const [a, b] = cluster.upstreams as [(typeof cluster.upstreams)[0], (typeof cluster.upstreams)[0]]
+    for (const upstream of cluster.upstreams) {
+      const health = { status: 'healthy', timestamp: '', instance: upstream.name, identity: 'i' }
+      upstream.health = (_, response) => json(response, 200, health)
+    }
+    a.answer = (_, response) => json(response, 200, { text: 'stranger' })
+    b.answer = (_, response) => {
+      response.setHeader('x-asr-identity', identityMark('i'))
+      json(response, 200, { text: 'b' })
+    }
+    await waitFor(() => cluster.balancer.stats().members.every(({ state }) => state === 'up'))
+    for (let index = 0; index < 4; index += 1) expect((await post(cluster)).body).toEqual({ text: 'b' })
+    expect(a.received.length).toBeGreaterThan(0)
+  })
+
   it('replays when the instance dies in the middle of a short answer', async () => {
     const cluster = await startCluster([
       (request, response) => {

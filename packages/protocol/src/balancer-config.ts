@@ -39,6 +39,22 @@ export const balancerConfigSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('Open connections of one address (IPv6: one /64); more are reset. None for no limit.'),
+  perAddress: z
+    .strictObject({
+      requestsPerMinute: z
+        .int()
+        .min(1)
+        .optional()
+        .describe(
+          'Transcriptions and WebSockets that one address (IPv6: one /64) may begin; more get 429. None for no limit.',
+        ),
+      concurrency: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('So many of them at once; more get 429. None for no limit.'),
+    })
+    .prefault({}),
   timeouts: z
     .strictObject({
       connect: durationSchema.prefault('5s').describe('To open a connection to an instance.'),

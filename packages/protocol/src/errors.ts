@@ -49,11 +49,11 @@ export const errorCatalogue = {
   },
   rate_limited: {
     status: 429,
-    help: 'Wait for the seconds in `Retry-After`, or ask for a higher rate for this API key.',
+    help: 'Wait for the seconds in `Retry-After`, or ask for a higher rate for this API key or address.',
   },
   concurrency_limited: {
     status: 429,
-    help: 'Send the next request when one of this API key is answered.',
+    help: 'Send the next request when one of this API key or address is answered.',
   },
   slots_full: { status: 429, help: 'Send to the balancer, which queues, or wait for `Retry-After` seconds.' },
   client_closed: { status: 499, help: 'The client went away before the answer was ready.' },

@@ -14,6 +14,14 @@ export function identityMark(identity: string): string {
   return createHash('sha256').update(`answer ${identity}`).digest('base64url').slice(0, 16)
 }
 
+/** In every request to an instance that a supervisor started: proof that the sender knows its identity. */
+export const callerHeader = 'x-asr-caller'
+
+/** Shows to the instance with this identity that it is asked by its supervisor or balancer, without telling the identity. */
+export function callerProof(identity: string): string {
+  return createHash('sha256').update(`caller ${identity}`).digest('base64url')
+}
+
 /** With the value `low` a request never waits in the queue, and gives its slot to the first one that does. */
 export const priorityHeader = 'x-asr-priority'
 
@@ -76,6 +84,11 @@ export const memberSchema = z.object({
   draining: z.boolean(),
   /** Expected `identity` in `/health`; a different one means that somebody else answers on the port. */
   identity: z.string().optional(),
+  /**
+   * It was started by our supervisor: each of its answers shows the mark of its identity, from the first one on, and
+   * without it somebody else answers. It may want the proof of `x-asr-caller` with each request.
+   */
+  marks: z.boolean().optional(),
   healthPath: z.string().optional(),
   /** True for our own asr-instance: it has `/metrics.json`. */
   native: z.boolean(),

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { AsrError } from '@asr-cluster/protocol'
 import { findExecutable } from './find-executable.js'
 import { pcmToMono, wholeFrames } from './pcm.js'
-import { sandboxPrefix } from './sandbox.js'
+import { sandboxFor } from './sandbox.js'
 import type { Spool } from './spool.js'
 
 const stderrLimit = 65_536
@@ -36,7 +36,7 @@ export interface FfmpegInput {
 
 /**
  * Decodes with the ffmpeg found in `path`, in a process of its own with limits on time and memory and, where the kernel
- * allows it, without a network.
+ * allows it, without a network and without files.
  * Throws AsrError `unsupported_media` at once if there is none; while it is read, `audio_invalid` for what cannot
  * be decoded and `client_closed` after `signal`. Leaving the loop early ends the process.
  */
@@ -53,9 +53,9 @@ export function decodeWithFfmpeg(input: FfmpegInput): AsyncIterable<Float32Array
 
 async function* run(ffmpeg: string, input: FfmpegInput): AsyncGenerator<Float32Array> {
   const limits = input.limits ?? defaultFfmpegLimits
-  const sandbox = await sandboxPrefix(input.path)
+  const { prefix } = await sandboxFor(ffmpeg, input.path)
   const limited = withLimits([ffmpeg, ...ffmpegArguments(input)], input.path, limits)
-  const [file, ...args] = [...sandbox, ...limited]
+  const [file, ...args] = [...prefix, ...limited]
   const source = input.seekable ? (await input.spool.file()).fd : 'pipe'
   if (input.signal.aborted) throw clientClosed()
   const child = spawn(file as string, args, {

@@ -1,36 +1,65 @@
 import { execFile } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { bareRootScript } from './bare-root.js'
 import { findExecutable } from './find-executable.js'
 
+/** What the program to be run cannot reach. */
+export type Wall = 'files' | 'network'
+
+export interface Sandbox {
+  /** Program and arguments to put before a command. */
+  prefix: readonly string[]
+  walls: readonly Wall[]
+}
+
+const none: Sandbox = { prefix: [], walls: [] }
+const known = new Map<string, Promise<Sandbox>>()
+
 /**
- * What to put before a command that reads untrusted files, the stricter first: namespaces of its own, so that there is no
- * network but a loopback that is down, and, with a user namespace, no capability outside of it even for root.
+ * What to put before a command that reads untrusted files; nothing where the kernel or the container allows no namespaces.
+ * It is tried out once with `program`, the absolute path of what will be run.
  */
-const candidates = [
-  ['--user', '--net', '--ipc'],
-  ['--net', '--ipc'],
-] as const
-
-const known = new Map<string, Promise<readonly string[]>>()
-
-/** Program and arguments to put before a command; empty where the kernel or the container allows no namespaces. */
-export function sandboxPrefix(path: string | undefined): Promise<readonly string[]> {
-  const key = path ?? ''
-  const found = known.get(key) ?? tryOut(path)
+export function sandboxFor(program: string, path: string | undefined): Promise<Sandbox> {
+  const key = `${program}\n${path ?? ''}`
+  const found = known.get(key) ?? tryOut(program, path)
   known.set(key, found)
   return found
 }
 
-async function tryOut(path: string | undefined): Promise<readonly string[]> {
+async function tryOut(program: string, path: string | undefined): Promise<Sandbox> {
   const unshare = findExecutable('unshare', path)
-  const nothing = findExecutable('true', path)
-  if (unshare === null || nothing === null) return []
-  for (const flags of candidates) {
+  if (unshare === null) return none
+  for (const sandbox of candidates(unshare, program, path)) {
+    const args = [...sandbox.prefix.slice(1), program, '-version']
     const works = await new Promise<boolean>((resolve) => {
-      execFile(unshare, [...flags, nothing], { timeout: 5_000, env: { PATH: path } }, (error) =>
-        resolve(error === null),
-      )
+      execFile(unshare, args, { timeout: 5_000, env: { PATH: path } }, (error) => resolve(error === null))
     })
-    if (works) return [unshare, ...flags, '--']
+    if (works) return sandbox
   }
-  return []
+  return none
+}
+
+/**
+ * The stricter first. With a process namespace it sees and signals no process of ours, with a network namespace it has no
+ * network but a loopback that is down, and with a user namespace no capability outside of it even for root.
+ */
+function candidates(unshare: string, program: string, path: string | undefined): Sandbox[] {
+  const shell = findExecutable('sh', path)
+  const namespaces = ['--user', '--map-root-user', '--net', '--ipc', '--uts', '--mount', '--pid']
+  const inBareRoot = (sh: string): string[] => {
+    const script = [sh, '-c', bareRootScript, 'sh', folderOf(program)]
+    return [unshare, ...namespaces, '--fork', '--kill-child', '--', ...script]
+  }
+  return [
+    ...(shell === null ? [] : [{ prefix: inBareRoot(shell), walls: ['files', 'network'] } satisfies Sandbox]),
+    { prefix: [unshare, '--user', '--net', '--ipc', '--'], walls: ['network'] },
+    { prefix: [unshare, '--net', '--ipc', '--'], walls: ['network'] },
+  ]
+}
+
+/** One that the script does not show anyway; a link leads to the folder of the program itself. */
+function folderOf(program: string): string {
+  const folder = dirname(realpathSync(program))
+  return /^\/(usr|bin|sbin|lib\w*)(\/|$)/.test(folder) ? '' : folder
 }

@@ -1,6 +1,6 @@
 import { healthSchema, identityHeader, identityMark, probeHeader } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
-import { ask, fakeEngine, form, post, silentWav, startTestServer } from './server.fixture.js'
+import { ask, fakeEngine, form, post, sendRaw, silentWav, startTestServer } from './server.fixture.js'
 
 describe('status routes', () => {
   it('shows the identity of this life to probes only', async () => {
@@ -69,6 +69,23 @@ describe('status routes', () => {
 })
 
 describe('every response', () => {
+  it.each([
+    ['GET /health HTTP/1.1\r\n', 200],
+    ['GET /nowhere HTTP/1.1\r\n', 404],
+    ['HEAD /health HTTP/1.1\r\n', 200],
+    ['POST /asr HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n', 413],
+    ['POST /asr HTTP/1.1\r\nExpect: the-unexpected\r\nContent-Length: 0\r\n', 400],
+    ['GET /v1/realtime HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: other\r\n', 400],
+    ['this is no HTTP\r\n', 400],
+    [`GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n`, 431],
+  ])('is marked as its own: %j', async (head, status) => {
+    const { url } = await startTestServer()
+    // Also without a Host header, which is none of an instance's business.
+    const answer = await sendRaw(url, `${head}Connection: close\r\n\r\n`)
+    expect(answer).toContain(`HTTP/1.1 ${status} `)
+    expect(answer).toContain(`${identityHeader}: ${identityMark('secret-of-this-life')}\r\n`)
+  })
+
   it('carries a request id and the instance', async () => {
     const { url } = await startTestServer()
     for (const path of ['/health', '/asr', '/nowhere', '/%zz', '/v1/models']) {

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { Engine, LiveOptions, LiveTranscription, Transcription } from '../engine/engine.js'
+import type { ConnectionGuard } from '../guard/connection-guard.js'
 import { createMetrics } from '../metrics.js'
 import { startServer, type InstanceServer } from './server.js'
 import { Service, type ServiceOptions } from './service.js'
@@ -77,6 +78,7 @@ export interface TestServer {
 export async function startTestServer(
   engine: Engine | null = fakeEngine(),
   options: Partial<ServiceOptions> = {},
+  guard?: ConnectionGuard,
 ): Promise<TestServer> {
   const service = new Service({
     id: 'test-0',
@@ -90,7 +92,7 @@ export async function startTestServer(
     ...options,
   })
   if (engine) service.setReady(engine)
-  const server = await startServer(service, { host: '127.0.0.1', port: 0 })
+  const server = await startServer(service, { host: '127.0.0.1', port: 0 }, guard)
   onTestFinished(() => {
     server.http.closeAllConnections()
     server.http.close()

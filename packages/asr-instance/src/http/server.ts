@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { AsrError, identityHeader, identityMark, renderError } from '@asr-cluster/protocol'
+import { AsrError, renderError } from '@asr-cluster/protocol'
+import type { Admit, ConnectionGuard } from '../guard/connection-guard.js'
 import { serveRealtime } from '../realtime/upgrade.js'
 import { createApp } from './app.js'
 import { expectContinue } from './early-answer.js'
+import { originHeaders } from './origin-headers.js'
 import { requestIdFor } from './request-id.js'
 import type { Service } from './service.js'
 
@@ -14,17 +16,24 @@ export interface InstanceServer {
   drain(): Promise<void>
 }
 
-/** Rejects with the error of `listen` (EADDRINUSE, EACCES, …). */
+/** Without a guard everybody is answered. Rejects with the error of `listen` (EADDRINUSE, EACCES, …). */
 export async function startServer(
   service: Service,
   address: { host: string; port: number },
+  guard?: ConnectionGuard,
 ): Promise<InstanceServer> {
   const app = createApp(service)
-  const http = createServer({ requestTimeout: 300_000, headersTimeout: 60_000 })
+  const http = createServer({
+    requestTimeout: 300_000,
+    headersTimeout: 60_000,
+    requireHostHeader: false,
+  })
+  guard?.watch(http)
+  const admit: Admit = (socket, headers, go) => (guard ? guard.admit(socket, headers, go) : go())
   // Longer than any client pool keeps a connection: who closes first must be the one that sends requests.
   http.keepAliveTimeout = 120_000
   const answering = new WeakMap<Socket, ServerResponse>()
-  const handle = (req: IncomingMessage, res: ServerResponse) => {
+  const answer = (req: IncomingMessage, res: ServerResponse) => {
     answering.set(req.socket, res)
     // A connection that was busy when the listener closed becomes idle later, and nobody else closes it.
     res.once('close', () => {
@@ -32,15 +41,18 @@ export async function startServer(
     })
     app(req, res)
   }
+  const handle = (req: IncomingMessage, res: ServerResponse) =>
+    admit(req.socket, req.headers, () => answer(req, res))
   http.on('request', handle)
-  serveRealtime(http, service)
+  serveRealtime(http, service, admit)
   http.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     expectContinue(req)
     handle(req, res)
   })
+  // What Node would answer by itself does not say who answers; unknown expectations may be ignored (RFC 9110 §10.1.1).
+  http.on('checkExpectation', handle)
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    const unanswered = answering.get(socket)
-    refuse(service, error, socket, unanswered)
+    admit(socket, {}, () => refuse(service, error, socket, answering.get(socket)))
   })
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject)
@@ -71,12 +83,10 @@ function refuse(
     return
   }
   const { status, headers, body } = renderError(parserError(error), '/')
-  const { identity } = service.options
   const head = Object.entries({
     ...headers,
     'x-request-id': requestIdFor(undefined),
-    'x-asr-instance': service.options.id,
-    ...(identity === undefined ? {} : { [identityHeader]: identityMark(identity) }),
+    ...originHeaders(service.options),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }).map(([name, value]) => `${name}: ${value}\r\n`)

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { identityHeader, identityMark } from '@asr-cluster/protocol'
 import { ask, fakeEngine, form, post, sendRaw, silentWav, startTestServer } from '../http/server.fixture.js'
 
 function connect(url: string, path = '/v1/realtime?intent=transcription', protocols: string[] = []) {
@@ -83,6 +84,21 @@ describe('WS /v1/realtime', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 503 /)
     expect(answer).toContain('retry-after: 2')
     expect(answer).toContain('"error":{"message":')
+  })
+
+  it('marks what it is asked wrongly, and what it opens', async () => {
+    const { url } = await startTestServer()
+    const mark = `${identityHeader}: ${identityMark('secret-of-this-life')}`
+    for (const [key, version, status] of [
+      ['dGhlIHNhbXBsZSBub25jZQ==', 13, 101],
+      ['short', 13, 400],
+      ['dGhlIHNhbXBsZSBub25jZQ==', 7, 400],
+    ]) {
+      const head = `GET /v1/realtime HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: ${version}\r\n\r\n`
+      const answer = await sendRaw(url, head)
+      expect(answer).toContain(`HTTP/1.1 ${status} `)
+      expect(answer).toContain(mark)
+    }
   })
 
   it('tells plain HTTP clients what it is', async () => {

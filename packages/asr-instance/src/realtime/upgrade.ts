@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AsrError, renderError, toAsrError } from '@asr-cluster/protocol'
 import { WebSocketServer, type WebSocket } from 'ws'
+import type { Admit } from '../guard/connection-guard.js'
+import { originHeaders } from '../http/origin-headers.js'
 import { requestIdFor } from '../http/request-id.js'
 import type { Service } from '../http/service.js'
 import type { Dialect } from './session-config.js'
@@ -18,7 +21,7 @@ const maxMessageBytes = 20 * 2 ** 20
 const maxUnreadBytes = 8 * 2 ** 20
 
 /** Serves realtime sessions on the upgrade requests of a server. */
-export function serveRealtime(http: Server, service: Service): void {
+export function serveRealtime(http: Server, service: Service, admit: Admit): void {
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -26,22 +29,30 @@ export function serveRealtime(http: Server, service: Service): void {
     // Browsers cannot set headers, so they offer their key as a protocol; `realtime` is the one to agree on.
     handleProtocols: (protocols) => (protocols.has('realtime') ? 'realtime' : false),
   })
+  // Its own refusals would not say who answers.
+  sockets.on('wsClientError', (error, socket, req) => {
+    const told = new AsrError('invalid_request', error.message)
+    refuse(service, socket, told, requestIdFor(req.headers['x-request-id']))
+  })
   http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const requestId = requestIdFor(req.headers['x-request-id'])
-    accept(service, req, socket)
-      .then((release) => {
-        if (socket.destroyed) return release()
-        socket.once('close', release)
-        sockets.handleUpgrade(req, socket, head, (webSocket) => {
-          startSession(service, webSocket, req, requestId)
+    admit(socket as Socket, req.headers, () => {
+      accept(service, req, socket)
+        .then((release) => {
+          if (socket.destroyed) return release()
+          socket.once('close', release)
+          sockets.handleUpgrade(req, socket, head, (webSocket) => {
+            startSession(service, webSocket, req, requestId)
+          })
         })
-      })
-      .catch((error: unknown) => refuse(service, socket, toAsrError(error), requestId))
+        .catch((error: unknown) => refuse(service, socket, toAsrError(error), requestId))
+    })
   })
   sockets.on('headers', (headers, req) => {
     headers.push(`x-request-id: ${requestIdFor(req.headers['x-request-id'])}`)
-    headers.push(`x-asr-instance: ${service.options.id}`)
+    for (const [name, value] of Object.entries(originHeaders(service.options)))
+      headers.push(`${name}: ${value}`)
   })
 }
 
@@ -112,7 +123,7 @@ function refuse(service: Service, socket: Duplex, error: AsrError, requestId: st
   const lines = Object.entries({
     ...headers,
     'x-request-id': requestId,
-    'x-asr-instance': service.options.id,
+    ...originHeaders(service.options),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }).map(([name, value]) => `${name}: ${value}\r\n`)

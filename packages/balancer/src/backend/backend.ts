@@ -1,5 +1,6 @@
 import { identityMark, type Member } from '@asr-cluster/protocol'
 import { Bag } from '../bag.js'
+import { callerHeadersFor } from './caller-headers.js'
 import { slowStartShare } from '../policy/slow-start.js'
 import type { Connections } from '../upstream/connections.js'
 
@@ -28,8 +29,6 @@ export class Backend {
   /** The instance said that it is full: no request before this time. */
   fullUntilMs = 0
   ejectedAtMs = 0
-  /** Its answers have shown its identity, so one without it comes from somebody else. */
-  showsIdentity = false
   /** Start of the slow start, or undefined when it gets its whole weight. */
   rampFromMs: number | undefined
   /** It has been here before: it ramps up when it is up for the first time in this life. */
@@ -40,8 +39,10 @@ export class Backend {
   removed = false
   readonly connections: Connections
   readonly running = new Bag<Running>()
+  /** An answer has shown its identity, so one without it comes from somebody else. */
+  #hasShownMark = false
   #inFlight = 0
-  #mark: { identity: string; mark: string } | undefined
+  #derived: { identity: string; mark: string; callerHeaders: readonly string[] } | undefined
 
   constructor(member: Member, connections: Connections) {
     this.member = member
@@ -58,10 +59,36 @@ export class Backend {
 
   /** What its answers show; undefined when its identity is not known. */
   get identityMark(): string | undefined {
+    return this.#ofIdentity()?.mark
+  }
+
+  /** What requests to it carry besides the client's headers: name, value. */
+  get callerHeaders(): readonly string[] {
+    return this.#ofIdentity()?.callerHeaders ?? []
+  }
+
+  #ofIdentity(): { mark: string; callerHeaders: readonly string[] } | undefined {
     const { identity } = this.member
     if (identity === undefined) return undefined
-    if (this.#mark?.identity !== identity) this.#mark = { identity, mark: identityMark(identity) }
-    return this.#mark.mark
+    if (this.#derived?.identity !== identity) {
+      const callerHeaders = Object.entries(callerHeadersFor(this.member)).flat()
+      this.#derived = { identity, mark: identityMark(identity), callerHeaders }
+    }
+    return this.#derived
+  }
+
+  /**
+   * Whether an answer with this mark, or without one, comes from somebody else. An instance that died may have lost its
+   * port to any program of the machine, which answers before anybody notices.
+   */
+  isStranger(shown: string | undefined): boolean {
+    const own = this.identityMark
+    if (own === undefined) return false
+    if (shown !== undefined) {
+      if (shown === own) this.#hasShownMark = true
+      return shown !== own
+    }
+    return this.member.marks === true || this.#hasShownMark
   }
 
   /** Takes one slot; the returned function gives it back, once, however often it is called. */

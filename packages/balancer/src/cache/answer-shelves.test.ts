@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -68,6 +68,22 @@ async function ask({ url }: TestCluster, audio = 'sound') {
 }
 
 const worked = (cluster: TestCluster): number => cluster.upstreams[0]?.received.length ?? 0
+
+describe('a folder for answers', () => {
+  it("is nobody else's to write: what is found there is given to clients", () => {
+    const dir = folder()
+    chmodSync(dir, 0o777)
+    expect(() => diskAnswers(dir, 1_000)).toThrow('must be a folder of ours that others cannot write to')
+    chmodSync(dir, 0o755)
+    diskAnswers(dir, 1_000).close()
+    expect(statSync(dir).mode & 0o777).toBe(0o755)
+    diskAnswers(join(dir, 'new'), 1_000).close()
+    expect(statSync(join(dir, 'new')).mode & 0o777).toBe(0o700)
+    if (process.getuid?.() !== 0) return
+    chownSync(dir, 65_534, 65_534)
+    expect(() => diskAnswers(dir, 1_000)).toThrow('must be a folder of ours')
+  })
+})
 
 describe('an answer as bytes', () => {
   it('is the same afterwards, and nothing when cut or foreign', () => {

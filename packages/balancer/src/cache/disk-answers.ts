@@ -8,10 +8,11 @@ const ending = `.answer${formatVersion}`
 
 /**
  * Answers as files of a folder that only this user can read, up to `maxBytes` together; what was not used for the longest
- * time goes first, also after a restart. Throws what `mkdir` does.
+ * time goes first, also after a restart. Throws what `mkdir` does, and if others could put answers there.
  */
 export function diskAnswers(dir: string, maxBytes: number): AnswerShelf {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
+  requireOwn(dir)
   /** Bytes by file name, in the order of use, the latest last. */
   const files = new Map<string, number>()
   let total = 0
@@ -66,6 +67,14 @@ export function diskAnswers(dir: string, maxBytes: number): AnswerShelf {
     },
     close() {},
   }
+}
+
+/** What is found there is given to clients, so the folder must be ours, or root's, and not be everybody's to write. */
+function requireOwn(dir: string): void {
+  const { uid, mode } = statSync(dir)
+  const isOurs = process.getuid === undefined || [0, process.getuid()].includes(uid)
+  if (!isOurs || (mode & 0o002) !== 0)
+    throw new Error(`${dir} must be a folder of ours that others cannot write to`)
 }
 
 /** Answers of an earlier process, the one used longest ago first. */

@@ -3,7 +3,7 @@ import type { Backend, Running } from '../backend/backend.js'
 import type { BagEntry } from '../bag.js'
 import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
-import { forwardedResponseHeaders, headerValue, showsIdentity } from '../server/headers.js'
+import { forwardedResponseHeaders, headerValue, shownMark } from '../server/headers.js'
 import type { Flow, UpstreamHandler, UpstreamRequest } from '../upstream/connections.js'
 import { strangerCode, type Failure } from '../upstream/failure.js'
 import type { Answer } from './answer.js'
@@ -73,7 +73,7 @@ class Attempt implements UpstreamHandler {
   onHead(status: number, statusText: string, rawHeaders: Buffer[], flow: Flow): void {
     const { backend, response, requestId, clock, upstream, extraHeaders } = this.#options
     backend.lastByteAtMs = clock.nowMs()
-    if (this.#isStranger(rawHeaders)) {
+    if (backend.identityMark !== undefined && backend.isStranger(shownMark(rawHeaders))) {
       this.#giveUp('stranger')
       return
     }
@@ -136,16 +136,6 @@ class Attempt implements UpstreamHandler {
       return
     }
     this.#finish({ kind: 'cut', failure: found, eventStream: isEventStream(this.#head.headers) })
-  }
-
-  /** An instance that died may have lost its port to any program of the machine, which answers before anybody notices. */
-  #isStranger(rawHeaders: readonly Buffer[]): boolean {
-    const { backend } = this.#options
-    const mark = backend.identityMark
-    if (mark === undefined) return false
-    const shown = showsIdentity(rawHeaders, mark)
-    if (shown === true) backend.showsIdentity = true
-    return shown === undefined ? backend.showsIdentity : !shown
   }
 
   #giveUp(why: 'stalled' | 'client-gone' | 'stranger'): void {

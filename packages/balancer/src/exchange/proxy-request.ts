@@ -177,7 +177,7 @@ async function deliver(
     const upstream: UpstreamRequest = {
       method: request.method as string,
       path: call.path,
-      headers: withTraceHeaders(headers, upstreamSpan.headers()),
+      headers: [...withTraceHeaders(headers, upstreamSpan.headers()), ...backend.callerHeaders],
       body: spool.read() ?? null,
     }
     const clientStallMs = config.timeouts.response

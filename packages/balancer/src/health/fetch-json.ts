@@ -10,8 +10,13 @@ export type FetchResult =
   | { kind: 'failed'; detail: string }
 
 /** One GET on a connection of its own, so that what it finds is about the server and not about an old socket. */
-export function fetchJson(url: URL, timeoutMs: number, maxBytes: number): Promise<FetchResult> {
-  const headers = { accept: 'application/json', [probeHeader]: '1' }
+export function fetchJson(
+  url: URL,
+  timeoutMs: number,
+  maxBytes: number,
+  ownHeaders: Readonly<Record<string, string>> = {},
+): Promise<FetchResult> {
+  const headers = { accept: 'application/json', [probeHeader]: '1', ...ownHeaders }
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest
   return new Promise((resolve) => {
     const finish = (result: FetchResult): void => {

@@ -1,4 +1,5 @@
 import { healthSchema, type Member } from '@asr-cluster/protocol'
+import { callerHeadersFor } from '../backend/caller-headers.js'
 import { fetchJson, type FetchResult } from './fetch-json.js'
 import { isHostGone, type Finding } from './judge.js'
 
@@ -16,7 +17,10 @@ export type Probe = (member: Member, defaultPath: string, timeoutMs: number) => 
 
 export const probeHttp: Probe = async (member, defaultPath, timeoutMs) => {
   const url = new URL(member.healthPath ?? defaultPath, member.url)
-  return interpretHealth(await fetchJson(url, timeoutMs, maxAnswerBytes), member.identity)
+  return interpretHealth(
+    await fetchJson(url, timeoutMs, maxAnswerBytes, callerHeadersFor(member)),
+    member.identity,
+  )
 }
 
 /** A foreign server needs no more than a 2xx; where an identity is expected the answer must carry it. */

@@ -1,6 +1,9 @@
 import type { ApiKeyLimits } from '@asr-cluster/protocol'
 import { takeToken, type TokenBucket } from './token-bucket.js'
 
+/** Undefined is no limit. */
+export type Limits = Pick<ApiKeyLimits, 'requestsPerMinute' | 'concurrency'>
+
 export type RefusalReason = 'rate' | 'concurrency'
 
 export type Entry =
@@ -11,7 +14,7 @@ export type Entry =
 /** How long a client is asked to wait for another request of its key to end: nobody knows. */
 const concurrencyWaitMs = 1_000
 
-/** What one API key may do at once and in a minute, over all its connections. */
+/** What one API key, or one address, may do at once and in a minute, over all its connections. */
 export class KeyLimiter {
   #limits: ApiKeyLimits
   #bucket: TokenBucket | undefined

@@ -82,6 +82,11 @@ export class BalancerMetrics {
     'Requests refused because their API key had reached a limit; `key` is its name.',
     ['key', 'reason'],
   )
+  readonly #addressRefusals = new CounterSeries(
+    'asr_address_refusals_total',
+    'Requests refused because their address had reached a limit.',
+    ['reason'],
+  )
 
   constructor(gauges: () => GaugeSource) {
     this.#gauges = gauges
@@ -123,6 +128,10 @@ export class BalancerMetrics {
     this.#keyRefusals.increase(name ?? 'unnamed', reason)
   }
 
+  addressRefused(reason: RefusalReason): void {
+    this.#addressRefusals.increase(reason)
+  }
+
   toJson(): MetricJson[] {
     const { queueDepth, backends, certificateExpiry } = this.#gauges()
     const perInstance = (value: (backend: Backend) => number): MetricJson['values'] =>
@@ -138,6 +147,7 @@ export class BalancerMetrics {
       this.#cacheHits.toJson(),
       this.#cacheMisses.toJson(),
       this.#keyRefusals.toJson(),
+      this.#addressRefusals.toJson(),
       gauge(
         'asr_certificate_expiry_timestamp_seconds',
         'When the certificate of the balancer ends.',

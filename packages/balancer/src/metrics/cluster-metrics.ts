@@ -1,4 +1,6 @@
+import type { Member } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
+import { callerHeadersFor } from '../backend/caller-headers.js'
 import type { BalancerMetrics } from './balancer-metrics.js'
 import { fetchJson } from '../health/fetch-json.js'
 import { parseMetrics, renderMetrics, type MetricJson } from './merge.js'
@@ -13,11 +15,12 @@ export async function clusterMetrics(
   backends: readonly Backend[],
 ): Promise<string> {
   const native = backends.filter((backend) => backend.member.native && backend.state === 'up')
-  const scraped = await Promise.all(native.map((backend) => scrape(backend.member.url)))
+  const scraped = await Promise.all(native.map((backend) => scrape(backend.member)))
   return renderMetrics([own.toJson(), parseMetrics(supervisor), ...scraped])
 }
 
-async function scrape(url: string): Promise<MetricJson[]> {
-  const result = await fetchJson(new URL('/metrics.json', url), scrapeTimeoutMs, 4 * 1024 * 1024)
+async function scrape(member: Member): Promise<MetricJson[]> {
+  const url = new URL('/metrics.json', member.url)
+  const result = await fetchJson(url, scrapeTimeoutMs, 4 * 1024 * 1024, callerHeadersFor(member))
   return result.kind === 'answer' && result.status === 200 ? parseMetrics(result.json) : []
 }

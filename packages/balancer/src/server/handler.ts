@@ -4,7 +4,8 @@ import { isTracing, noSpan, serverSpan, type TraceSpan } from '@asr-cluster/prot
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
 import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
-import { enterByKey } from '../limits/enter-by-key.js'
+import type { AddressLimits } from '../limits/address-limits.js'
+import { enterLimits } from '../limits/enter-limits.js'
 import { yielded } from '../queue/scheduler.js'
 import type { AdminDesk } from './admin-desk.js'
 import type { Exchanges } from './exchanges.js'
@@ -24,6 +25,8 @@ export interface HandlerContext extends ProxyContext {
   dashboardFile: (pathname: string) => Reply
   members: () => readonly Backend[]
   keys: KeyRing
+  /** None where no address is limited. */
+  addresses: AddressLimits | undefined
   admin: AdminDesk
   startedAtSeconds: number
   exchanges: Exchanges
@@ -67,7 +70,7 @@ async function handle(
   const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
   const startedAtMs = context.clock.nowMs()
   const departure = watchClient(context, { request, response, requestId, route, trace, span, startedAtMs })
-  let leaveKey: (() => void) | undefined
+  let leaveLimits: (() => void) | undefined
   try {
     checkFraming(request)
     const limiter = !route || !openRoutes.has(route.kind) ? context.keys.check(request) : undefined
@@ -92,11 +95,9 @@ async function handle(
     const light = route.kind === 'light-proxy'
     if (context.isDraining() && !light)
       throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
-    if (limiter && !light) {
-      leaveKey = enterByKey(limiter, context)
-      // Before the client can send its next request, which would else count beside this one.
-      response.once('close', leaveKey)
-    }
+    leaveLimits = light ? undefined : enterLimits(clientAddress(request), limiter, context)
+    // Before the client can send its next request, which would else count beside this one.
+    if (leaveLimits) response.once('close', leaveLimits)
     await proxyRequest(context, {
       request,
       response,
@@ -124,7 +125,7 @@ async function handle(
     if (error.code === 'internal') context.log.error({ requestId, err: error.cause }, 'request failed')
     replyError(request, response, error, pathname, requestId)
   } finally {
-    leaveKey?.()
+    leaveLimits?.()
   }
 }
 

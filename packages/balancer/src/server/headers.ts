@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { adminKeyHeader, identityHeader, probeHeader } from '@asr-cluster/protocol'
+import { adminKeyHeader, callerHeader, identityHeader, probeHeader } from '@asr-cluster/protocol'
 
 /** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
 const hopByHop = new Set([
@@ -26,6 +26,7 @@ const replacedInRequest = new Set([
   'x-request-id',
   probeHeader,
   adminKeyHeader,
+  callerHeader,
 ])
 const replacedInResponse = new Set(['x-request-id', 'x-asr-instance', identityHeader])
 
@@ -127,12 +128,12 @@ export function forwardedResponseHeaders(
   return result
 }
 
-/** Whether the answer shows this mark of an identity; undefined when it shows none. `rawHeaders` alternates names and values. */
-export function showsIdentity(rawHeaders: readonly Buffer[], mark: string): boolean | undefined {
+/** The mark of an identity that the answer shows. `rawHeaders` alternates names and values. */
+export function shownMark(rawHeaders: readonly Buffer[]): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as Buffer
     if (name.length === identityHeader.length && text(name).toLowerCase() === identityHeader)
-      return text(rawHeaders[index + 1] as Buffer) === mark
+      return text(rawHeaders[index + 1] as Buffer)
   }
   return undefined
 }

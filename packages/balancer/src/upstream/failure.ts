@@ -34,6 +34,15 @@ const localCodes = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENO
 /** Another program answers on the port of an instance that is gone. */
 export const strangerCode = 'STRANGER'
 
+export class StrangerError extends Error {
+  override name = 'StrangerError'
+  readonly code = strangerCode
+
+  constructor() {
+    super('somebody else answers on the port of the instance')
+  }
+}
+
 /** Maps an error of undici or of the socket; `started` says that the request was written. */
 export function classifyFailure(error: Error, started: boolean, reused: boolean): Failure {
   const code = codeOf(error)
@@ -41,6 +50,7 @@ export function classifyFailure(error: Error, started: boolean, reused: boolean)
 }
 
 function kindOf(code: string, started: boolean): FailureKind {
+  if (code === strangerCode) return 'refused'
   if (localCodes.has(code)) return 'local'
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'unsendable'
   if (!started) {

@@ -1,6 +1,9 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { identityHeader } from '@asr-cluster/protocol'
 import { createProxyServer } from 'http-proxy'
+import { StrangerError } from '../upstream/failure.js'
+import { refuseStrangers } from './refuse-strangers.js'
 import { Tunnel } from './tunnel.js'
 
 export interface OpenOptions {
@@ -8,8 +11,12 @@ export interface OpenOptions {
   socket: Socket
   head: Buffer
   target: string
+  /** Added to the request to the instance: name, value, … */
+  requestHeaders: readonly string[]
   /** Added to the answer to the client. */
   responseHeaders: Record<string, string>
+  /** Whether an answer that shows this mark, or none, is of somebody else: it then counts as a failure. */
+  isStranger: (mark: string | undefined) => boolean
   timeoutMs: number
 }
 
@@ -22,7 +29,7 @@ export type Opening =
 
 /** Opens a WebSocket to `target` for the client. Never rejects. The head is put back into the client's socket. */
 export function openTunnel(options: OpenOptions): Promise<Opening> {
-  const { request, socket, head, target, responseHeaders, timeoutMs } = options
+  const { request, socket, head, target, requestHeaders, responseHeaders, isStranger, timeoutMs } = options
   // The library closes the client's socket after any failure; while nothing was answered another instance may be tried.
   const destroySoon = socket.destroySoon.bind(socket)
   socket.destroySoon = () => undefined
@@ -42,17 +49,24 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       else restore()
       setImmediate(resolve, opening)
     }
+    const replaceHeaders = ({ headers }: IncomingMessage): void => {
+      delete headers[identityHeader]
+      Object.assign(headers, responseHeaders)
+    }
     const proxy = createProxyServer({ target })
     proxy.on('error', () => undefined)
     proxy.on('proxyReqWs', (clientRequest) => {
       upstream = clientRequest
+      for (let index = 0; index < requestHeaders.length; index += 2)
+        clientRequest.setHeader(requestHeaders[index] as string, requestHeaders[index + 1] as string)
+      refuseStrangers(clientRequest, ({ headers }) => isStranger(markIn(headers)), new StrangerError())
       clientRequest.setTimeout(timeoutMs, () => clientRequest.destroy(new Error('no answer in time')))
       clientRequest.on('upgrade', (answer) => {
         clientRequest.setTimeout(0)
-        Object.assign(answer.headers, responseHeaders)
+        replaceHeaders(answer)
       })
       clientRequest.on('response', (answer) => {
-        Object.assign(answer.headers, responseHeaders)
+        replaceHeaders(answer)
         settle({ kind: 'answered', status: answer.statusCode ?? 502 })
       })
     })
@@ -60,4 +74,9 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
     socket.once('close', onClientGone)
     proxy.ws(request, socket, head, {}, (error) => settle({ kind: 'failed', error }))
   })
+}
+
+function markIn(headers: IncomingHttpHeaders): string | undefined {
+  const mark = headers[identityHeader]
+  return typeof mark === 'string' ? mark : undefined
 }

@@ -5,7 +5,7 @@ import { Departure } from '../departure.js'
 import type { Trace } from '../exchange/proxy-request.js'
 import type { HandlerContext } from '../server/handler.js'
 import type { Lease } from '../queue/scheduler.js'
-import { enterByKey } from '../limits/enter-by-key.js'
+import { enterLimits } from '../limits/enter-limits.js'
 import { checkFraming } from '../server/framing.js'
 import { clientAddress, clientKey, forwardedRequestHeaders, requestIdOf } from '../server/headers.js'
 import { replyOnSocket } from '../server/client-error.js'
@@ -109,7 +109,8 @@ export class Upgrades {
     const { router } = this.#context
     const group = router.byHeader(request) ?? router.byQuery(target.path)
     scheduler.admit(group)
-    if (limiter) socket.once('close', enterByKey(limiter, this.#context))
+    const leave = enterLimits(clientAddress(request), limiter, this.#context)
+    if (leave) socket.once('close', leave)
     prepare(request, requestId, target.path)
     const departure = new Departure()
     socket.once('close', () => departure.announce())
@@ -158,7 +159,9 @@ export class Upgrades {
       socket,
       head,
       target: backend.member.url,
+      requestHeaders: backend.callerHeaders,
       responseHeaders: { 'x-request-id': requestId, 'x-asr-instance': backend.id },
+      isStranger: (mark) => backend.isStranger(mark),
       timeoutMs: config.timeouts.connect,
     })
     if (opening.kind === 'failed') {

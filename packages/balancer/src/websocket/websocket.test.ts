@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
-import { hashApiKey } from '@asr-cluster/protocol'
+import { hashApiKey, type Member } from '@asr-cluster/protocol'
 import { request, WebSocket } from 'undici'
 import { describe, expect, it } from 'vitest'
 import { startCluster, waitFor, type ClusterOptions, type TestCluster } from '../fixtures/cluster.js'
+import { json } from '../fixtures/upstream.js'
 import { acceptWebSockets, textFrame } from '../fixtures/websocket-upstream.js'
 
 /** A cluster whose instances echo text with their name; `sockets` are their ends of the WebSockets, by instance. */
@@ -139,6 +140,24 @@ describe('WebSocket', () => {
     await waitFor(() => client.messages.length === 1)
     expect(client.messages).toEqual(['b: x'])
     expect(cluster.balancer.stats().members[0]?.state).toBe('ejected')
+  })
+
+  it.each(['opens', 'declines'])('goes elsewhere when a stranger %s it', async (what) => {
+    const { cluster } = await startEcho(2, { config: { health: { interval: '60s' } } })
+    const [a, b] = cluster.members as [Member, Member]
+    const [taken] = cluster.upstreams as [(typeof cluster.upstreams)[0]]
+    // Without a listener the upgrade is an ordinary request, and gets an ordinary answer.
+    if (what === 'declines') taken.server.removeAllListeners('upgrade')
+    taken.health = (_, response) =>
+      json(response, 200, { status: 'healthy', timestamp: '', instance: 'a', identity: 'i' })
+    cluster.balancer.setMembers([{ ...a, weight: 100, identity: 'i', marks: true }, b])
+    await waitFor(() => cluster.balancer.stats().members.every(({ state }) => state === 'up'))
+    const client = await open(cluster)
+    client.socket.send('x')
+    await waitFor(() => client.messages.length === 1)
+    expect(client.messages).toEqual(['b: x'])
+    expect(taken.received).toHaveLength(1)
+    expect(slotsTaken(cluster)).toEqual([0, 1])
   })
 
   it('passes on the refusal of an instance that has no WebSockets', async () => {

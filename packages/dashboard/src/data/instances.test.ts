@@ -57,6 +57,13 @@ test('an instance that the balancer removed is not shown as ready', () => {
   ).toMatchObject([{ state: 'ejected', mood: 'bad', note: 'refused' }])
 })
 
+test('an instance that waits for memory says so', () => {
+  const waiting = { ...instance, state: 'starting' as const, waitingFor: 'waits for memory' }
+  expect(instanceViews(status([], [waiting]))).toMatchObject([
+    { state: 'starting', mood: 'busy', note: 'waits for memory' },
+  ])
+})
+
 test('a dead instance is no member and still shown', () => {
   const dead: Instances[number] = { ...instance, state: 'backoff', pid: null }
   expect(instanceViews(status([], [dead]))).toMatchObject([

@@ -8,7 +8,7 @@ export interface InstanceView {
   state: string
   /** How the state is meant, for its colour and sign. */
   mood: 'good' | 'busy' | 'bad' | 'off'
-  /** Why the balancer does not send to it, if it does not. */
+  /** Why the balancer does not send to it, or what its start waits for. */
   note: string | null
   slots: number | null
   inFlight: number
@@ -60,7 +60,7 @@ export function instanceViews({ balancer, cluster }: LiveStatus): InstanceView[]
       id: instance.id,
       state,
       mood: moods[state] ?? 'off',
-      note: isEjected ? (member?.reason ?? null) : null,
+      note: isEjected ? (member?.reason ?? null) : (instance.waitingFor ?? null),
       slots: instance.slots ?? member?.slots ?? null,
       inFlight: member?.inFlight ?? instance.inFlight,
       facts: [

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { openLogFile } from '../logs/open-log-file.js'
 import type { CliContext } from './context.js'
 import { cliExit } from './exit-codes.js'
 
@@ -33,9 +33,8 @@ export function detachedParent(env: NodeJS.ProcessEnv): DetachedParent | null {
 /** Starts this same command in a session of its own, shows what it says, and returns once it is ready. */
 export async function runDetached({ output, cwd, env }: CliContext, logsDir: string): Promise<number> {
   const args = process.argv.slice(1).filter((arg) => !/^--detach(=.*)?$/.test(arg))
-  mkdirSync(logsDir, { recursive: true })
   // Only what the runtime itself says when it dies: everything else goes to supervisor.log.
-  const crashLog = openSync(join(logsDir, 'supervisor.stderr.log'), 'a', 0o640)
+  const crashLog = openLogFile(join(logsDir, 'supervisor.stderr.log'))
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     cwd,
     env: { ...env, [marker]: '1' },

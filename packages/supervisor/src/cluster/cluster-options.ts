@@ -25,6 +25,8 @@ export interface ClusterOptions {
   machine: () => Machine
   gpus: Pick<GpuInventory, 'list' | 'subscribe'>
   user: RunAs | null
+  /** Uids that our own instances answer; null for all. */
+  allowUsers: readonly number[] | null
   spawner: Spawner
   clock: Clock
   random: () => number

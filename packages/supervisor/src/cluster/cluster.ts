@@ -63,7 +63,7 @@ const lastRequestsMs = 5_000
 const firstInstanceMs = 30_000
 
 export function createCluster(options: ClusterOptions): Cluster {
-  const { bus, clock, spawner, random, clusterId, commands, user } = options
+  const { bus, clock, spawner, random, clusterId, commands, user, allowUsers } = options
   let config = options.config
   const logs = createLogSet(config.supervisor.logs, clock, bus)
   const metrics = createSupervisorMetrics()
@@ -135,6 +135,8 @@ export function createCluster(options: ClusterOptions): Cluster {
       memoryGate,
       promisedBytes,
       user,
+      pciBusId: (gpu) => options.gpus.list().find(({ uuid }) => uuid === gpu)?.pciBusId ?? null,
+      allowUsers,
       maxBodySize: () => config.balancer.maxBodySize,
       isReserved: (port) => [...instances.values()].some((other) => other.port() === port),
       onChange(change) {
@@ -152,7 +154,8 @@ export function createCluster(options: ClusterOptions): Cluster {
 
   function promisedBytes(gpu: string | null, except: string): number {
     const others = [...instances.values()].filter(
-      ({ process, spec }) => process.id !== except && spec().gpu === gpu && process.pid() !== null,
+      (instance) =>
+        instance.process.id !== except && instance.spec().gpu === gpu && instance.process.pid() !== null,
     )
     return others.reduce((sum, instance) => sum + (instance.gpuBytes() ?? 0), 0)
   }

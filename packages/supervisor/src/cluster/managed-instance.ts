@@ -29,6 +29,9 @@ export interface ManagedInstanceOptions {
   /** What the other instances may take on that GPU. */
   promisedBytes: (gpu: string | null, except: string) => number
   user: RunAs | null
+  pciBusId: (gpu: string) => string | null
+  /** Uids that our own instances answer; null for all. */
+  allowUsers: readonly number[] | null
   maxBodySize: () => number
   isReserved: (port: number) => boolean
   onChange: (change: StateChange) => void
@@ -73,6 +76,8 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
     command: options.command,
     clusterId: options.clusterId,
     user: options.user,
+    pciBusId: options.pciBusId,
+    allowUsers: options.allowUsers,
     maxBodySize: options.maxBodySize,
     isReserved: options.isReserved,
     onProgress: ({ stage, ratio, detail }) => bus.emit({ type: 'progress', id, stage, ratio, detail }),

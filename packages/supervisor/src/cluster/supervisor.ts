@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { bindListeningSocket } from '../balancer/listening-socket.js'
 import type { ListeningSocket } from '../balancer/listening-socket.js'
+import { resolveAllowUsers } from '../config/allow-users.js'
 import { resolveRunAs } from '../config/run-as.js'
 import type { ClusterConfig } from '../config/schema.js'
 import { AlreadyRunningError, serveControl } from '../control/control-server.js'
@@ -75,6 +76,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     bus.emit({ type: 'notice', level, id: null, text })
   ensureStateDir(stateDir)
   const user = resolveRunAs(config.supervisor.user)
+  const allowUsers = resolveAllowUsers(config.supervisor.allowUsers, user)
   const leftovers = await clearLeftovers(stateDir, options.socket?.port ?? config.balancer.port)
   const socket = options.socket ?? bindListeningSocket(config.balancer.host, config.balancer.port)
   const { port } = socket
@@ -101,6 +103,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       machine: () => ({ cores: usableCores(), gpus: gpuWatch.usable() }),
       gpus,
       user,
+      allowUsers,
       spawner,
       clock,
       random: Math.random,
@@ -126,6 +129,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     })
     const server = await serveControl(socketPath, api)
     cluster.admin.serve(api)
+    if (allowUsers === null && config.supervisor.allowUsers !== 'any') {
+      const why = 'this system does not show whose a connection is'
+      notice('info', `other users of this machine can ask the instances on their own ports: ${why}`)
+    }
     const files = openFileLimit()
     const needed = openFilesNeeded(config.balancer.queue.max)
     if (files !== null && files < needed) {

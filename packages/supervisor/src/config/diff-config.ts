@@ -29,7 +29,7 @@ export interface ConfigDiff {
 
 /** Keys that no process is started with. */
 const lightKeys = new Set(['name', 'weights', 'instances', 'maxMemory', 'maxAge'])
-const refusedKeys = { balancer: ['host', 'port'], supervisor: ['logs', 'user'] } as const
+const refusedKeys = { balancer: ['host', 'port'], supervisor: ['logs', 'user', 'allowUsers'] } as const
 
 /** Pure. */
 export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {

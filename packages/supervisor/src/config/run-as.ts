@@ -8,7 +8,7 @@ export interface UserDatabase {
   passwd(): string
 }
 
-const systemUsers: UserDatabase = {
+export const systemUsers: UserDatabase = {
   currentUid: () => process.getuid?.() ?? 0,
   passwd: () => readFileSync('/etc/passwd', 'utf8'),
 }
@@ -19,20 +19,25 @@ const systemUsers: UserDatabase = {
  */
 export function resolveRunAs(user: string | undefined, users: UserDatabase = systemUsers): RunAs | null {
   if (user === undefined) return null
+  const runAs = findUser(user, users)
+  if (runAs.uid === users.currentUid()) return null
+  if (users.currentUid() !== 0)
+    throw new MachineMismatchError(`only root can run the programs as \`${user}\``)
+  return runAs
+}
+
+/** By name or number. Throws MachineMismatchError. */
+export function findUser(user: string, users: UserDatabase): RunAs {
   const entry = users
     .passwd()
     .split('\n')
     .map((line) => line.split(':'))
     .find((fields) => fields[0] === user || fields[2] === user)
   if (!entry) throw new MachineMismatchError(`there is no user \`${user}\` on this machine`)
-  const runAs = {
+  return {
     name: entry[0] ?? user,
     uid: Number(entry[2]),
     gid: Number(entry[3]),
     home: entry[5] ?? '/',
   }
-  if (runAs.uid === users.currentUid()) return null
-  if (users.currentUid() !== 0)
-    throw new MachineMismatchError(`only root can run the programs as \`${user}\``)
-  return runAs
 }

@@ -38,7 +38,7 @@ export const groupConfigSchema = z.strictObject({
     .describe('Where instances compute; `auto` is WebGPU where a GPU is assigned and its driver is there.'),
   instances: autoOr(z.int().min(0).max(64))
     .default(2)
-    .describe('How many processes; `auto` is one per GPU, else one per 2 cores.'),
+    .describe('How many processes; `auto` is one per GPU (two of a small model), else one per 2 cores.'),
   basePort: z
     .int()
     .min(0)
@@ -124,6 +124,12 @@ export const supervisorConfigSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('As root: the user that the programs run as. None: whoever runs the supervisor.'),
+  allowUsers: z
+    .union([z.literal('any'), z.array(z.string().min(1))])
+    .default([])
+    .describe(
+      'Linux: further users of this machine, by name or number, whom instances answer on their own ports besides root and the users of the supervisor and the programs; `any` for all.',
+    ),
   logs: z
     .strictObject({
       dir: z

@@ -5,7 +5,7 @@ import { SpawnError } from '../process/spawner.js'
 import { createGpuInventory, firstListLimitMs, silenceLimitMs } from './gpu-inventory.js'
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-const line = (index: number): string => `${index}, GPU-${index}, Test, 1000, 0, 0, 30, 0\n`
+const line = (index: number): string => `${index}, GPU-${index}, Test, 1000, 0, 0, 30, 0, 00000000:01:00.0\n`
 
 async function setUp() {
   const clock = fakeClock()

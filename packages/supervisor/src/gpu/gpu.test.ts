@@ -14,11 +14,12 @@ const gpu = (index: number, usedGib: number, errors = 0): Gpu => ({
   utilization: 0,
   temperatureCelsius: 30,
   eccErrors: errors,
+  pciBusId: null,
 })
 
 describe('a line of nvidia-smi', () => {
   it('is read with units', () => {
-    expect(parseGpuLine('0, GPU-5a1b, NVIDIA H200, 143771, 1024, 37, 29, 0')).toEqual({
+    expect(parseGpuLine('0, GPU-5a1b, NVIDIA H200, 143771, 1024, 37, 29, 0, 00000000:17:00.0')).toEqual({
       index: 0,
       uuid: 'GPU-5a1b',
       name: 'NVIDIA H200',
@@ -27,11 +28,12 @@ describe('a line of nvidia-smi', () => {
       utilization: 0.37,
       temperatureCelsius: 29,
       eccErrors: 0,
+      pciBusId: '00000000:17:00.0',
     })
   })
 
   it('may leave fields open', () => {
-    const parsed = parseGpuLine('3, [N/A], Tesla K80, 11441, [Not Supported], [N/A], [N/A], [N/A]')
+    const parsed = parseGpuLine('3, [N/A], Tesla K80, 11441, [Not Supported], [N/A], [N/A], [N/A], [N/A]')
     expect(parsed).toMatchObject({ uuid: '3', memoryUsedBytes: null, utilization: null, eccErrors: null })
     expect(parsed && freeBytes(parsed)).toBe(11441 * 2 ** 20)
   })

@@ -10,6 +10,8 @@ export interface Gpu {
   temperatureCelsius: number | null
   /** Uncorrected ECC errors since the driver was loaded. */
   eccErrors: number | null
+  /** Of its place in the machine, as the driver writes it: `00000000:17:00.0`. */
+  pciBusId: string | null
 }
 
 /** In the order in which `parseGpuLine` expects them. */
@@ -22,6 +24,7 @@ export const gpuQuery = [
   'utilization.gpu',
   'temperature.gpu',
   'ecc.errors.uncorrected.volatile.total',
+  'pci.bus_id',
 ] as const
 
 const mebibyte = 2 ** 20
@@ -30,7 +33,8 @@ const mebibyte = 2 ** 20
 export function parseGpuLine(line: string): Gpu | null {
   const fields = line.split(',').map((field) => field.trim())
   if (fields.length !== gpuQuery.length || !/^\d+$/.test(fields[0] ?? '')) return null
-  const [index, uuid, name, total, used, utilization, temperature, ecc] = fields as [
+  const [index, uuid, name, total, used, utilization, temperature, ecc, bus] = fields as [
+    string,
     string,
     string,
     string,
@@ -50,6 +54,7 @@ export function parseGpuLine(line: string): Gpu | null {
     utilization: scaled(utilization, 0.01),
     temperatureCelsius: scaled(temperature, 1),
     eccErrors: scaled(ecc, 1),
+    pciBusId: /^[\da-f]+:[\da-f]+:[\da-f]+\.\d$/i.test(bus) ? bus : null,
   }
 }
 

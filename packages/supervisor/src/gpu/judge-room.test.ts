@@ -11,6 +11,7 @@ const gpu: Gpu = {
   utilization: 0,
   temperatureCelsius: 40,
   eccErrors: 0,
+  pciBusId: null,
 }
 const question = { gpu, neededBytes: 6e9, promisedBytes: 0 }
 const fits = { fits: true, remark: null }

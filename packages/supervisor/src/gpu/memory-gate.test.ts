@@ -12,6 +12,7 @@ const gpuWith = (usedBytes: number): Gpu => ({
   utilization: 0,
   temperatureCelsius: 40,
   eccErrors: 0,
+  pciBusId: null,
 })
 
 function setUp() {
@@ -34,7 +35,7 @@ function setUp() {
     ask: () => gate.ask(request, () => (ticks += 1)),
     next: () => gate.next('a', () => (ticks += 1)),
     ticks: () => ticks,
-    read(usedBytes: number) {
+    read: (usedBytes: number) => {
       gpus = [gpuWith(usedBytes)]
       listener(gpus)
     },

@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { environment, exitCodes, healthSchema, instanceMessageSchema } from '@asr-cluster/protocol'
+import {
+  callerHeader,
+  callerProof,
+  environment,
+  exitCodes,
+  healthSchema,
+  instanceMessageSchema,
+} from '@asr-cluster/protocol'
 import type { InstanceMessage, Member } from '@asr-cluster/protocol'
 import { httpGet } from '../process/http-get.js'
+import { vulkanDeviceEnv } from '../gpu/vulkan-device.js'
 import { probePort } from '../process/free-port.js'
 import type { Program } from '../process/managed-process.js'
 import type { RunAs, SpawnRequest } from '../process/spawner.js'
@@ -24,6 +32,10 @@ export interface InstanceProgramOptions {
   /** Bytes; the balancer's limit, which an instance must not undercut. */
   maxBodySize: () => number
   user: RunAs | null
+  /** Where the GPU is in the machine. */
+  pciBusId: (gpu: string) => string | null
+  /** Uids that our own instances answer; null for all. */
+  allowUsers: readonly number[] | null
   onProgress: (message: ProgressMessage) => void
   onNotice: (text: string) => void
 }
@@ -112,7 +124,7 @@ export function instanceProgram(options: InstanceProgramOptions): InstanceProgra
         slots: slots() ?? 1,
         draining,
         native,
-        ...(native ? { identity: life.identity } : { healthPath: spec.healthPath }),
+        ...(native ? { identity: life.identity, marks: true } : { healthPath: spec.healthPath }),
       }
     },
   }
@@ -127,6 +139,7 @@ function buildRequest(life: Life, options: InstanceProgramOptions): SpawnRequest
   const { spec } = life
   const wrapping = { cpuSet: spec.cpuSet, user: options.user }
   const env: Record<string, string> = {
+    ...(spec.gpu === null ? {} : vulkanDeviceEnv(options.pciBusId(spec.gpu))),
     ...spec.env,
     ...(spec.gpu === null ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: spec.gpu }),
     [environment.identity]: life.identity,
@@ -154,6 +167,7 @@ function buildRequest(life: Life, options: InstanceProgramOptions): SpawnRequest
     quantization: spec.quantization,
     device: spec.device,
     'max-body-size': `${options.maxBodySize()}B`,
+    ...(options.allowUsers === null ? {} : { 'allow-users': options.allowUsers.join(',') }),
   }
   const flagArgs = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
   const names = modelNames(spec, null).flatMap((name) => ['--served-model-name', name])
@@ -168,7 +182,8 @@ export function fillIn(text: string, values: Readonly<Record<string, string>>): 
 async function probeLife(life: Life, timeoutMs: number, signal: AbortSignal): Promise<void> {
   const { spec } = life
   const path = spec.command === null ? '/health' : spec.healthPath
-  const { status, body } = await httpGet(`http://${host}:${life.port}${path}`, timeoutMs, signal)
+  const headers = spec.command === null ? { [callerHeader]: callerProof(life.identity) } : undefined
+  const { status, body } = await httpGet(`http://${host}:${life.port}${path}`, timeoutMs, signal, headers)
   if (spec.command !== null) {
     if (status < 200 || status >= 300) throw new Error(`${path} answers ${status}`)
     return

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { clusterConfigSchema } from '../config/schema.js'
 import type { ClusterConfigInput } from '../config/schema.js'
@@ -16,6 +17,7 @@ const gpus: Gpu[] = [0, 1, 2, 3].map((index) => ({
   utilization: 0,
   temperatureCelsius: 30,
   eccErrors: 0,
+  pciBusId: null,
 }))
 
 function plan(
@@ -56,18 +58,32 @@ describe('the plan', () => {
   })
 
   it('takes one instance per GPU, else one per two cores, for auto', () => {
-    expect(plan({ groups: [{ instances: 'auto' }] }, { gpus }).map(({ gpu }) => gpu)).toEqual([
+    const auto = { instances: 'auto', model: '/large' } as const
+    expect(plan({ groups: [auto] }, { gpus }).map(({ gpu }) => gpu)).toEqual([
       'GPU-0',
       'GPU-1',
       'GPU-2',
       'GPU-3',
     ])
-    expect(plan({ groups: [{ instances: 'auto', gpus: [1, 3] }] }, { gpus }).map(({ gpu }) => gpu)).toEqual([
+    expect(plan({ groups: [{ ...auto, gpus: [1, 3] }] }, { gpus }).map(({ gpu }) => gpu)).toEqual([
       'GPU-1',
       'GPU-3',
     ])
-    expect(plan({ groups: [{ instances: 'auto', gpus: 'none' }] }, { gpus })).toHaveLength(4)
-    expect(plan({ groups: [{ instances: 'auto' }] })).toHaveLength(4)
+    expect(plan({ groups: [{ ...auto, gpus: 'none' }] }, { gpus })).toHaveLength(4)
+    expect(plan({ groups: [auto] })).toHaveLength(4)
+  })
+
+  it('takes two of a small model', () => {
+    const model = fileURLToPath(new URL('../../../../models/demo', import.meta.url))
+    const gpusOf = (wanted: 'auto' | number[]) =>
+      plan({ groups: [{ instances: 'auto', model, gpus: wanted }] }, { gpus: gpus.slice(0, 2) }).map(
+        ({ gpu }) => gpu,
+      )
+    expect(gpusOf('auto').filter((gpu) => gpu === 'GPU-0')).toHaveLength(2)
+    expect(gpusOf('auto').filter((gpu) => gpu === 'GPU-1')).toHaveLength(2)
+    expect(gpusOf([1])).toEqual(['GPU-1', 'GPU-1'])
+    const command = ['a-server']
+    expect(plan({ groups: [{ instances: 'auto', model, command }] }, { gpus })).toHaveLength(4)
   })
 
   it('pins exclusive instances to cores of their own', () => {

@@ -1,6 +1,8 @@
 import { basename } from 'node:path'
 import type { ServedGroup } from '@asr-cluster/protocol'
 import type { ClusterConfig, GroupConfig } from '../config/schema.js'
+import { instancesPerGpu } from '../gpu/instances-per-gpu.js'
+import { readModelSize } from '../gpu/memory-need.js'
 import { placeGpu } from '../gpu/place-gpu.js'
 import type { Gpu } from '../gpu/gpu.js'
 import { placeCpus } from './place-cpus.js'
@@ -47,7 +49,7 @@ export interface PlanRequest {
   existing: readonly InstanceSpec[]
 }
 
-/** Which instances there should be. Pure. Throws NoSuchGpuError. */
+/** Which instances there should be. Reads only the size of models, for `auto`. Throws NoSuchGpuError. */
 export function planInstances({ config, counts, machine, existing }: PlanRequest): InstanceSpec[] {
   const wanted = config.groups.flatMap((group) => {
     const count = counts.get(group.name) ?? countInstances(group, machine)
@@ -114,8 +116,9 @@ export function newSpec(group: GroupConfig, index: number, id: string, around: S
 
 export function countInstances(group: GroupConfig, { cores, gpus }: Machine): number {
   if (group.instances !== 'auto') return group.instances
-  if (Array.isArray(group.gpus)) return group.gpus.length
-  if (group.gpus === 'auto' && gpus.length > 0) return gpus.length
+  const perGpu = instancesPerGpu(group.command || group.device === 'cpu' ? null : readModelSize(group.model))
+  if (Array.isArray(group.gpus)) return perGpu * group.gpus.length
+  if (group.gpus === 'auto' && gpus.length > 0) return perGpu * gpus.length
   return Math.max(1, Math.floor(cores.length / 2))
 }
 

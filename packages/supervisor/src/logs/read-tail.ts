@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, readdirSync, readSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseLogLine } from './log-line.js'
 import type { LogLine } from './log-line.js'
+import { openLogForReading } from './open-log-file.js'
 
 export interface TaggedLine extends LogLine {
   id: string
@@ -42,11 +43,11 @@ export function readTail(dir: string, id: string, count: number): LogLine[] {
   return lines
 }
 
-/** Null if there is no such file. */
+/** Null if there is no such file, or what is there is none. */
 function tailOfFile(path: string, count: number): LogLine[] | null {
   let fd: number
   try {
-    fd = openSync(path, 'r')
+    fd = openLogForReading(path)
   } catch {
     return null
   }

@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, fstatSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { openLogFile } from './open-log-file.js'
 
 /** The file system calls in use; tests put faults in their place. */
 export interface LogFs {
@@ -13,14 +13,8 @@ export interface LogFs {
   remove(path: string): void
 }
 
-// A link laid where a log belongs would have a supervisor that runs as root append to any file of the machine.
-const appendFlags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
-
 export const systemLogFs: LogFs = {
-  open(path) {
-    mkdirSync(dirname(path), { recursive: true })
-    return openSync(path, appendFlags, 0o640)
-  },
+  open: openLogFile,
   size: (fd) => fstatSync(fd).size,
   isNamed: (fd) => fstatSync(fd).nlink > 0,
   write: (fd, data, offset) => writeSync(fd, data, offset),

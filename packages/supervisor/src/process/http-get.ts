@@ -17,7 +17,12 @@ export interface HttpAnswer {
  * One GET on a connection of its own: a probe must show whether the server takes a new one. Rejects when there is no
  * whole answer within `timeoutMs`. Any certificate will do: it is our own server on our own socket, and no secret is sent.
  */
-export function httpGet(url: string, timeoutMs: number, signal: AbortSignal): Promise<HttpAnswer> {
+export function httpGet(
+  url: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const limit = startDeadline(timeoutMs, signal)
     const fail = (error: NodeJS.ErrnoException): void => {
@@ -26,7 +31,7 @@ export function httpGet(url: string, timeoutMs: number, signal: AbortSignal): Pr
         reject(new ProbeTimeoutError(`no answer within ${timeoutMs} ms`, { cause: error }))
       else reject(new Error(describe(error), { cause: error }))
     }
-    const options = { agent: false, signal: limit.signal, headers: { [probeHeader]: '1' } }
+    const options = { agent: false, signal: limit.signal, headers: { [probeHeader]: '1', ...headers } }
     const onResponse = (response: IncomingMessage): void => {
       text(response).then((body) => {
         limit.clear()

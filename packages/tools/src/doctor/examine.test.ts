@@ -15,6 +15,7 @@ const machine: MachineFacts = {
   hasParentDeathSignal: true,
   gpus: [],
   gpuTrouble: null,
+  canChooseVulkanDevice: false,
 }
 const runtime: RuntimeFacts = {
   error: null,
@@ -133,6 +134,12 @@ describe('examine', () => {
       },
       'GPU',
       /int4/,
+    ],
+    [
+      'several GPUs between which WebGPU cannot choose',
+      { machine: { gpus: [gpu, gpu] }, runtime: { webGpuTrouble: null } },
+      'GPU choice',
+      /mesa-vulkan-drivers/,
     ],
     ['a broken driver', { machine: { gpuTrouble: 'no answer in 10 s' } }, 'GPU', /driver/],
     [

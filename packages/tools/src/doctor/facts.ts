@@ -22,6 +22,8 @@ export interface MachineFacts {
   gpus: readonly GpuFact[]
   /** What `nvidia-smi` said instead of a list; null without it or when it is well. */
   gpuTrouble: string | null
+  /** Vulkan can be told which of several GPUs comes first: Mesa's layer is there. */
+  canChooseVulkanDevice: boolean
 }
 
 export type HelperProgram = 'ffmpeg' | 'setpriv' | 'taskset' | 'prlimit' | 'nvidia-smi'

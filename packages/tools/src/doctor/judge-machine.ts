@@ -15,6 +15,7 @@ export function judgeMachine(machine: MachineFacts, cluster: ClusterFacts): Find
     judgeFiles(machine.openFiles),
     ...judgePrograms(machine),
     judgeGpus(machine, cluster),
+    ...judgeGpuChoice(machine, cluster),
   ]
 }
 
@@ -110,6 +111,19 @@ function judgePrograms({ programs, hasParentDeathSignal }: MachineFacts): Findin
     prlimit === null
       ? warning('prlimit', 'not found: ffmpeg runs without limits on time and memory', utilLinux)
       : ok('prlimit', prlimit),
+  ]
+}
+
+/** WebGPU takes the first device that Vulkan shows; the supervisor asks for another one through Mesa's layer. */
+function judgeGpuChoice({ gpus, canChooseVulkanDevice }: MachineFacts, { model }: ClusterFacts): Finding[] {
+  const isWebGpu = model?.device === 'auto' || model?.device === 'webgpu'
+  if (gpus.length < 2 || !isWebGpu || canChooseVulkanDevice) return []
+  return [
+    warning(
+      'GPU choice',
+      'WebGPU would put all instances on the first GPU: Vulkan has no layer that chooses one',
+      'Debian: apt-get install mesa-vulkan-drivers (its layer is for all drivers), or device: cuda.',
+    ),
   ]
 }
 

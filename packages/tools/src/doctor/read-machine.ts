@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { arch, availableParallelism, freemem, totalmem } from 'node:os'
 import { promisify } from 'node:util'
 import { helperPrograms, type GpuFact, type HelperProgram, type MachineFacts } from './facts.js'
 
+const layerFolders = ['/usr/share', '/usr/local/share', '/etc'].map((at) => `${at}/vulkan/implicit_layer.d`)
 const run = promisify(execFile)
 /** `nvidia-smi` may hang on a broken driver. */
 const programTimeoutMs = 10_000
@@ -26,6 +27,9 @@ export async function readMachine(env: NodeJS.ProcessEnv): Promise<MachineFacts>
     hasParentDeathSignal: await hasParentDeathSignal(programs.setpriv),
     gpus,
     gpuTrouble,
+    canChooseVulkanDevice: layerFolders.some((folder) =>
+      existsSync(`${folder}/VkLayer_MESA_device_select.json`),
+    ),
   }
 }
 

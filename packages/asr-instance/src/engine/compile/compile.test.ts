@@ -56,7 +56,7 @@ test('another quantization or another content is another entry; a copy elsewhere
 
 test('a lock whose holder is dead is taken over', async () => {
   const { decoderPath } = await compile()
-  const entry = join(decoderPath, '..')
+  const entry = join(decoderPath, '../..')
   await rm(entry, { recursive: true })
   await writeFile(`${entry}.lock`, '1 0') // pid 1 lives, but did not start at tick 0
   await mkdir(`${entry}.killed.tmp`)

@@ -13,6 +13,7 @@ import { ExternalData } from './external-data.js'
 import { GraphBuilder, type GraphTarget } from './graph-builder.js'
 import type { LinearFormat } from './linear.js'
 import { withFileLock } from './file-lock.js'
+import { machineKey, packGraph } from './pack.js'
 
 /** Raise it whenever the compiler writes something else for the same input. */
 const compilerVersion = 4
@@ -39,6 +40,8 @@ const formats: Record<DeviceKind, Partial<Record<Quantization, Formats>>> = {
   cuda: gpuFormats,
 }
 
+type GraphName = 'encoder' | 'decoder'
+
 export interface CompiledModel {
   encoderPath: string
   decoderPath: string
@@ -57,7 +60,7 @@ export interface CompileOptions {
 
 /**
  * Compiles a checkpoint to two ONNX graphs with one external weight file, or finds them in the cache. The cache key is
- * the content of the checkpoint, the quantization and the compiler's version; the folder appears atomically, and of
+ * the content of the checkpoint, the quantization and the compiler's version, on a processor also what it is; the folder appears atomically, and of
  * several processes that ask at once one compiles and the others wait.
  */
 export async function compileModel(options: CompileOptions): Promise<CompiledModel> {
@@ -71,8 +74,8 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
     const hash = await contentHash(options.modelDir, options.cacheDir)
     const dir = compiledDir(options.cacheDir, hash, quantization, device)
     const compiled = {
-      encoderPath: join(dir, 'encoder.onnx'),
-      decoderPath: join(dir, 'decoder.onnx'),
+      encoderPath: graphPath(dir, 'encoder', device),
+      decoderPath: graphPath(dir, 'decoder', device),
       quantization,
       precision: format.precision,
     }
@@ -114,8 +117,12 @@ export async function compiledQuantizations(modelDir: string, cacheDir: string):
 }
 
 function compiledDir(cacheDir: string, hash: string, quantization: Quantization, device: DeviceKind): string {
-  const name = device === 'cpu' ? quantization : `${device}-${quantization}`
+  const name = device === 'cpu' ? `${machineKey()}-${quantization}` : `${device}-${quantization}`
   return join(cacheDir, `${hash.slice(0, 24)}-${name}-v${compilerVersion}`)
+}
+
+function graphPath(dir: string, name: GraphName, device: DeviceKind): string {
+  return device === 'cpu' ? join(dir, name, 'packed.onnx') : join(dir, `${name}.onnx`)
 }
 
 function unservedQuantization(quantization: Quantization, device: DeviceKind): string {
@@ -130,18 +137,31 @@ async function writeGraphs(
   onProgress: (ratio: number, detail: string) => void,
 ): Promise<void> {
   onProgress(0, `compiling the encoder (${format.encoder})`)
-  await writeGraph(dir, 'encoder', checkpoint, format, (graph) =>
-    buildEncoder(graph, checkpoint.config, format.encoder),
-  )
+  const write = (name: GraphName, make: (graph: GraphBuilder) => Promise<void>) =>
+    format.device === 'cpu'
+      ? writePackedGraph(dir, name, checkpoint, format, make)
+      : writeGraph(dir, name, checkpoint, format, make)
+  await write('encoder', (graph) => buildEncoder(graph, checkpoint.config, format.encoder))
   const build = format.device === 'cuda' ? buildDecoderLoop : buildDecoder
   onProgress(encoderShare(checkpoint.config), `compiling the decoder (${format.decoder})`)
-  await writeGraph(dir, 'decoder', checkpoint, format, (graph) => build(graph, checkpoint, format))
+  await write('decoder', (graph) => build(graph, checkpoint, format))
   onProgress(1, 'compiled')
+}
+
+async function writePackedGraph(
+  dir: string,
+  name: GraphName,
+  ...graph: [Checkpoint, GraphTarget, (graph: GraphBuilder) => Promise<void>]
+): Promise<void> {
+  const plain = join(dir, name, 'plain')
+  await mkdir(plain, { recursive: true })
+  await writeGraph(plain, name, ...graph)
+  await packGraph(join(plain, `${name}.onnx`), join(dir, name))
 }
 
 async function writeGraph(
   dir: string,
-  name: string,
+  name: GraphName,
   checkpoint: Checkpoint,
   { device, precision }: GraphTarget,
   build: (graph: GraphBuilder) => Promise<void>,

@@ -1,31 +1,9 @@
-import type { ModelConfig } from '../checkpoint/model-config.js'
+import { pastAndNewWeights, type AttentionText, type CachedAttention } from './cached-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { int8Attention } from './int8-attention.js'
 
-/** What a layer attends with. */
-export interface Attended {
-  layer: number
-  /** `[batch, kvHeads, group, tokens, headDim]`, already scaled. */
-  q: string
-  /** `k` and `v` `[batch, kvHeads, 1, tokens, headDim]`: of all new tokens, also where only some are asked for. */
-  k: string
-  v: string
-  /** `[batch, 1, 1, tokens, past + tokens]`, of the tokens of `q`. */
-  mask: string
-}
-
-/** Attention over what was and what is new, and how keys and values of the past enter and leave the graph. */
-export interface CachedAttention {
-  /** Of one layer; answers the shape of `q`. */
-  attend(layer: Attended): string
-  /** Once, after all layers. */
-  finish(): void
-}
-
 /** How keys and values of the past are kept: on the device, in the host's memory, there at 8 bits. */
 export type CacheFormat = 'device' | 'float32' | 'int8'
-
-export type AttentionText = Pick<ModelConfig['text'], 'kvHeads' | 'headDim'>
 
 export const cachedAttention: Record<
   CacheFormat,
@@ -49,7 +27,7 @@ function hostAttention(graph: GraphBuilder, { kvHeads, headDim }: AttentionText)
       newValues.push(v)
       // One query is a matrix of one row, for which onnxruntime reads the keys as they lie, if there is no factor.
       const scores = graph.node('FusedMatMul', [q, pastK], { transB: 1n, alpha: 1 })
-      const weights = pastAndNewWeights(graph, { scores, q, k, mask })
+      const weights = pastAndNewWeights(graph, { pastK, scores, q, k, mask })
       return graph.node('Add', [
         graph.node('MatMul', [weights.past, pastV]),
         graph.node('MatMul', [weights.new, v]),
@@ -61,23 +39,6 @@ function hostAttention(graph: GraphBuilder, { kvHeads, headDim }: AttentionText)
       graph.output(graph.node('Concat', newValues, { axis: 0n }), 'new_v', 'float', sliceDims)
     },
   }
-}
-
-/** One softmax over `scores [batch, kvHeads, group, tokens, past]` of the past and those of the new tokens. */
-export function pastAndNewWeights(
-  graph: GraphBuilder,
-  { scores, q, k, mask }: Pick<Attended, 'q' | 'k' | 'mask'> & { scores: string },
-): { past: string; new: string } {
-  const newScores = graph.node('FusedMatMul', [q, k], { transB: 1n, alpha: 1 })
-  const joined = graph.node('Concat', [scores, newScores], { axis: -1n })
-  const weights = graph.node('Softmax', [graph.node('Add', [joined, mask])], { axis: -1n })
-  const spans = graph.once('lengths of past and new', () => {
-    const lengthOf = (value: string, axis: bigint) =>
-      graph.node('Shape', [value], { start: axis, end: axis + 1n })
-    return graph.node('Concat', [lengthOf(scores, 4n), lengthOf(k, 3n)], { axis: 0n })
-  })
-  const [past, fresh] = graph.nodes('Split', [weights, spans], { axis: -1n }, 2) as [string, string]
-  return { past, new: fresh }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import { cachedAttention, type CachedAttention, type CacheFormat } from './decoder-attention.js'
+import type { CachedAttention } from './cached-attention.js'
+import { cachedAttention, type CacheFormat } from './decoder-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import type { RowFacts } from './integer-product.js'
 import { linear, scaled, unscaledLinear, type LinearFormat, type LinearWeight, type Rows } from './linear.js'
@@ -162,19 +163,18 @@ export async function decode(
       output,
       `${prefix}.post_attention_layernorm.weight`,
     )
-    const gateUp = await unscaledLinear(
-      graph,
-      { values: mlp.normed },
-      weights(
-        ['gate', 'up'].map((name) => ({ name: `${prefix}.mlp.${name}_proj.weight`, rows: text.ffn })),
-        hidden,
-      ),
-      tokens,
-    )
-    const [gate, up] = splitColumns(graph, gateUp.values, [text.ffn, text.ffn]) as [string, string]
-    const activated = graph.node('QuickGelu', [scaled(graph, { ...gateUp, values: gate })], { alpha: 1 })
+    // Two products, because splitting one would copy all of it; onnxruntime quantizes their input once.
+    const inner = (name: string) =>
+      unscaledLinear(
+        graph,
+        { values: mlp.normed },
+        weights([{ name: `${prefix}.mlp.${name}_proj.weight`, rows: text.ffn }], hidden),
+        tokens,
+      )
+    const activated = graph.node('QuickGelu', [scaled(graph, await inner('gate'))], { alpha: 1 })
+    const up = await inner('up')
     // A row's scale may wait until the row is quantized anyway.
-    const product = { ...gateUp, values: graph.node('Mul', [activated, up]) }
+    const product = { ...up, values: graph.node('Mul', [activated, up.values]) }
     const down = [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }]
     x = mlp.sum
     added = await linear(graph, product, weights(down, text.ffn), tokens)

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
-import type { CachedAttention } from './decoder-attention.js'
+import type { CachedAttention } from './cached-attention.js'
 import { decode, embeddingTensor, headTensor, type DecoderFormats } from './decoder-graph.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { matrixName, type LinearFormat } from './linear.js'
@@ -51,7 +51,11 @@ export async function buildDecoderLoop(
   const mask = carry(
     graph.floatInput('mask', ['batch', 1, 1, 'tokens', 'all']),
     precision,
-    ...['batch', 1, 1, 'step_tokens', 'step_all'],
+    'batch',
+    1,
+    1,
+    'step_tokens',
+    'step_all',
   )
   const last = carry(graph.input('last', 'int64', ['batch', 1]), 'int64', 'batch', 1)
   const alive = carry(graph.cast(most, 'bool'), 'bool', 'batch')

@@ -14,7 +14,8 @@ const tokens: RowFacts = { group: 'tokens' }
  * Audio encoder and projector.
  *
  * Inputs: `mel [chunks, 1, 128, 100]`; `token_index [windows, tokens]` picks rows of the flattened
- * `[chunks · 13]` token list for each attention window; `mask [windows, 1, 1, tokens]` is added to the scores.
+ * `[chunks · 13]` token list for each attention window; `mask [windows, 1, 1 or tokens, tokens]` is added to the
+ * scores.
  * Output: `features [windows · tokens, hidden]`. Chunks are independent until attention and windows of each
  * other, so chunks and windows of several recordings share a run.
  */
@@ -37,7 +38,7 @@ export async function buildEncoder(
 
   const mel = graph.floatInput('mel', ['chunks', 1, audio.melBins, chunkFrames])
   const tokenIndex = graph.input('token_index', 'int64', ['windows', 'tokens'])
-  const mask = graph.floatInput('mask', ['windows', 1, 1, 'tokens'])
+  const mask = graph.floatInput('mask', ['windows', 1, 'queries', 'tokens'])
 
   let x = graph.reshape(mel, -1, audio.melBins, chunkFrames, 1)
   let size: ImageSize = { height: audio.melBins, width: chunkFrames }

@@ -27,6 +27,8 @@ export class GraphBuilder {
   readonly checkpoint: Checkpoint
   readonly #external: ExternalData
   #nodes: OnnxNode[] = []
+  /** Of the graph or the body of a Loop, also while `#nodes` are those of a branch in it. */
+  #home = this.#nodes
   readonly #initializers: OnnxInitializer[] = []
   readonly #inputs: OnnxValue[] = []
   readonly #outputs: OnnxValue[] = []
@@ -84,9 +86,11 @@ export class GraphBuilder {
     return outputs
   }
 
-  /** The value that `make` made when it was first asked for under this key. */
+  /** The value that `make` made when it was first asked for under this key; in a branch it is made before the branch. */
   once(key: string, make: () => string): string {
-    const value = this.#once.get(key) ?? make()
+    const known = this.#once.get(key)
+    if (known !== undefined) return known
+    const value = this.#into(this.#home, make)
     this.#once.set(key, value)
     return value
   }
@@ -96,11 +100,37 @@ export class GraphBuilder {
    * outputs.
    */
   async body(inputs: readonly OnnxValue[], build: () => Promise<readonly OnnxValue[]>): Promise<OnnxGraph> {
-    const outer = this.#nodes
-    this.#nodes = []
+    const outer = { nodes: this.#nodes, home: this.#home }
+    this.#nodes = this.#home = []
     try {
       const outputs = await build()
       return { name: 'body', nodes: this.#nodes, initializers: [], inputs, outputs }
+    } finally {
+      this.#nodes = outer.nodes
+      this.#home = outer.home
+    }
+  }
+
+  /** What `whenTrue` or `whenFalse` computes, of the type and dimensions of `like`; the other one is not computed. */
+  choose(
+    condition: string,
+    like: Omit<OnnxValue, 'name'>,
+    whenTrue: () => string,
+    whenFalse: () => string,
+  ): string {
+    const branch = (make: () => string): OnnxGraph => {
+      const nodes: OnnxNode[] = []
+      const name = this.#into(nodes, make)
+      return { name: 'branch', nodes, initializers: [], inputs: [], outputs: [{ ...like, name }] }
+    }
+    return this.node('If', [condition], { then_branch: branch(whenTrue), else_branch: branch(whenFalse) })
+  }
+
+  #into<T>(nodes: OnnxNode[], make: () => T): T {
+    const outer = this.#nodes
+    this.#nodes = nodes
+    try {
+      return make()
     } finally {
       this.#nodes = outer
     }

@@ -1,11 +1,16 @@
-import { pastAndNewWeights, type AttentionText, type CachedAttention } from './decoder-attention.js'
+import {
+  pastAndNewWeights,
+  type Attended,
+  type AttentionText,
+  type CachedAttention,
+} from './cached-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { quantizeRows } from './integer-product.js'
 
 /**
  * For a cache at 8 bits in the host's memory, a quarter of the bytes to read in every step: `past_k.i` (128 stands for zero)
  * and `past_v.i` `[batch, kvHeads, past, headDim]`, each token of a head with a scale, `past_k_scale.i` and
- * `past_v_scale.i` `[batch, kvHeads, past]`. The past has at least one place, be it masked. New slices leave the graph in
+ * `past_v_scale.i` `[batch, kvHeads, past]`. New slices leave the graph in
  * the same form, `new_k`, `new_v`, `new_k_scale`, `new_v_scale`, layers and batch as one dimension.
  */
 export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: AttentionText): CachedAttention {
@@ -21,51 +26,74 @@ export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: Attenti
       const batch = graph.node('Shape', [newKeys[0]!], { start: 0n, end: 1n })
       return graph.node('Concat', [batch, graph.ints(kvHeads, -1, columns)], { axis: 0n })
     })
+  const attendNew = ({ q, k, v, mask }: Attended) => {
+    const scores = graph.node('FusedMatMul', [q, k], { transB: 1n, alpha: 1 })
+    return graph.node('MatMul', [
+      graph.node('Softmax', [graph.node('Add', [scores, mask])], { axis: -1n }),
+      v,
+    ])
+  }
+  const attendAll = ({ layer, q, k, v, mask }: Attended) => {
+    // Keys times queries and not the other way round: so both are cached token by token, and a new one is one copy.
+    const queries = quantizeRows(graph, graph.reshape(q, -1, headDim), 'int8', { group: mask })
+    const turned = graph.transpose(perHead(queries.values, headDim), 0, 1, 3, 2)
+    const products = integerProduct(`past_k.${layer}`, turned, graph.uint8(128))
+    const byQuery = graph.node('Mul', [graph.transpose(products, 0, 1, 3, 2), perHead(queries.scale, 1)])
+    const scores = graph.node('Reshape', [
+      graph.node('Mul', [byQuery, `past_k_scale.${layer}`]),
+      graph.once(`scores with ${mask}`, () => {
+        const shape = graph.node('Shape', [q], { start: 0n, end: 4n })
+        return graph.node('Concat', [shape, graph.ints(-1)], { axis: 0n })
+      }),
+    ])
+    const pastK = `past_k.${layer}`
+    const weights = pastAndNewWeights(graph, { pastK, scores, q, k, mask })
+    const weighted = graph.node('Mul', [weights.past, `past_v_scale.${layer}`])
+    const pastLength = () => graph.node('Shape', [pastK], { start: 2n, end: 3n })
+    const flat = graph.node('Reshape', [
+      weighted,
+      graph.once('rows of weights', () => graph.node('Concat', [graph.ints(-1), pastLength()], { axis: 0n })),
+    ])
+    const shares = quantizeRows(graph, flat, 'positive', { group: mask })
+    const shareShape = graph.once('shares per head', () => {
+      const heads = graph.node('Shape', [pastK], { start: 0n, end: 2n })
+      return graph.node('Concat', [heads, graph.ints(-1), pastLength()], { axis: 0n })
+    })
+    const sums = integerProduct(graph.node('Reshape', [shares.values, shareShape]), `past_v.${layer}`)
+    const fromPast = graph.node('Reshape', [
+      graph.node('Mul', [sums, perHead(shares.scale, 1)]),
+      graph.once(`queries with ${mask}`, () => graph.node('Shape', [q])),
+    ])
+    return graph.node('Add', [fromPast, graph.node('MatMul', [weights.new, v])])
+  }
   return {
-    attend({ layer, q, k, v, mask }) {
-      newKeys.push(k)
-      newValues.push(v)
-      const pastK = graph.input(`past_k.${layer}`, 'uint8', cacheDims)
-      const pastV = graph.input(`past_v.${layer}`, 'int8', cacheDims)
-      // The same values, as each is needed: beside the keys and beside the weights.
-      const keyScale = graph.input(`past_k_scale.${layer}`, 'float', ['batch', kvHeads, 'past', 1])
-      const valueScale = graph.input(`past_v_scale.${layer}`, 'float', ['batch', kvHeads, 1, 1, 'past'])
-
-      // Keys times queries and not the other way round: so both are cached token by token, and a new one is one copy.
-      const queries = quantizeRows(graph, graph.reshape(q, -1, headDim), 'int8', { group: mask })
-      const turned = graph.transpose(perHead(queries.values, headDim), 0, 1, 3, 2)
-      const products = integerProduct(pastK, turned, graph.uint8(128))
-      const byQuery = graph.transpose(graph.node('Mul', [products, keyScale]), 0, 1, 3, 2)
-      const scaledScores = graph.node('Mul', [byQuery, perHead(queries.scale, 1)])
-      const scores = graph.node('Reshape', [
-        scaledScores,
-        graph.once(`scores with ${mask}`, () => {
-          const shape = graph.node('Shape', [q], { start: 0n, end: 4n })
-          return graph.node('Concat', [shape, graph.ints(-1)], { axis: 0n })
-        }),
-      ])
-      const weights = pastAndNewWeights(graph, { scores, q, k, mask })
-      const weighted = graph.node('Mul', [weights.past, valueScale])
-      const flat = graph.node('Reshape', [
-        weighted,
-        graph.once('rows of weights', () => {
-          const past = graph.node('Shape', [valueScale], { start: 4n, end: 5n })
-          return graph.node('Concat', [graph.ints(-1), past], { axis: 0n })
-        }),
-      ])
-      const shares = quantizeRows(graph, flat, 'positive', { group: mask })
-      const shareShape = graph.once('shares per head', () => {
-        const shape = graph.node('Shape', [pastK], { start: 0n, end: 2n })
-        const past = graph.node('Shape', [pastK], { start: 2n, end: 3n })
-        return graph.node('Concat', [shape, graph.ints(-1), past], { axis: 0n })
-      })
-      const sums = integerProduct(graph.node('Reshape', [shares.values, shareShape]), pastV)
-      const mixed = graph.node('Mul', [sums, perHead(shares.scale, 1)])
-      const fromPast = graph.node('Reshape', [
-        mixed,
-        graph.once(`queries with ${mask}`, () => graph.node('Shape', [q])),
-      ])
-      return graph.node('Add', [fromPast, graph.node('MatMul', [weights.new, v])])
+    attend(attended) {
+      const { layer } = attended
+      newKeys.push(attended.k)
+      newValues.push(attended.v)
+      graph.input(`past_k.${layer}`, 'uint8', cacheDims)
+      graph.input(`past_v.${layer}`, 'int8', cacheDims)
+      graph.input(`past_k_scale.${layer}`, 'float', ['batch', kvHeads, 1, 'past'])
+      // The same dimensions as those of the weights.
+      graph.input(`past_v_scale.${layer}`, 'float', ['batch', kvHeads, 1, 1, 'past'])
+      const isEmpty = graph.once('the past is empty', () =>
+        graph.node('Equal', [
+          graph.node('Shape', [`past_k.${layer}`], { start: 2n, end: 3n }),
+          graph.ints(0),
+        ]),
+      )
+      // A prompt has no past, and products of integers know no empty matrices.
+      // Names of its own: the last layer computes fewer queries.
+      const like = {
+        type: 'float',
+        dims: ['batch', kvHeads, `group.${layer}`, `queries.${layer}`, headDim],
+      } as const
+      return graph.choose(
+        isEmpty,
+        like,
+        () => attendNew(attended),
+        () => attendAll(attended),
+      )
     },
     finish() {
       for (const { name, parts, format } of [

@@ -1,13 +1,4 @@
-/** One stage of the Stockham transform: `radix` inputs at distance `stride · rest` become `radix` outputs. */
-interface Stage {
-  radix: number
-  rest: number
-  stride: number
-  /** w_n^(p·k) for p < rest, k < radix, as re, im pairs. */
-  twiddles: Float64Array
-  /** w_radix^(j·k) as re, im pairs. */
-  butterfly: Float64Array
-}
+import { runStage, type Stage } from './butterflies.js'
 
 /**
  * Power spectrum of real frames of any even length whose half has only small prime factors (Whisper's 400 is not a
@@ -50,37 +41,6 @@ export class RealPowerSpectrum {
       const re = evenRe + wRe * oddRe - wIm * oddIm
       const im = evenIm + wRe * oddIm + wIm * oddRe
       power[k] = re * re + im * im
-    }
-  }
-}
-
-function runStage(
-  { radix, rest, stride, twiddles, butterfly }: Stage,
-  from: Float64Array,
-  to: Float64Array,
-): void {
-  const distance = 2 * stride * rest
-  for (let p = 0; p < rest; p++) {
-    for (let k = 0; k < radix; k++) {
-      const twiddleRe = twiddles[2 * (p * radix + k)]!
-      const twiddleIm = twiddles[2 * (p * radix + k) + 1]!
-      for (let q = 0; q < stride; q++) {
-        let re = 0
-        let im = 0
-        let at = 2 * (q + stride * p)
-        for (let j = 0; j < radix; j++, at += distance) {
-          const root = 2 * (j * radix + k)
-          const wRe = butterfly[root]!
-          const wIm = butterfly[root + 1]!
-          const xRe = from[at]!
-          const xIm = from[at + 1]!
-          re += xRe * wRe - xIm * wIm
-          im += xRe * wIm + xIm * wRe
-        }
-        const out = 2 * (q + stride * (radix * p + k))
-        to[out] = re * twiddleRe - im * twiddleIm
-        to[out + 1] = re * twiddleIm + im * twiddleRe
-      }
     }
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LogMelExtractor } from '../features/log-mel.js'
-import { BatchScheduler } from './batch-scheduler.js'
+import { BatchScheduler, type SchedulerOptions } from './batch-scheduler.js'
 import { DeviceError } from './device-errors.js'
 import { KvCache } from './kv-cache.js'
 import type { DecoderOutput } from './sequence-cache.js'
@@ -51,7 +51,7 @@ function piece(id: number, countFrom: number, maxNewTokens = 100): PieceRequest 
   }
 }
 
-function setUp(slots: number, model = countdownModel(), now = () => 0) {
+function setUp(slots: number, model = countdownModel(), now = () => 0, reload?: SchedulerOptions['reload']) {
   const messages: FromWorker[] = []
   const scheduler = new BatchScheduler({
     model,
@@ -60,6 +60,7 @@ function setUp(slots: number, model = countdownModel(), now = () => 0) {
     random: () => 0.5,
     now,
     post: (message) => messages.push(message),
+    ...(reload ? { reload } : {}),
   })
   const tokensOf = (id: number) =>
     messages.flatMap((message) => (message.type === 'tokens' && message.id === id ? message.tokens : []))
@@ -203,6 +204,50 @@ describe('a device that fails', () => {
     scheduler.add(piece(0, 9))
     await drain()
     expect(end(0)).toMatchObject({ type: 'failed', message: expect.stringContaining('out of memory') })
+  })
+
+  /** Of WebGPU: what did not fit once never will again, until the model is loaded anew. */
+  function poisonedDevice(room: number) {
+    const good = countdownModel()
+    let isPoisoned = false
+    let loads = 0
+    const model: PreparationModel = {
+      ...good,
+      decoder: {
+        newCache: (rows) => good.decoder.newCache(rows),
+        step(cache, ...rest) {
+          isPoisoned ||= cache.rows > room
+          return isPoisoned
+            ? Promise.reject(new Error('[Invalid Buffer] is invalid due to a previous error.'))
+            : good.decoder.step(cache, ...rest)
+        },
+      },
+    }
+    const reload = () => {
+      loads++
+      isPoisoned = false
+      return Promise.resolve(model)
+    }
+    return { model, reload, loads: () => loads }
+  }
+
+  test('and does not recover by itself: the model is loaded anew, and all go on', async () => {
+    const { model, reload, loads } = poisonedDevice(3)
+    const { scheduler, tokensOf, end, drain } = setUp(8, model, () => 0, reload)
+    for (let id = 0; id < 8; id++) scheduler.add(piece(id, 20 + id))
+    await drain()
+    for (let id = 0; id < 8; id++) {
+      expect(tokensOf(id)).toEqual(countdown(20 + id))
+      expect(end(id)).toMatchObject({ type: 'done', promptTokens: 2 })
+    }
+    expect(loads()).toBe(2)
+  })
+
+  test('and is full after a load too: the process ends, and says what to do', async () => {
+    const { model, reload } = poisonedDevice(0)
+    const { scheduler, drain } = setUp(2, model, () => 0, reload)
+    scheduler.add(piece(0, 9))
+    await expect(drain()).rejects.toThrow(/does not fit on the device: use int4/)
   })
 
   test('that is lost ends everything', async () => {

@@ -1,5 +1,5 @@
 import { endsInLoop } from '../text/repetition.js'
-import { DeviceError, deviceFailure } from './device-errors.js'
+import { deviceAdvice, DeviceError, deviceFailure } from './device-errors.js'
 import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
 import { sampleToken } from './sample.js'
 import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
@@ -36,6 +36,11 @@ export interface SchedulerOptions {
   /** Monotonic seconds. */
   now: () => number
   post: (message: FromWorker) => void
+  /**
+   * Loads the model anew once the device's memory was too small, for a device that does not recover from that: WebGPU
+   * keeps the buffers of the larger batch, and those that it could not allocate.
+   */
+  reload?: () => Promise<Pick<PreparationModel, 'encoder' | 'decoder'>>
 }
 
 /**
@@ -45,7 +50,8 @@ export interface SchedulerOptions {
  */
 export class BatchScheduler {
   readonly #options: SchedulerOptions
-  readonly #cache: SequenceCache
+  #model: PreparationModel
+  #cache: SequenceCache
   /** Row i of the batch stands at row i of the cache. */
   readonly #rows: Row[] = []
   readonly #waiting: Waiting[] = []
@@ -55,6 +61,8 @@ export class BatchScheduler {
   #canceled = new Set<number>()
   /** When the running rows last had their turn, or had none to wait for. */
   #lastDecode = 0
+  /** A token has come since the model was loaded. */
+  #works = false
   /** Of the last decode step; undefined before the first one. */
   #stepSeconds: number | undefined
   readonly #streams = new Map<number, StreamMemory>()
@@ -62,11 +70,17 @@ export class BatchScheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options
     this.#mostRows = options.slots
-    this.#cache = options.model.decoder.newCache(options.slots)
+    this.#model = options.model
+    this.#cache = this.#model.decoder.newCache(options.slots)
   }
 
   get idle(): boolean {
     return this.#rows.length === 0 && this.#waiting.length === 0 && this.#preparing === undefined
+  }
+
+  /** Nothing is expected for a while. */
+  releaseMemory(): void {
+    this.#options.model.decoder.releaseMemory?.()
   }
 
   add(request: PieceRequest): void {
@@ -126,7 +140,7 @@ export class BatchScheduler {
       this.#preparing = {
         waiting,
         stages: new Map(),
-        steps: prepareRow(this.#options.model, resumed(waiting), alone, this.#memoryOf(waiting.request)),
+        steps: prepareRow(this.#model, resumed(waiting), alone, this.#memoryOf(waiting.request)),
       }
     }
     const { waiting, steps, stages } = this.#preparing
@@ -141,7 +155,7 @@ export class BatchScheduler {
       }
     } catch (error) {
       this.#preparing = undefined
-      this.#recover(error, [waiting], this.#rows.length)
+      await this.#recover(error, [waiting], this.#rows.length)
     }
   }
 
@@ -166,12 +180,12 @@ export class BatchScheduler {
   }
 
   async #decodeStep(): Promise<void> {
-    const { model, now, post } = this.#options
+    const { now, post } = this.#options
     const started = now()
     const batch = this.#rows.length
     let steps = 1
     try {
-      const embeds = model.embeddings.rows(this.#rows.map((row) => row.tokens.at(-1)!))
+      const embeds = this.#model.embeddings.rows(this.#rows.map((row) => row.tokens.at(-1)!))
       const outputs = await this.#decode(embeds)
       steps = outputs.length
       // Backwards, because a finished row is replaced by the last one, which was then already handled.
@@ -182,7 +196,7 @@ export class BatchScheduler {
       const room = Math.floor(batch / 2)
       const without = this.#rows.slice(room)
       while (this.#rows.length > room) this.#removeRow(this.#rows.length - 1)
-      if (!this.#recover(error, without, room)) {
+      if (!(await this.#recover(error, without, room))) {
         const others = this.#rows.map((row) => row.request.id)
         while (this.#rows.length > 0) this.#removeRow(this.#rows.length - 1)
         for (const id of others) post({ type: 'failed', id, message: String(error) })
@@ -196,7 +210,7 @@ export class BatchScheduler {
 
   /** As many steps in one run as are good, where the device can do more than one; a row that samples needs the host. */
   async #decode(embeds: Float32Array): Promise<DecoderOutput[]> {
-    const { decoder } = this.#options.model
+    const { decoder } = this.#model
     const samples = this.#rows.some((row) => row.request.temperature > 0)
     if (!decoder.steps || samples) return [await decoder.step(this.#cache, embeds, 1, samples)]
     const most = this.#rows.map((row) => row.request.maxNewTokens - row.tokens.length)
@@ -208,22 +222,47 @@ export class BatchScheduler {
    * After a failed step: where the device's memory was too small and `room` rows remain, `pieces` wait for a place and
    * go on from their last token; otherwise they fail and the answer is false. Throws when the device is lost.
    */
-  #recover(error: unknown, pieces: readonly Waiting[], room: number): boolean {
+  async #recover(error: unknown, pieces: readonly Waiting[], room: number): Promise<boolean> {
     const failure = deviceFailure(error)
     if (failure === 'lost') throw new DeviceError(String(error))
-    if (failure === 'out-of-memory' && room > 0) {
-      this.#mostRows = room
-      this.#waiting.unshift(...pieces.map(({ request, tokens }) => ({ request, tokens })))
-      return true
+    if (failure === 'out-of-memory') {
+      // Loaded anew and no better: somebody else has the memory, and only the supervisor can wait for it.
+      if (this.#options.reload && !this.#works)
+        throw new DeviceError(`${deviceAdvice[failure]} (${String(error)})`)
+      this.#mostRows = Math.max(1, room)
+      if (room > 0) this.#waitAgain(pieces)
+      if (this.#options.reload) await this.#startAnew(this.#options.reload)
+      if (room > 0) return true
     }
     for (const { request } of pieces)
       this.#options.post({ type: 'failed', id: request.id, message: String(error) })
     return false
   }
 
+  #waitAgain(pieces: readonly Waiting[]): void {
+    this.#waiting.unshift(...pieces.map(({ request, tokens }) => ({ request, tokens })))
+  }
+
+  /** With nothing left on the device: whatever was there goes on from its last token. */
+  async #startAnew(reload: NonNullable<SchedulerOptions['reload']>): Promise<void> {
+    if (this.#preparing) {
+      await this.#preparing.steps.return(undefined as never)
+      this.#waitAgain([this.#preparing.waiting])
+      this.#preparing = undefined
+    }
+    this.#waitAgain(this.#rows)
+    while (this.#rows.length > 0) this.#removeRow(this.#rows.length - 1)
+    for (const memory of this.#streams.values()) memory.release()
+    this.#streams.clear()
+    this.#model = { ...this.#model, ...(await reload()) }
+    this.#works = false
+    this.#cache = this.#model.decoder.newCache(this.#options.slots)
+  }
+
   /** Takes the token that `output` chose for a row, and ends the row if it is the last. Whether the row goes on. */
   #accept(rowIndex: number, output: DecoderOutput, outputRow: number): boolean {
     const { request, tokens, promptTokens, stages } = this.#rows[rowIndex]!
+    this.#works = true
     const { token, logprob } = this.#choose(request, output, outputRow)
     const { post, eosTokenIds } = this.#options
     const finish = (reason: FinishReason) => {

@@ -36,4 +36,7 @@ test('this machine may have no GPU, but the question has an answer', async () =>
 
 test('what was asked for and is missing is an error, never another device', async () => {
   await expect(ask({ device: 'webgpu' }, 'no adapters')).rejects.toThrow(DeviceError)
+  // What Dawn says of a buffer that it could not allocate.
+  const full = '[Invalid Buffer (unlabeled)] is invalid due to a previous error.'
+  await expect(ask({ device: 'webgpu' }, full)).rejects.toThrow(/no memory is left/)
 })

@@ -1,7 +1,7 @@
 import type { DeviceChoice } from '@asr-cluster/protocol'
 import * as ort from 'onnxruntime-node'
 import { encodeModel } from '../compile/onnx-model.js'
-import { DeviceError } from './device-errors.js'
+import { DeviceError, deviceFailure } from './device-errors.js'
 import { disableTelemetry } from './disable-telemetry.js'
 
 export type Device = Exclude<DeviceChoice, 'auto'>
@@ -37,6 +37,9 @@ export async function chooseDevice(question: DeviceQuestion): Promise<{ device: 
   }
   if (device === 'auto') {
     return { device: 'cpu', reason: `auto: GPU ${assignedGpu} cannot be used by WebGPU: ${missing}` }
+  }
+  if (deviceFailure(missing) === 'out-of-memory') {
+    throw new DeviceError(`${provider} cannot be used: no memory is left on the device (${missing})`)
   }
   throw new DeviceError(`${provider} cannot be used: ${missing}. ${remedies[provider]}, or set device: cpu.`)
 }

@@ -1,8 +1,9 @@
 import type * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
+import { ArrayPool, type CacheValues } from './array-pool.js'
 import { CacheInputs } from './cache-inputs.js'
 import { answerNames, decoderFeeds, readAnswer } from './decoder-io.js'
-import { KvCache, type CacheValues } from './kv-cache.js'
+import { KvCache } from './kv-cache.js'
 import type { Decoder, DecoderOutput } from './sequence-cache.js'
 
 /** Runs the decoder graph and appends what it computed to the cache. */
@@ -10,6 +11,7 @@ export class DecoderRunner implements Decoder {
   readonly #session: ort.InferenceSession
   readonly #text: ModelConfig['text']
   readonly #inputs: CacheInputs
+  readonly #pool = new ArrayPool()
 
   constructor(session: ort.InferenceSession, text: ModelConfig['text']) {
     this.#session = session
@@ -18,10 +20,12 @@ export class DecoderRunner implements Decoder {
   }
 
   newCache(mostRows: number): KvCache {
-    // Products of integers need a past of at least one place.
-    return this.#inputs.has('past_k_scale.0')
-      ? new KvCache(this.#text, { format: 'int8', mostRows, isNeverEmpty: true })
-      : new KvCache(this.#text, { format: 'float32', mostRows })
+    const format = this.#inputs.has('past_k_scale.0') ? 'int8' : 'float32'
+    return new KvCache(this.#text, { format, mostRows, pool: this.#pool })
+  }
+
+  releaseMemory(): void {
+    this.#pool.clear()
   }
 
   async step(

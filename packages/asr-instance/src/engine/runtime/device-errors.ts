@@ -7,7 +7,8 @@ export type DeviceFailure = 'lost' | 'out-of-memory' | 'no-float16'
 export function deviceFailure(error: unknown): DeviceFailure | undefined {
   const text = String(error)
   if (/device\b.{0,20}\blost|DEVICE_LOST/i.test(text)) return 'lost'
-  if (/out[ _]of[ _](?:device[ _])?memory|OOM\b|failed to allocate|bad_alloc/i.test(text)) {
+  // WebGPU hands out a buffer that it could not allocate, and complains of it when it is used.
+  if (/out[ _]of[ _](?:device[ _])?memory|OOM\b|failed to allocate|bad_alloc|Invalid Buffer/i.test(text)) {
     return 'out-of-memory'
   }
   if (/requires f16/i.test(text)) return 'no-float16'

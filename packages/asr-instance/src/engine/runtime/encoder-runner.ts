@@ -36,22 +36,42 @@ export class EncoderRunner {
   async encode(mel: LogMel, first: number, count: number): Promise<Float32Array> {
     const tokensBefore = first * this.#windowTokens
     const tokens = Math.min(count * this.#windowTokens, audioTokens(mel.frames) - tokensBefore)
-    const firstChunk = tokensBefore / chunkTokens
     const chunks = Math.ceil(tokens / chunkTokens)
-    const windows = Math.ceil(tokens / this.#windowTokens)
-    const width = Math.min(tokens, this.#windowTokens)
-    const index = new BigInt64Array(windows * width)
-    const mask = new Float32Array(windows * width)
-    for (let i = 0; i < index.length; i++) {
-      if (i < tokens) index[i] = BigInt(i)
-      else mask[i] = masked
-    }
     const outputs = await this.#session.run({
-      mel: new ort.Tensor('float32', cutChunks(mel, firstChunk, chunks), [chunks, 1, melBands, chunkFrames]),
-      token_index: new ort.Tensor('int64', index, [windows, width]),
-      mask: new ort.Tensor('float32', mask, [windows, 1, 1, width]),
+      mel: new ort.Tensor('float32', cutChunks(mel, tokensBefore / chunkTokens, chunks), [
+        chunks,
+        1,
+        melBands,
+        chunkFrames,
+      ]),
+      ...windowInputs(tokens, this.#windowTokens),
     })
     return (outputs['features']!.data as Float32Array).subarray(0, tokens * this.#hidden)
+  }
+}
+
+/** Where the tokens of the windows stand, and what each of them sees. */
+function windowInputs(tokens: number, windowTokens: number) {
+  const windows = Math.ceil(tokens / windowTokens)
+  // A short window behind a whole one shares its products, which filling it up to the same length would make longer.
+  if (windows === 2 && tokens < 2 * windowTokens) {
+    const mask = new Float32Array(tokens * tokens)
+    for (let token = 0; token < tokens; token++) {
+      const [from, to] = token < windowTokens ? [windowTokens, tokens] : [0, windowTokens]
+      mask.fill(masked, token * tokens + from, token * tokens + to)
+    }
+    return inputs(1, tokens, mask, tokens)
+  }
+  const width = Math.min(tokens, windowTokens)
+  const mask = new Float32Array(windows * width).fill(masked, tokens)
+  return inputs(windows, width, mask, 1)
+
+  function inputs(rows: number, columns: number, maskValues: Float32Array, queries: number) {
+    const index = BigInt64Array.from({ length: rows * columns }, (_, i) => BigInt(i < tokens ? i : 0))
+    return {
+      token_index: new ort.Tensor('int64', index, [rows, columns]),
+      mask: new ort.Tensor('float32', maskValues, [rows, 1, queries, columns]),
+    }
   }
 }
 

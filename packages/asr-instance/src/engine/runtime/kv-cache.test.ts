@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { cacheParts, KvCache, type CacheValues, type HostFormat } from './kv-cache.js'
+import type { CacheValues } from './array-pool.js'
+import { cacheParts, KvCache, type HostFormat } from './kv-cache.js'
 
 const shape = { layers: 2, kvHeads: 2, headDim: 3 }
 const arrays = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int8: Int8Array }

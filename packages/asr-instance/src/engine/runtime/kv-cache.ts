@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../checkpoint/model-config.js'
+import { ArrayPool, type ArrayType, type CacheValues } from './array-pool.js'
 import type { SequenceCache } from './sequence-cache.js'
 
 /** Capacity grows in steps of this many tokens: few copies, little wasted attention over empty places. */
@@ -6,13 +7,13 @@ const capacityStep = 64
 
 export type CacheShape = Pick<ModelConfig['text'], 'layers' | 'kvHeads' | 'headDim'>
 export type HostFormat = 'float32' | 'float16' | 'int8'
-/** float16 as its bits. */
-export type CacheValues = Float32Array | Uint16Array | Uint8Array | Int8Array
 
 export interface CacheOptions {
   format: HostFormat
   /** Rows that are made room for once there is more than one. */
   mostRows?: number
+  /** Where memory comes from and goes to; its own unless given. */
+  pool?: ArrayPool
   /** Has room for a token also when it has none: not every product knows empty matrices. */
   isNeverEmpty?: boolean
 }
@@ -23,7 +24,7 @@ export interface CachePart {
   name: string
   /** Values of one token in one head. */
   width: number
-  type: keyof typeof arrays
+  type: ArrayType
 }
 
 /** The inputs of int8-attention.ts, or keys and values as they are. */
@@ -37,8 +38,6 @@ export function cacheParts(format: HostFormat, { headDim }: Pick<CacheShape, 'he
   ]
 }
 
-const arrays = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int8: Int8Array }
-
 /**
  * In the host's memory, each part per layer `[rows, kvHeads, capacity, width]`. The active rows are always
  * the first ones, so that a view on a buffer's front is the decoder's input without a copy. Places beyond a row's
@@ -48,6 +47,7 @@ export class KvCache implements SequenceCache {
   readonly parts: readonly CachePart[]
   readonly #shape: CacheShape
   readonly #options: CacheOptions
+  readonly #pool: ArrayPool
   /**
    * One allocation for all layers of a part: a large one comes from the operating system, which hands out pages only
    * when they are touched, so room for rows that may come costs nothing.
@@ -62,6 +62,7 @@ export class KvCache implements SequenceCache {
     this.parts = cacheParts(options.format, shape)
     this.#shape = shape
     this.#options = options
+    this.#pool = options.pool ?? new ArrayPool()
   }
 
   get rows(): number {
@@ -118,7 +119,11 @@ export class KvCache implements SequenceCache {
   }
 
   adopt(other: KvCache): number {
-    if (this.rows > 0) return this.copy(other)
+    if (this.rows > 0) {
+      const row = this.copy(other)
+      other.removeRow(0)
+      return row
+    }
     this.#data = other.#data
     this.#rowCapacity = other.#rowCapacity
     this.#tokenCapacity = other.#tokenCapacity
@@ -131,7 +136,7 @@ export class KvCache implements SequenceCache {
     return this.#pushRow(other.length(0))
   }
 
-  /** Memory shrinks once no row is left. */
+  /** Gives the memory back once no row is left. */
   removeRow(row: number): void {
     const last = this.rows - 1
     if (row !== last) {
@@ -141,6 +146,7 @@ export class KvCache implements SequenceCache {
     this.#lengths.pop()
     this.#views = undefined
     if (this.rows === 0) {
+      this.#pool.give(this.#data)
       this.#data = []
       this.#rowCapacity = 0
       this.#tokenCapacity = 0
@@ -158,10 +164,11 @@ export class KvCache implements SequenceCache {
     const grown = new KvCache(this.#shape, this.#options)
     grown.#rowCapacity = rows > 1 ? Math.max(rows, this.#options.mostRows ?? 1) : rows
     grown.#tokenCapacity = Math.max(Math.ceil(tokens / capacityStep) * capacityStep, this.#tokenCapacity)
-    grown.#data = this.parts.map(
-      ({ type }, part) => new arrays[type](layers * grown.#rowCapacity * grown.#rowSize(part)),
+    grown.#data = this.parts.map(({ type }, part) =>
+      this.#pool.take(type, layers * grown.#rowCapacity * grown.#rowSize(part)),
     )
     for (let row = 0; row < this.rows; row++) this.#copyRowTo(grown, row, row)
+    this.#pool.give(this.#data)
     this.#data = grown.#data
     this.#rowCapacity = grown.#rowCapacity
     this.#tokenCapacity = grown.#tokenCapacity

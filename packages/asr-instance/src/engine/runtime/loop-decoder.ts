@@ -1,9 +1,10 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import type { GraphTarget } from '../compile/graph-builder.js'
+import { ArrayPool, type CacheValues } from './array-pool.js'
 import { CacheInputs } from './cache-inputs.js'
 import { answerNames, decoderFeeds, readAnswer } from './decoder-io.js'
-import { KvCache, type CacheValues } from './kv-cache.js'
+import { KvCache } from './kv-cache.js'
 import type { Decoder, DecoderOutput } from './sequence-cache.js'
 
 /** Runs the decoder that loops (decoder-loop.ts): the cache is the host's and crosses the bus once for each run. */
@@ -13,6 +14,7 @@ export class LoopDecoder implements Decoder {
   readonly #type: 'float32' | 'float16'
   readonly #eos: ort.Tensor
   readonly #inputs: CacheInputs
+  readonly #pool = new ArrayPool()
 
   constructor(
     session: ort.InferenceSession,
@@ -28,7 +30,11 @@ export class LoopDecoder implements Decoder {
   }
 
   newCache(mostRows: number): KvCache {
-    return new KvCache(this.#text, { format: this.#type, mostRows, isNeverEmpty: true })
+    return new KvCache(this.#text, { format: this.#type, mostRows, pool: this.#pool, isNeverEmpty: true })
+  }
+
+  releaseMemory(): void {
+    this.#pool.clear()
   }
 
   async step(
@@ -37,7 +43,7 @@ export class LoopDecoder implements Decoder {
     tokens: number,
     wantLogits: boolean,
   ): Promise<DecoderOutput> {
-    const most = new Array<number>(cache.rows).fill(1)
+    const most = Array.from({ length: cache.rows }, () => 1)
     const outputs = await this.#run(cache, embeds, tokens, most, 1, wantLogits)
     return readAnswer(outputs)
   }

@@ -54,6 +54,11 @@ export class OnnxCacheDevice implements CacheDevice {
     )
   }
 
+  async release(): Promise<void> {
+    await this.#select.release()
+    await this.#join.release()
+  }
+
   empty(): CacheBlock {
     const { kvHeads, headDim } = this.#text
     const zeros = () =>

@@ -82,9 +82,10 @@ function emptyRow(decoder: Decoder): SequenceCache {
   return cache
 }
 
-// Full windows share a run; the short last one would be padded to their length, so it runs by itself.
+// The last window is a short one and shares a run with the one before it; of others, whole windows share one.
 function windowsOfStep(left: number, alone: boolean): number {
-  return alone && left > 1 ? left - 1 : 1
+  if (left <= 2) return left
+  return alone ? left - 2 : 1
 }
 
 function concatenate(parts: readonly Float32Array[]): Float32Array {

@@ -24,6 +24,8 @@ export interface DecoderOutput {
 }
 
 export interface Decoder {
+  /** Gives back what it keeps for the next requests. */
+  releaseMemory?(): void
   /** `mostRows`: rows that it will have at most. */
   newCache(mostRows: number): SequenceCache
   /**

@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import * as ort from 'onnxruntime-node'
+import { disableTelemetry } from '../runtime/disable-telemetry.js'
+
+const program = fileURLToPath(new URL('../../../bin/pack-graph.js', import.meta.url))
+
+/**
+ * Rewrites a graph of the processor to `to/packed.onnx`, with its weights as onnxruntime's kernels want them, which every
+ * load would have to do otherwise, in private memory. Packed weights are mapped: they are read when they are first
+ * needed, and all instances of a machine share their pages. Removes the folder of the graph that it was.
+ */
+export async function packGraph(from: string, to: string): Promise<void> {
+  const env = { ...process.env }
+  disableTelemetry(env)
+  await promisify(execFile)(process.execPath, [program, from, to], { env })
+  await rm(dirname(from), { recursive: true })
+}
+
+/** Stands for all that the form of packed weights depends on: onnxruntime's version and what the processor can do. */
+export function machineKey(): string {
+  const facts = [ort.env.versions.node, process.arch, process.platform, processorFacts()]
+  return createHash('sha256').update(facts.join('\n')).digest('hex').slice(0, 8)
+}
+
+function processorFacts(): string {
+  try {
+    // Virtual machines of one name may offer different instructions.
+    return /^(?:flags|Features)\s*:.*$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[0] ?? ''
+  } catch {
+    return cpus()[0]?.model ?? ''
+  }
+}

@@ -1,0 +1,60 @@
+import * as ort from 'onnxruntime-node'
+import type { ModelConfig } from '../checkpoint/model-config.js'
+import { cacheNames } from '../compile/cache-graphs.js'
+import { DecoderRunner } from './decoder-runner.js'
+import { DeviceDecoder } from './device-decoder.js'
+import { EncoderRunner } from './encoder-runner.js'
+import { LoopDecoder } from './loop-decoder.js'
+import { keepOnDevice, OnnxCacheDevice } from './onnx-cache-device.js'
+import type { Decoder } from './sequence-cache.js'
+import type { WorkerOptions } from './worker-messages.js'
+
+/** The compiled model where it computes. */
+export interface OpenModel {
+  encoder: EncoderRunner
+  decoder: Decoder
+  /** Gives everything back; nothing of it may be used any more. */
+  release(): Promise<void>
+}
+
+/** Loads the graphs and picks what runs the decoder on this device. `ends`: tokens that end an answer. */
+export async function openModel(
+  options: WorkerOptions,
+  { text, audio }: Pick<ModelConfig, 'text' | 'audio'>,
+  ends: readonly number[],
+  onLoading: (ratio: number, detail: string) => void,
+): Promise<OpenModel> {
+  const { device, precision, threads, spin } = options
+  const session = {
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    extra: { session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
+  } as const
+  const opened: { release(): Promise<void> }[] = []
+  const open = async (path: string, sessionOptions: ort.InferenceSession.SessionOptions = session) => {
+    const created = await ort.InferenceSession.create(path, sessionOptions)
+    opened.push(created)
+    return created
+  }
+  onLoading(0, 'loading the encoder')
+  const encoder = new EncoderRunner(await open(options.encoderPath), text.hidden, audio.windowTokens)
+  onLoading(0.3, 'loading the decoder')
+  return {
+    encoder,
+    decoder: await openDecoder(),
+    async release() {
+      for (const session of opened) await session.release()
+    },
+  }
+
+  async function openDecoder(): Promise<Decoder> {
+    if (device === 'cpu') return new DecoderRunner(await open(options.decoderPath), text)
+    if (device === 'cuda') return new LoopDecoder(await open(options.decoderPath), text, precision, ends)
+    const presents = cacheNames(text).map(({ name }) => `present_${name}`)
+    const decoder = await open(options.decoderPath, keepOnDevice(session, presents))
+    const cacheDevice = await OnnxCacheDevice.create(text, precision, session)
+    opened.push(cacheDevice)
+    return new DeviceDecoder(decoder, text, cacheDevice)
+  }
+}
