@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { counted, distance } from './lib/words.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -168,26 +169,4 @@ function probeHealth(url) {
 function peakResidentMB(pid) {
   const status = execFileSync('cat', [`/proc/${pid}/status`], { encoding: 'utf8' })
   return Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1000
-}
-
-function counted(text) {
-  return text
-    .toLowerCase()
-    .replace(/[^\w' ]/g, ' ')
-    .split(/\s+/)
-    .filter(Boolean)
-}
-
-/** Levenshtein distance over words, in two rows. */
-function distance(a, b) {
-  let row = Uint32Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 0; i < a.length; i++) {
-    const next = new Uint32Array(b.length + 1)
-    next[0] = i + 1
-    for (let j = 0; j < b.length; j++) {
-      next[j + 1] = Math.min(row[j + 1] + 1, next[j] + 1, row[j] + (a[i] === b[j] ? 0 : 1))
-    }
-    row = next
-  }
-  return row[b.length]
 }

@@ -1,17 +1,24 @@
 /**
  * Times the engine at full model size with random weights, stage by stage and as whole requests, and beside it, in the
- * same run and on the same weights, antirez/qwen-asr when its built checkout is given.
+ * same run and on the same weights, antirez/qwen-asr when its built checkout is given, and sherpa-onnx-node.
  *
  *   node bench/engine/run.mjs --size 0.6B --quantization int8 [--threads 2] [--antirez PATH] [--work DIR] [--json FILE]
+ *     [--sherpa-node FOLDER] [--sherpa EXPORT] [--rounds 5] [--requests-only]
+ *
+ * `--sherpa-node`: where `npm install sherpa-onnx-node` was run (else the current folder is tried). `--sherpa`: a folder
+ * in its format with weights of the same size; without one, the random weights are written in its format.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as ort from 'onnxruntime-node'
 import { compileModel, createEngine } from '@asr-cluster/asr-instance'
+import { speech, wavOf } from './lib/clips.mjs'
+import { openSherpa } from './lib/sherpa.mjs'
 import { writeRandomCheckpoint } from './random-checkpoint.mjs'
+import { exportForSherpa } from './sherpa-export.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -19,13 +26,17 @@ const { values: options } = parseArgs({
     quantization: { type: 'string', default: 'int8' },
     threads: { type: 'string', default: '2' },
     antirez: { type: 'string' },
+    sherpa: { type: 'string' },
+    'sherpa-node': { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    'requests-only': { type: 'boolean', default: false },
     work: { type: 'string', default: join(tmpdir(), 'asr-cluster-bench') },
     json: { type: 'string' },
   },
 })
 const threads = Number(options.threads)
 const clipSeconds = 11
-const answerTokens = 40
+let answerTokens = 40
 const modelDir = join(options.work, options.size)
 if (!existsSync(join(modelDir, 'config.json'))) writeRandomCheckpoint(options.size, modelDir)
 const cacheDir = join(options.work, 'cache')
@@ -37,7 +48,7 @@ const results = {
   requests: {},
 }
 
-await timeStages()
+if (!options['requests-only']) await timeStages()
 await timeRequests()
 if (options.antirez) await timeAntirez()
 report()
@@ -100,10 +111,19 @@ async function medianMs(count, run) {
     const started = performance.now()
     times.push((await run()) ?? performance.now() - started)
   }
-  return times.sort((a, b) => a - b)[count >> 1]
+  return median(times)
 }
 
+/** Where sherpa-onnx-node takes part, the two take turns, so that whatever else the machine does meets both. */
 async function timeRequests() {
+  const samples = speech(clipSeconds)
+  const sherpa = await openPeer()
+  const askSherpa = (count) => sherpa.decode(Array(count).fill(samples), 'English')
+  if (sherpa) {
+    const { answers } = await askSherpa(1)
+    // An export of real weights may end earlier than random weights do; ours then decodes as many.
+    answerTokens = results.answerTokens = answers[0].tokens
+  }
   const engine = await createEngine({
     modelDir,
     cacheDir,
@@ -116,42 +136,68 @@ async function timeRequests() {
     },
     metrics: { audioSeconds() {}, inferenceSeconds() {}, tokens() {}, batchSize() {} },
   })
-  const samples = clip()
-  const request = async () => {
-    async function* audio() {
-      yield samples
-    }
-    const { outputTokens } = await engine.transcribe(audio(), {
-      language: 'English',
-      prompt: '',
-      temperature: 0,
-      maxNewTokens: answerTokens,
-      signal: new AbortController().signal,
-    })
-    if (outputTokens !== answerTokens)
-      throw new Error(`the answer has ${outputTokens} tokens, not ${answerTokens}`)
+  const request = () => transcribe(engine, samples)
+  const rounds = Number(options.rounds)
+  const alone = { ours: [], sherpa: [] }
+  await request()
+  for (let i = 0; i < rounds; i++) {
+    alone.ours.push(await wallMs(request))
+    if (sherpa) alone.sherpa.push((await askSherpa(1)).ms)
   }
-  results.requests.aloneMs = await medianMs(5, request)
-  let started = performance.now()
-  for (let i = 0; i < 8; i++) await request()
-  results.requests.eightInTurnMs = performance.now() - started
-  started = performance.now()
-  await Promise.all(Array.from({ length: 8 }, request))
-  results.requests.eightAtOnceMs = performance.now() - started
+  results.requests.eightInTurnMs = await wallMs(async () => {
+    for (let i = 0; i < 8; i++) await request()
+  })
+  const together = { ours: [], sherpa: [] }
+  for (let i = 0; i < (sherpa ? Math.ceil(rounds / 2) : 1); i++) {
+    together.ours.push(await wallMs(() => Promise.all(Array.from({ length: 8 }, request))))
+    if (sherpa) together.sherpa.push((await askSherpa(8)).ms)
+  }
+  results.requests.aloneMs = median(alone.ours)
+  results.requests.eightAtOnceMs = median(together.ours)
+  if (sherpa) {
+    const { version, weights } = sherpa
+    const figures = { aloneMs: median(alone.sherpa), eightAtOnceMs: median(together.sherpa) }
+    results.sherpa = { version, weights, ...figures, turns: { alone, together } }
+    sherpa.close()
+  }
   results.residentMB = process.memoryUsage.rss() / 1e6
   await engine.close()
 }
 
-/** Eleven seconds of real speech: the demo's clips one after another. */
-function clip() {
-  const samples = new Float32Array(clipSeconds * 16_000)
-  for (let i = 0, at = 0; at < samples.length; i++) {
-    const name = `${String(i).padStart(3, '0')}.wav`
-    const wav = readFileSync(new URL(`../../models/demo/eval/${name}`, import.meta.url))
-    for (let byte = 44; byte < wav.length && at < samples.length; byte += 2)
-      samples[at++] = wav.readInt16LE(byte) / 32768
+async function transcribe(engine, samples) {
+  async function* audio() {
+    yield samples
   }
-  return samples
+  const { outputTokens } = await engine.transcribe(audio(), {
+    language: 'English',
+    prompt: '',
+    temperature: 0,
+    maxNewTokens: answerTokens,
+    signal: new AbortController().signal,
+  })
+  if (outputTokens !== answerTokens)
+    throw new Error(`the answer has ${outputTokens} tokens, not ${answerTokens}`)
+}
+
+async function openPeer() {
+  if (!options.sherpa && !options['sherpa-node']) return undefined
+  const exported = options.sherpa ?? join(options.work, `sherpa-${options.size}`)
+  if (!existsSync(exported)) {
+    if (options.sherpa) throw new Error(`${exported} does not exist`)
+    await exportForSherpa(modelDir, exported)
+  }
+  const nodeDir = resolve(options['sherpa-node'] ?? '.')
+  return openSherpa({ nodeDir, modelDir: exported, threads, maxNewTokens: answerTokens })
+}
+
+async function wallMs(run) {
+  const started = performance.now()
+  await run()
+  return performance.now() - started
+}
+
+function median(values) {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]
 }
 
 /**
@@ -160,10 +206,10 @@ function clip() {
  */
 async function timeAntirez() {
   const wav = join(options.work, 'clip.wav')
-  writeFileSync(wav, wavOf(clip()))
+  writeFileSync(wav, wavOf(speech(clipSeconds)))
   const times = []
   for (let i = 0; i < 3; i++) times.push(await antirezOnce(wav))
-  results.antirezMs = times.sort((a, b) => a - b)[1]
+  results.antirezMs = median(times)
 }
 
 function antirezOnce(wav) {
@@ -194,24 +240,6 @@ function antirezOnce(wav) {
   })
 }
 
-function wavOf(samples) {
-  const out = Buffer.alloc(44 + 2 * samples.length)
-  out.write('RIFF', 0)
-  out.writeUInt32LE(36 + 2 * samples.length, 4)
-  out.write('WAVEfmt ', 8)
-  out.writeUInt32LE(16, 16)
-  out.writeUInt16LE(1, 20)
-  out.writeUInt16LE(1, 22)
-  out.writeUInt32LE(16_000, 24)
-  out.writeUInt32LE(32_000, 28)
-  out.writeUInt16LE(2, 32)
-  out.writeUInt16LE(16, 34)
-  out.write('data', 36)
-  out.writeUInt32LE(2 * samples.length, 40)
-  samples.forEach((sample, i) => out.writeInt16LE(Math.round(sample * 32767), 44 + 2 * i))
-  return out
-}
-
 function report() {
   const { requests } = results
   const rows = [
@@ -222,11 +250,19 @@ function report() {
     ['8 at once', `${requests.eightAtOnceMs.toFixed(0)} ms`],
     ['8 at once against in turn', `${(requests.eightInTurnMs / requests.eightAtOnceMs).toFixed(2)}×`],
     ['resident memory', `${results.residentMB.toFixed(0)} MB`],
-    ['compilation (0 if cached)', `${results.compileSeconds.toFixed(1)} s`],
   ]
+  if (results.compileSeconds !== undefined)
+    rows.push(['compilation (0 if cached)', `${results.compileSeconds.toFixed(1)} s`])
   if (results.antirezMs) {
     rows.push(['antirez/qwen-asr, the same request', `${results.antirezMs.toFixed(0)} ms`])
     rows.push(['ours / theirs', (requests.aloneMs / results.antirezMs).toFixed(2)])
+  }
+  if (results.sherpa) {
+    const { version, weights, aloneMs, eightAtOnceMs } = results.sherpa
+    rows.push([`sherpa-onnx-node ${version} (${weights}), the same request`, `${aloneMs.toFixed(0)} ms`])
+    rows.push(['ours / theirs', (requests.aloneMs / aloneMs).toFixed(2)])
+    rows.push(['sherpa-onnx-node, 8 at once', `${eightAtOnceMs.toFixed(0)} ms`])
+    rows.push(['ours / theirs, 8 at once', (requests.eightAtOnceMs / eightAtOnceMs).toFixed(2)])
   }
   console.log(`\n${options.size} ${options.quantization}, ${threads} threads, ${results.machine}\n`)
   console.log('| what | figure |\n| --- | --- |')

@@ -10,6 +10,7 @@ import {
   type OnnxInitializer,
   type OnnxNode,
   type OnnxValue,
+  type OnnxVersions,
 } from './onnx-model.js'
 
 /** What a graph is made for: some operators exist on one kind of device only. `gpu` is WebGPU. */
@@ -205,9 +206,10 @@ export class GraphBuilder {
     return this.target.precision === 'float' ? values : toFloat16(values)
   }
 
-  encode(name: string): Uint8Array {
+  /** `versions`: for another program that wants older ones than the compiler's. */
+  encode(name: string, versions?: OnnxVersions): Uint8Array {
     const named = (value: string) => this.#outputNames.get(value) ?? value
-    return encodeModel({
+    const graph = {
       name,
       nodes: this.#nodes.map((node) => ({
         ...node,
@@ -217,7 +219,8 @@ export class GraphBuilder {
       initializers: this.#initializers,
       inputs: this.#inputs,
       outputs: this.#outputs,
-    })
+    }
+    return encodeModel(graph, versions)
   }
 }
 

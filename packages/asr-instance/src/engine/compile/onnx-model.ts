@@ -41,14 +41,22 @@ export interface OnnxGraph {
   outputs: readonly OnnxValue[]
 }
 
-/** Encodes onnx.ModelProto (IR 10, opset 21, com.microsoft 1). Field numbers are those of onnx.proto. */
-export function encodeModel(graph: OnnxGraph): Uint8Array {
+/** Of the file format and of the standard operators. */
+export interface OnnxVersions {
+  ir: number
+  opset: number
+}
+
+const compilerVersions: OnnxVersions = { ir: 10, opset: 21 }
+
+/** Encodes onnx.ModelProto (with com.microsoft 1). Field numbers are those of onnx.proto. */
+export function encodeModel(graph: OnnxGraph, { ir, opset }: OnnxVersions = compilerVersions): Uint8Array {
   const writer = Writer.create()
-  writer.uint32(tag(1, 0)).int64(10)
+  writer.uint32(tag(1, 0)).int64(ir)
   writer.uint32(tag(2, 2)).string('asr-cluster')
   message(writer, 7, (out) => writeGraph(out, graph))
   for (const [domain, version] of [
-    ['', 21],
+    ['', opset],
     ['com.microsoft', 1],
   ] as const) {
     message(writer, 8, (out) => {
