@@ -87,14 +87,14 @@ describe.skipIf(!walls.includes('files'))('the sandbox with a root of its own', 
     writeFileSync(join(dir, 'upload'), '0123456789')
     const fd = openSync(join(dir, 'upload'), 'r')
     unlinkSync(join(dir, 'upload'))
-    const [file = '', ...args] = [...prefix, 'tail', '-c', '3', '/dev/fd/0']
+    const [file, ...args] = [...prefix, 'tail', '-c', '3', '/dev/fd/0']
     expect(
       execFileSync(file, args, { encoding: 'utf8', env: { PATH: path }, stdio: [fd, 'pipe', 'pipe'] }),
     ).toBe('789')
   })
 
   it('ends with the process that was started, and gives its exit code', async () => {
-    const [file = '', ...args] = [...prefix, 'sh', '-c', 'echo up; read line']
+    const [file, ...args] = [...prefix, 'sh', '-c', 'echo up; read line']
     const child = spawn(file, args, { env: { PATH: path }, stdio: ['pipe', 'pipe', 'ignore'] })
     await once(child.stdout, 'data')
     child.kill('SIGKILL')
@@ -110,7 +110,7 @@ describe.skipIf(!walls.includes('files'))('the sandbox with a root of its own', 
     symlinkSync(join(dir, 'own'), join(dir, 'link'))
     const elsewhere = await sandboxFor(join(dir, 'link'), path)
     expect(elsewhere.walls).toEqual(['files', 'network'])
-    const [file = '', ...args] = [...elsewhere.prefix, join(dir, 'own')]
+    const [file, ...args] = [...elsewhere.prefix, join(dir, 'own')]
     execFileSync(file, args, { env: { PATH: path } })
     expect(readFileSync(join(dir, 'own')).length).toBeGreaterThan(0)
   })
