@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
 /** Minutes of real time each; CI runs them after the others (npm run test:long). */
-const long = ['test/docs/**/*.test.ts', 'test/observability/live-alerts.test.ts', 'test/faults/lab.test.ts']
+const long = [
+  'test/docs/**/*.test.ts',
+  'test/engine/software-vulkan.test.ts',
+  'test/faults/lab.test.ts',
+  'test/observability/live-alerts.test.ts',
+]
 
 export default defineConfig({
   test: {

@@ -187,8 +187,11 @@ const lines = [
   ...Object.entries(impossible).map(([name, reason]) => `not done: ${name} (${reason})`),
 ]
 console.log(lines.join('\n'))
+/** The faults in whose time a request was under way, and the one before. */
+const during = ({ at, latencyMs }) =>
+  windows.filter(({ from, to }) => from < at + latencyMs && to > at - 3_000).map(({ name }) => name)
 for (const record of [...result.lost, ...result.wrong, ...result.refused].slice(0, 20))
-  console.log(`  ${JSON.stringify(record)}`)
+  console.log(`  ${JSON.stringify({ ...record, during: during(record) })}`)
 for (const { pid, command } of left) console.log(`  left: ${pid} ${command}`)
 for (const place of secrets) console.log(`  secret seen in: ${place}`)
 if (values.json) console.log(JSON.stringify({ windows, result: { ...result, right: result.right } }))

@@ -107,7 +107,9 @@ export class LabCluster {
         .filter(({ name }) => this.sizes[name])
         .map((group, index) => ({ ...group, basePort: this.basePort + 50 * index })),
       supervisor: {
-        drainTimeout: '20s',
+        // As the default it is longer than a balancer that was replaced keeps idle connections (75 s). With less it closes
+        // them at this time, and a request that is on its way over a bad network just then breaks off.
+        drainTimeout: '90s',
         stopTimeout: '2s',
         backoff: { base: '200ms', cap: '1s' },
         liveness: { interval: `${this.probeMs}ms`, timeout: '1s', fall: 2 },

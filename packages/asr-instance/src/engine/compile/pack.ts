@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import * as ort from 'onnxruntime-node'
+import { alignWeights } from './align-weights.js'
 import { disableTelemetry } from '../runtime/disable-telemetry.js'
 
 const program = fileURLToPath(new URL('../../../bin/pack-graph.js', import.meta.url))
@@ -20,6 +21,7 @@ export async function packGraph(from: string, to: string): Promise<void> {
   const env = { ...process.env }
   disableTelemetry(env)
   await promisify(execFile)(process.execPath, [program, from, to], { env })
+  await alignWeights(join(to, 'packed.onnx'), join(to, 'packed.weights'))
   await rm(dirname(from), { recursive: true })
 }
 
