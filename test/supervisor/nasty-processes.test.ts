@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -219,7 +219,15 @@ describe('the guard', () => {
 })
 
 /** Devices are made by root only. */
-const isRoot = process.getuid?.() === 0
+/** A container's root may not. */
+function mayMount(): boolean {
+  const dir = mkdtempSync(join(tmpdir(), 'may-mount-'))
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', dir])
+  if (status === 0) spawnSync('umount', [dir])
+  rmSync(dir, { recursive: true })
+  return status === 0
+}
+const canMount = mayMount()
 
 describe('the logs', () => {
   it.concurrent('lose no line and split none, however fast they come', async () => {
@@ -244,15 +252,25 @@ describe('the logs', () => {
     expect(numbers.every((number, index) => number === index)).toBe(true)
   })
 
-  it.runIf(isRoot).concurrent('may have no room: that is said, and nothing else stops', async () => {
+  it.runIf(canMount).concurrent('may have no room: that is said, and nothing else stops', async () => {
     await using cluster = await startFakeCluster({ groups: [{ instances: 1 }], supervisor: quick })
     await cluster.statusWhen('ready', ({ instances }) => instances[0]?.state === 'ready')
     await cluster.operate('stop', { ids: ['default-0'] })
-    // A device that is always full stands in for the disk; the log of a new instance opens it.
-    execFileSync('mknod', [join(cluster.dir, 'logs/default-1.log'), 'c', '1', '7'])
-    await cluster.operate('scale', { targets: ['2'] })
-    await cluster.statusWhen('the second one', ({ instances }) => instances[1]?.state === 'ready')
-    await cluster.program.printed(/default-1\.log: ENOSPC/)
+    // The log of a new instance is a file of a disk of one page, which is full.
+    const disk = join(cluster.dir, 'full-disk')
+    const log = join(cluster.dir, 'logs/default-1.log')
+    mkdirSync(disk)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'tmpfs', disk])
+    try {
+      writeFileSync(join(disk, 'log'), Buffer.alloc(4096, '\n'))
+      writeFileSync(log, '')
+      execFileSync('mount', ['--bind', join(disk, 'log'), log])
+      await cluster.operate('scale', { targets: ['2'] })
+      await cluster.statusWhen('the second one', ({ instances }) => instances[1]?.state === 'ready')
+      await cluster.program.printed(/default-1\.log: ENOSPC/)
+    } finally {
+      for (const place of [log, disk]) spawnSync('umount', ['-l', place])
+    }
   })
 })
 
