@@ -3,13 +3,13 @@
  * same run and on the same weights, antirez/qwen-asr when its built checkout is given, and sherpa-onnx-node.
  *
  *   node bench/engine/run.mjs --size 0.6B --quantization int8 [--threads 2] [--antirez PATH] [--work DIR] [--json FILE]
- *     [--sherpa-node FOLDER] [--sherpa EXPORT] [--rounds 5] [--requests-only]
+ *     [--sherpa-node FOLDER] [--sherpa EXPORT] [--rounds 5] [--only stages,alone,eight]
  *
  * `--sherpa-node`: where `npm install sherpa-onnx-node` was run (else the current folder is tried). `--sherpa`: a folder
  * in its format with weights of the same size; without one, the random weights are written in its format.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
     sherpa: { type: 'string' },
     'sherpa-node': { type: 'string' },
     rounds: { type: 'string', default: '5' },
-    'requests-only': { type: 'boolean', default: false },
+    only: { type: 'string', default: 'stages,alone,eight' },
     work: { type: 'string', default: join(tmpdir(), 'asr-cluster-bench') },
     json: { type: 'string' },
   },
@@ -48,8 +48,9 @@ const results = {
   requests: {},
 }
 
-if (!options['requests-only']) await timeStages()
-await timeRequests()
+const parts = options.only.split(',')
+if (parts.includes('stages')) await timeStages()
+if (parts.includes('alone') || parts.includes('eight')) await timeRequests()
 if (options.antirez) await timeAntirez()
 report()
 
@@ -137,27 +138,26 @@ async function timeRequests() {
     metrics: { audioSeconds() {}, inferenceSeconds() {}, tokens() {}, batchSize() {} },
   })
   const request = () => transcribe(engine, samples)
+  const inTurns = async (count, run, streams) => {
+    const turns = { ours: [], sherpa: [] }
+    for (let i = 0; i < count; i++) {
+      turns.ours.push(await wallMs(run))
+      if (sherpa) turns.sherpa.push((await askSherpa(streams)).ms)
+    }
+    return turns
+  }
   const rounds = Number(options.rounds)
-  const alone = { ours: [], sherpa: [] }
   await request()
-  for (let i = 0; i < rounds; i++) {
-    alone.ours.push(await wallMs(request))
-    if (sherpa) alone.sherpa.push((await askSherpa(1)).ms)
+  if (parts.includes('alone')) results.requests.alone = await inTurns(rounds, request, 1)
+  if (parts.includes('eight')) {
+    results.requests.eightInTurnMs = await wallMs(async () => {
+      for (let i = 0; i < 8; i++) await request()
+    })
+    const atOnce = () => Promise.all(Array.from({ length: 8 }, request))
+    results.requests.eightAtOnce = await inTurns(sherpa ? Math.ceil(rounds / 2) : 1, atOnce, 8)
   }
-  results.requests.eightInTurnMs = await wallMs(async () => {
-    for (let i = 0; i < 8; i++) await request()
-  })
-  const together = { ours: [], sherpa: [] }
-  for (let i = 0; i < (sherpa ? Math.ceil(rounds / 2) : 1); i++) {
-    together.ours.push(await wallMs(() => Promise.all(Array.from({ length: 8 }, request))))
-    if (sherpa) together.sherpa.push((await askSherpa(8)).ms)
-  }
-  results.requests.aloneMs = median(alone.ours)
-  results.requests.eightAtOnceMs = median(together.ours)
   if (sherpa) {
-    const { version, weights } = sherpa
-    const figures = { aloneMs: median(alone.sherpa), eightAtOnceMs: median(together.sherpa) }
-    results.sherpa = { version, weights, ...figures, turns: { alone, together } }
+    results.sherpa = { version: sherpa.version, weights: sherpa.weights }
     sherpa.close()
   }
   results.residentMB = process.memoryUsage.rss() / 1e6
@@ -241,31 +241,37 @@ function antirezOnce(wav) {
 }
 
 function report() {
-  const { requests } = results
-  const rows = [
-    ...Object.entries(results.stages).map(([name, ms]) => [name, `${ms.toFixed(1)} ms`]),
-    [`request: ${clipSeconds} s, ${answerTokens} tokens, alone`, `${requests.aloneMs.toFixed(0)} ms`],
-    ['real-time factor, alone', (requests.aloneMs / 1000 / clipSeconds).toFixed(3)],
-    ['8 in turn', `${requests.eightInTurnMs.toFixed(0)} ms`],
-    ['8 at once', `${requests.eightAtOnceMs.toFixed(0)} ms`],
-    ['8 at once against in turn', `${(requests.eightInTurnMs / requests.eightAtOnceMs).toFixed(2)}×`],
-    ['resident memory', `${results.residentMB.toFixed(0)} MB`],
-  ]
+  const rows = Object.entries(results.stages).map(([name, ms]) => [name, inMs(ms, 1)])
+  const { alone, eightAtOnce, eightInTurnMs } = results.requests
+  const { version, weights } = results.sherpa ?? {}
+  const compare = (what, { ours, sherpa }) => {
+    rows.push([what, inMs(median(ours))])
+    if (sherpa.length === 0) return
+    rows.push([`sherpa-onnx-node ${version} (${weights}), the same`, inMs(median(sherpa))])
+    rows.push(['ours / theirs', (median(ours) / median(sherpa)).toFixed(2)])
+  }
+  if (alone) {
+    compare(`request: ${clipSeconds} s, ${answerTokens} tokens, alone`, alone)
+    rows.push(['real-time factor, alone', (median(alone.ours) / 1000 / clipSeconds).toFixed(3)])
+  }
+  if (results.antirezMs) {
+    rows.push(['antirez/qwen-asr, the same request', inMs(results.antirezMs)])
+    if (alone) rows.push(['ours / theirs', (median(alone.ours) / results.antirezMs).toFixed(2)])
+  }
+  if (eightAtOnce) {
+    rows.push(['8 in turn', inMs(eightInTurnMs)])
+    compare('8 at once', eightAtOnce)
+    rows.push(['8 at once against in turn', `${(eightInTurnMs / median(eightAtOnce.ours)).toFixed(2)}×`])
+  }
+  if (results.residentMB) rows.push(['resident memory', `${results.residentMB.toFixed(0)} MB`])
   if (results.compileSeconds !== undefined)
     rows.push(['compilation (0 if cached)', `${results.compileSeconds.toFixed(1)} s`])
-  if (results.antirezMs) {
-    rows.push(['antirez/qwen-asr, the same request', `${results.antirezMs.toFixed(0)} ms`])
-    rows.push(['ours / theirs', (requests.aloneMs / results.antirezMs).toFixed(2)])
-  }
-  if (results.sherpa) {
-    const { version, weights, aloneMs, eightAtOnceMs } = results.sherpa
-    rows.push([`sherpa-onnx-node ${version} (${weights}), the same request`, `${aloneMs.toFixed(0)} ms`])
-    rows.push(['ours / theirs', (requests.aloneMs / aloneMs).toFixed(2)])
-    rows.push(['sherpa-onnx-node, 8 at once', `${eightAtOnceMs.toFixed(0)} ms`])
-    rows.push(['ours / theirs, 8 at once', (requests.eightAtOnceMs / eightAtOnceMs).toFixed(2)])
-  }
   console.log(`\n${options.size} ${options.quantization}, ${threads} threads, ${results.machine}\n`)
   console.log('| what | figure |\n| --- | --- |')
   for (const row of rows) console.log(`| ${row.join(' | ')} |`)
   if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
+}
+
+function inMs(ms, digits = 0) {
+  return `${ms.toFixed(digits)} ms`
 }

@@ -132,5 +132,9 @@ async function transposed(blocks, rows, columns) {
 }
 
 async function* rounded(blocks, scale) {
-  for await (const block of blocks) yield Uint8Array.from(block, (value) => scale.round(value))
+  for await (const block of blocks) {
+    const values = new Uint8Array(block.length)
+    for (let i = 0; i < values.length; i++) values[i] = scale.round(block[i])
+    yield values
+  }
 }

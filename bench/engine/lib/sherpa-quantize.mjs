@@ -19,7 +19,8 @@ export class Scale {
 
   round(value) {
     const rounded = roundHalfEven(Math.fround(value / this.step)) + this.zeroPoint
-    return Math.min(this.largest, Math.max(this.least, rounded))
+    if (rounded < this.least) return this.least
+    return rounded > this.largest ? this.largest : rounded
   }
 }
 
@@ -53,7 +54,9 @@ export function extremes(values, [least, largest] = [Infinity, -Infinity]) {
   return [least, largest]
 }
 
+/** Above it doubles have no fractions: a sum is rounded, halves to even. */
+const noFractions = 1.5 * 2 ** 52
+
 function roundHalfEven(value) {
-  const rounded = Math.round(value)
-  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
+  return value + noFractions - noFractions
 }
