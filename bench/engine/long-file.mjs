@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { wavHeader } from './lib/clips.mjs'
 import { counted, distance } from './lib/words.mjs'
 
 const { values: options } = parseArgs({
@@ -112,20 +113,7 @@ function writeRecording(seconds) {
     expected.push(clip)
     for (const part of [clip.pcm, pause]) bytes += writeSync(fd, part)
   }
-  const header = Buffer.alloc(44)
-  header.write('RIFF', 0)
-  header.writeUInt32LE(36 + bytes, 4)
-  header.write('WAVEfmt ', 8)
-  header.writeUInt32LE(16, 16)
-  header.writeUInt16LE(1, 20)
-  header.writeUInt16LE(1, 22)
-  header.writeUInt32LE(rate, 24)
-  header.writeUInt32LE(2 * rate, 28)
-  header.writeUInt16LE(2, 32)
-  header.writeUInt16LE(16, 34)
-  header.write('data', 36)
-  header.writeUInt32LE(bytes, 40)
-  writeSync(fd, header, 0, 44, 0)
+  writeSync(fd, wavHeader(bytes, rate), 0, 44, 0)
   closeSync(fd)
   return { file, expected, audioSeconds: bytes / 2 / rate }
 }

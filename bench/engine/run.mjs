@@ -14,8 +14,9 @@ import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as ort from 'onnxruntime-node'
-import { compileModel, createEngine } from '@asr-cluster/asr-instance'
+import { compileModel } from '@asr-cluster/asr-instance'
 import { speech, wavOf } from './lib/clips.mjs'
+import { openEngine } from './lib/engine.mjs'
 import { openSherpa } from './lib/sherpa.mjs'
 import { writeRandomCheckpoint } from './random-checkpoint.mjs'
 import { exportForSherpa } from './sherpa-export.mjs'
@@ -125,18 +126,7 @@ async function timeRequests() {
     // An export of real weights may end earlier than random weights do; ours then decodes as many.
     answerTokens = results.answerTokens = answers[0].tokens
   }
-  const engine = await createEngine({
-    modelDir,
-    cacheDir,
-    quantization: options.quantization,
-    slots: 8,
-    threads,
-    onProgress: () => {},
-    onFatal: (error) => {
-      throw error
-    },
-    metrics: { audioSeconds() {}, inferenceSeconds() {}, tokens() {}, batchSize() {} },
-  })
+  const engine = await openEngine({ modelDir, cacheDir, quantization: options.quantization, threads })
   const request = () => transcribe(engine, samples)
   const inTurns = async (count, run, streams) => {
     const turns = { ours: [], sherpa: [] }

@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createEngine } from '@asr-cluster/asr-instance'
 import { evalClips, samplesOf } from './lib/clips.mjs'
+import { openEngine } from './lib/engine.mjs'
 import { openSherpa } from './lib/sherpa.mjs'
 import { counted, distance } from './lib/words.mjs'
 import { exportForSherpa } from './sherpa-export.mjs'
@@ -39,7 +39,7 @@ for (const quantization of ['none', 'int8']) {
     threads,
     float,
   })
-  const engine = await openEngine(quantization)
+  const engine = await openEngine({ modelDir, cacheDir, quantization, threads })
   const ours = []
   const theirs = []
   let oursMs = 0
@@ -64,21 +64,6 @@ for (const quantization of ['none', 'int8']) {
       `time, ours / theirs: ${(oursMs / theirsMs).toFixed(2)}`,
   )
   ours.forEach((text, i) => text !== theirs[i] && console.log(`  ours: ${text}  theirs: ${theirs[i]}`))
-}
-
-function openEngine(quantization) {
-  return createEngine({
-    modelDir,
-    cacheDir,
-    quantization,
-    slots: 8,
-    threads,
-    onProgress: () => {},
-    onFatal: (error) => {
-      throw error
-    },
-    metrics: { audioSeconds() {}, inferenceSeconds() {}, tokens() {}, batchSize() {} },
-  })
 }
 
 function transcribe(engine, samples) {

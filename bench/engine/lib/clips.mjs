@@ -28,18 +28,25 @@ export function speech(seconds) {
 
 export function wavOf(samples) {
   const out = Buffer.alloc(44 + 2 * samples.length)
-  out.write('RIFF', 0)
-  out.writeUInt32LE(36 + 2 * samples.length, 4)
-  out.write('WAVEfmt ', 8)
-  out.writeUInt32LE(16, 16)
-  out.writeUInt16LE(1, 20)
-  out.writeUInt16LE(1, 22)
-  out.writeUInt32LE(sampleRate, 24)
-  out.writeUInt32LE(2 * sampleRate, 28)
-  out.writeUInt16LE(2, 32)
-  out.writeUInt16LE(16, 34)
-  out.write('data', 36)
-  out.writeUInt32LE(2 * samples.length, 40)
+  wavHeader(2 * samples.length, sampleRate).copy(out)
   samples.forEach((sample, i) => out.writeInt16LE(Math.round(sample * 32767), 44 + 2 * i))
   return out
+}
+
+/** Of so many bytes of mono 16-bit sound. */
+export function wavHeader(bytes, rate) {
+  const header = Buffer.alloc(44)
+  header.write('RIFF', 0)
+  header.writeUInt32LE(36 + bytes, 4)
+  header.write('WAVEfmt ', 8)
+  header.writeUInt32LE(16, 16)
+  header.writeUInt16LE(1, 20)
+  header.writeUInt16LE(1, 22)
+  header.writeUInt32LE(rate, 24)
+  header.writeUInt32LE(2 * rate, 28)
+  header.writeUInt16LE(2, 32)
+  header.writeUInt16LE(16, 34)
+  header.write('data', 36)
+  header.writeUInt32LE(bytes, 40)
+  return header
 }

@@ -41,7 +41,7 @@ async function integerConvolution(graph: GraphBuilder, x: string, options: Convo
   const { name, inChannels, outChannels, height, width } = options
   // Every input but the sound itself comes out of a GELU.
   const images = { group: 'images', lowest: geluLowest }
-  const { values, scale } = quantizeRows(graph, graph.reshape(x, 0, -1), 'uint8', images)
+  const { values, scale } = quantizeRows(graph, graph.reshape(x, 0, -1), images)
   // Zeros are 128 in this form.
   const padded = graph.node('Pad', [
     graph.reshape(values, 0, height, width, inChannels),

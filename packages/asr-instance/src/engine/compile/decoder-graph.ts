@@ -132,19 +132,17 @@ export async function decode(
       rows: count * headDim,
     })
     const parts = [part('q', heads), part('k', kvHeads), part('v', kvHeads)]
-    const projected: Rows[] = []
-    for (const group of isLast ? [parts.slice(0, 1), parts.slice(1)] : [parts]) {
-      const ofWanted = isLast && projected.length === 0
-      const input = { values: ofWanted ? pickRows(normed) : normed }
-      const facts = ofWanted ? wanted : all
-      const { values, scale } = await unscaledLinear(graph, input, weights(group, hidden), facts)
-      const split = splitColumns(
-        graph,
-        values,
-        group.map(({ rows }) => rows),
-      )
-      projected.push(...split.map((value) => ({ values: value, ...(scale && { scale }) })))
+    const project = async (input: string, facts: RowFacts, stacked: typeof parts): Promise<Rows[]> => {
+      const product = await unscaledLinear(graph, { values: input }, weights(stacked, hidden), facts)
+      const widths = stacked.map(({ rows }) => rows)
+      return splitColumns(graph, product.values, widths).map((values) => ({ ...product, values }))
     }
+    const projected = isLast
+      ? [
+          ...(await project(pickRows(normed), wanted, parts.slice(0, 1))),
+          ...(await project(normed, all, parts.slice(1))),
+        ]
+      : await project(normed, all, parts)
     const [rawQ, rawK, rawV] = projected as [Rows, Rows, Rows]
     const norms = `${prefix}.self_attn`
     // Query heads stand beside the key head that they share, which is never repeated.

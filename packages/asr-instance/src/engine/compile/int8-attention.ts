@@ -5,7 +5,7 @@ import {
   type CachedAttention,
 } from './cached-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
-import { quantizeRows } from './integer-product.js'
+import { quantizeRows, quantizeRowsAs } from './integer-product.js'
 
 /**
  * For a cache at 8 bits in the host's memory, a quarter of the bytes to read in every step: `past_k.i` (128 stands for zero)
@@ -34,10 +34,11 @@ export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: Attenti
     ])
   }
   const attendAll = ({ layer, q, k, v, mask }: Attended) => {
+    const pastK = `past_k.${layer}`
     // Keys times queries and not the other way round: so both are cached token by token, and a new one is one copy.
-    const queries = quantizeRows(graph, graph.reshape(q, -1, headDim), 'int8', { group: mask })
+    const queries = quantizeRowsAs(graph, graph.reshape(q, -1, headDim), 'int8')
     const turned = graph.transpose(perHead(queries.values, headDim), 0, 1, 3, 2)
-    const products = integerProduct(`past_k.${layer}`, turned, graph.uint8(128))
+    const products = integerProduct(pastK, turned, graph.uint8(128))
     const byQuery = graph.node('Mul', [graph.transpose(products, 0, 1, 3, 2), perHead(queries.scale, 1)])
     const scores = graph.node('Reshape', [
       graph.node('Mul', [byQuery, `past_k_scale.${layer}`]),
@@ -46,7 +47,6 @@ export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: Attenti
         return graph.node('Concat', [shape, graph.ints(-1)], { axis: 0n })
       }),
     ])
-    const pastK = `past_k.${layer}`
     const weights = pastAndNewWeights(graph, { pastK, scores, q, k, mask })
     const weighted = graph.node('Mul', [weights.past, `past_v_scale.${layer}`])
     const pastLength = () => graph.node('Shape', [pastK], { start: 2n, end: 3n })
@@ -54,7 +54,7 @@ export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: Attenti
       weighted,
       graph.once('rows of weights', () => graph.node('Concat', [graph.ints(-1), pastLength()], { axis: 0n })),
     ])
-    const shares = quantizeRows(graph, flat, 'positive', { group: mask })
+    const shares = quantizeRowsAs(graph, flat, 'uint8')
     const shareShape = graph.once('shares per head', () => {
       const heads = graph.node('Shape', [pastK], { start: 0n, end: 2n })
       return graph.node('Concat', [heads, graph.ints(-1), pastLength()], { axis: 0n })
@@ -82,12 +82,12 @@ export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: Attenti
           graph.ints(0),
         ]),
       )
-      // A prompt has no past, and products of integers know no empty matrices.
-      // Names of its own: the last layer computes fewer queries.
+      // Dimensions with names of their own: the last layer computes fewer queries.
       const like = {
         type: 'float',
         dims: ['batch', kvHeads, `group.${layer}`, `queries.${layer}`, headDim],
       } as const
+      // A prompt has no past, and products of integers know no empty matrices.
       return graph.choose(
         isEmpty,
         like,
@@ -96,16 +96,13 @@ export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: Attenti
       )
     },
     finish() {
-      for (const { name, parts, format } of [
-        { name: 'new_k', parts: newKeys, format: 'uint8' },
-        { name: 'new_v', parts: newValues, format: 'int8' },
-      ] as const) {
-        const joined = graph.node('Concat', parts, { axis: 0n })
-        const rows = graph.reshape(joined, -1, headDim)
-        const { values, scale } = quantizeRows(graph, rows, format, { group: 'new tokens' })
-        graph.output(values, name, format, ['rows', headDim])
-        graph.output(scale, `${name}_scale`, 'float', ['rows'])
-      }
+      const join = (parts: string[]) => graph.reshape(graph.node('Concat', parts, { axis: 0n }), -1, headDim)
+      const keys = quantizeRows(graph, join(newKeys), { group: 'new tokens' })
+      const values = quantizeRowsAs(graph, join(newValues), 'int8')
+      graph.output(keys.values, 'new_k', 'uint8', ['rows', headDim])
+      graph.output(keys.scale, 'new_k_scale', 'float', ['rows'])
+      graph.output(values.values, 'new_v', 'int8', ['rows', headDim])
+      graph.output(values.scale, 'new_v_scale', 'float', ['rows'])
     },
   }
 }

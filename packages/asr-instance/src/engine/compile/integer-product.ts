@@ -9,9 +9,6 @@ export interface QuantizedRows {
   scale: string
 }
 
-/** `uint8` holds signed values with 128 for zero; `positive` is for values that are never negative. */
-export type RowFormat = 'uint8' | 'int8' | 'positive'
-
 /** What is known of the values that a quantized matrix gets. */
 export interface RowFacts {
   /** Matrices of the same group have the same rows; their zero points are made once. */
@@ -23,30 +20,32 @@ export interface RowFacts {
 /** The least value of a GELU, rounded down: `min x · Φ(x)` is -0.16997. */
 export const geluLowest = 0.17
 
-/**
- * Rounds each row of `x [rows, columns]` to 8 bits. A row of zeros has the scale 0 and no defined values, which makes all
- * its products 0.
- */
-export function quantizeRows(
-  graph: GraphBuilder,
-  x: string,
-  format: RowFormat,
-  { group, lowest }: RowFacts,
-): QuantizedRows {
-  const largest = (values: string) => graph.node('ReduceMax', [values, graph.ints(-1)], { keepdims: 0n })
-  let peak: string
-  if (format === 'positive') peak = largest(x)
-  else if (lowest === undefined) peak = largest(graph.node('Abs', [x]))
-  else peak = graph.node('Max', [largest(x), graph.scalar(lowest)])
-  const scale = graph.node('Mul', [peak, graph.scalar(1 / (format === 'positive' ? 255 : 127))])
-  if (format !== 'uint8') {
-    const type = BigInt(format === 'int8' ? dataType.int8 : dataType.uint8)
-    return { values: graph.node('QuantizeLinear', [x, scale], { axis: 0n, output_dtype: type }), scale }
-  }
+/** Rounds each row of `x [rows, columns]` to `uint8`, of which 128 stands for zero. Of rows of zeros see `quantizeRowsAs`. */
+export function quantizeRows(graph: GraphBuilder, x: string, { group, lowest }: RowFacts): QuantizedRows {
+  const peak =
+    lowest === undefined
+      ? largestOfRows(graph, graph.node('Abs', [x]))
+      : graph.node('Max', [largestOfRows(graph, x), graph.scalar(lowest)])
+  const scale = graph.node('Mul', [peak, graph.scalar(1 / 127)])
   const zeros = graph.once(`zero points of ${group}`, () =>
     graph.node('Expand', [graph.uint8(128), graph.node('Shape', [scale])]),
   )
   return { values: graph.node('QuantizeLinear', [x, scale, zeros], { axis: 0n }), scale }
+}
+
+/**
+ * Rounds each row to 8 bits of which 0 stands for zero: `int8`, or `uint8` for values that are never negative. A row of
+ * zeros has the scale 0 and no defined values, which makes all its products 0.
+ */
+export function quantizeRowsAs(graph: GraphBuilder, x: string, type: 'int8' | 'uint8'): QuantizedRows {
+  const peak = largestOfRows(graph, type === 'int8' ? graph.node('Abs', [x]) : x)
+  const scale = graph.node('Mul', [peak, graph.scalar(1 / (type === 'int8' ? 127 : 255))])
+  const attributes = { axis: 0n, output_dtype: BigInt(dataType[type]) }
+  return { values: graph.node('QuantizeLinear', [x, scale], attributes), scale }
+}
+
+function largestOfRows(graph: GraphBuilder, x: string): string {
+  return graph.node('ReduceMax', [x, graph.ints(-1)], { keepdims: 0n })
 }
 
 /**

@@ -46,7 +46,7 @@ export async function unscaledLinear(
     return { values: await products[weight.format](graph, scaled(graph, x), weight, rows) }
   const quantizer = new ColumnQuantizer(rows, weight.columns)
   for await (const block of rowBlocks(graph, weight)) quantizer.append(block)
-  const { values, scale } = quantizeRows(graph, x.values, 'uint8', facts)
+  const { values, scale } = quantizeRows(graph, x.values, facts)
   return {
     values: await integerProduct(graph, values, matrixName(weight, rows), quantizer),
     scale: x.scale === undefined ? scale : graph.node('Mul', [scale, x.scale]),

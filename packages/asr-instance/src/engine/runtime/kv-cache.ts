@@ -14,7 +14,7 @@ export interface CacheOptions {
   mostRows?: number
   /** Where memory comes from and goes to; its own unless given. */
   pool?: ArrayPool
-  /** Has room for a token also when it has none: not every product knows empty matrices. */
+  /** Has room for a token also when it has none: not every device knows empty tensors. */
   isNeverEmpty?: boolean
 }
 
