@@ -24,6 +24,10 @@ const { values } = parseArgs({
     // (growth.mjs shows it end), which at the rate of the soak is most of an hour.
     'warm-requests': { type: 'string', default: '8000' },
     'warm-rate': { type: 'string', default: '60' },
+    // Then all instances under more load than the soak's: what the largest number of requests at once takes of memory is
+    // taken before the time begins, not at some moment in it.
+    'warm-minutes': { type: 'string', default: '10' },
+    'warm-load': { type: 'string', default: '0.85' },
     seed: { type: 'string', default: '1' },
     'sample-s': { type: 'string', default: '5' },
     // A file for all samples, as JSON.
@@ -34,7 +38,8 @@ process.env.FAULTS_SERVICE_MS = values['service-ms']
 const seconds = Number(values.minutes) * 60
 const slots = Number(values.instances) * 4
 const demoShare = Number(values.demo) > 0 ? Number(values['demo-share']) : 0
-const rate = (Number(values.load) * slots * 1_000) / Number(values['service-ms']) / (1 - demoShare)
+const rateOf = (load) => (Number(load) * slots * 1_000) / Number(values['service-ms']) / (1 - demoShare)
+const rate = rateOf(values.load)
 
 const cluster = new LabCluster({
   host: '127.0.0.1',
@@ -94,6 +99,9 @@ const options = {
 const warmRequests = demoShare > 0 ? Number(values['warm-requests']) : 0
 const warming = { ...options, demoShare: 1, requests: warmRequests, rate: Number(values['warm-rate']) }
 const warmed = await openLoop({ ...warming, prefix: 'warm' })
+const fullRate = rateOf(values['warm-load'])
+const fullRequests = Math.round(Number(values['warm-minutes']) * 60 * fullRate)
+warmed.push(...(await openLoop({ ...options, requests: fullRequests, rate: fullRate, prefix: 'full' })))
 const begunAt = Date.now()
 const sampling = sample()
 const records = await openLoop({ ...options, requests: Math.round(seconds * rate), rate, prefix: 'soak' })
@@ -105,7 +113,7 @@ if (values.save) writeFileSync(values.save, JSON.stringify(samples))
 const right = records.filter(({ outcome, breaks }) => outcome === 'right' && breaks.length === 0).length
 const warm = samples.slice(Math.floor(samples.length / 3))
 console.log(
-  `before: ${warmRequests} requests to the real instances, right ${warmed.filter(({ outcome }) => outcome === 'right').length}`,
+  `before: ${warmRequests} requests to the real instances, ${fullRequests} to all, right ${warmed.filter(({ outcome }) => outcome === 'right').length}`,
 )
 console.log(
   `${records.length} requests in ${values.minutes} min at a load of ${values.load} (${rate.toFixed(0)}/s), right ${right}, left processes ${left.length}`,

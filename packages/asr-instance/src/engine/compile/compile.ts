@@ -16,7 +16,7 @@ import { withFileLock } from './file-lock.js'
 import { machineKey, packGraph } from './pack.js'
 
 /** Raise it whenever the compiler writes something else for the same input. */
-const compilerVersion = 4
+const compilerVersion = 5
 
 export type DeviceKind = GraphTarget['device']
 

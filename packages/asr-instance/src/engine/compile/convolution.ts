@@ -1,5 +1,6 @@
 import type { GraphBuilder } from './graph-builder.js'
 import { geluLowest, integerProduct, quantizeRows } from './integer-product.js'
+import type { LinearFormat } from './linear.js'
 import { ColumnQuantizer } from './quantize.js'
 
 export interface ImageSize {
@@ -12,8 +13,6 @@ export interface Convolution extends ImageSize {
   name: string
   inChannels: number
   outChannels: number
-  /** At 8 bits instead of exactly. */
-  quantize: boolean
 }
 
 /** Size after a 3×3 convolution of stride 2 with one place of padding on each side. */
@@ -21,15 +20,57 @@ export function convolvedSize({ height, width }: ImageSize): ImageSize {
   return { height: Math.ceil(height / 2), width: Math.ceil(width / 2) }
 }
 
-/** 3×3, stride 2, padding 1: `[images, height, width, inChannels]` to `[images, height / 2, width / 2, outChannels]`. */
-export async function addConvolution(graph: GraphBuilder, x: string, options: Convolution): Promise<string> {
-  const { name, inChannels, outChannels, quantize } = options
-  const bias = await graph.weight(`${name}.bias`, [outChannels])
-  if (quantize) return graph.node('Add', [await integerConvolution(graph, x, options), bias])
+/**
+ * 3×3, stride 2, padding 1: `[images, height, width, inChannels]`, without the last dimension for one channel, to
+ * `[images, height / 2, width / 2, outChannels]`.
+ */
+export async function addConvolution(
+  graph: GraphBuilder,
+  x: string,
+  options: Convolution,
+  format: LinearFormat,
+): Promise<string> {
+  const { name, inChannels, outChannels } = options
+  // One channel is little work, and its sound is the most worth keeping exact.
+  if (format === 'int8')
+    return inChannels === 1 ? soundConvolution(graph, x, options) : integerConvolution(graph, x, options)
   const kernel = await graph.weight(`${name}.weight`, [outChannels, inChannels, 3, 3])
+  const bias = await graph.weight(`${name}.bias`, [outChannels])
   const attributes = { kernel_shape: [3n, 3n], strides: [2n, 2n], pads: [1n, 1n, 1n, 1n] }
-  const channelsFirst = graph.node('Conv', [graph.transpose(x, 0, 3, 1, 2), kernel, bias], attributes)
-  return graph.transpose(channelsFirst, 0, 2, 3, 1)
+  const channelsFirst =
+    inChannels === 1 ? graph.node('Unsqueeze', [x, graph.ints(1)]) : graph.transpose(x, 0, 3, 1, 2)
+  return graph.transpose(graph.node('Conv', [channelsFirst, kernel, bias], attributes), 0, 2, 3, 1)
+}
+
+/**
+ * Of one channel, in float32: the nine inputs of every place and a one, times the kernel and the bias. `Conv` takes twice
+ * as long, most of it to bring the channels behind the places.
+ */
+async function soundConvolution(graph: GraphBuilder, x: string, options: Convolution): Promise<string> {
+  const { name, outChannels, height, width } = options
+  const places = (height + 2) * (width + 2)
+  const padded = graph.node('Pad', [x, graph.ints(0, 1, 1, 0, 1, 1), graph.scalar(0)])
+  const withOne = graph.node('Pad', [
+    graph.reshape(padded, 0, places),
+    graph.ints(0, 0, 0, 1),
+    graph.scalar(1),
+  ])
+  const size = convolvedSize(options)
+  const rows = patchRows(options, size)
+  const inputs = rows.flatMap((row, i) => (i % 9 === 8 ? [row, places] : [row]))
+  const patches = graph.node('Gather', [withOne, graph.ints(...inputs)], { axis: 1n })
+  const kernel = await graph.checkpoint.read(`${name}.weight`, [outChannels, 1, 3, 3])
+  const bias = await graph.checkpoint.read(`${name}.bias`, [outChannels])
+  const weights = new Float32Array(10 * outChannels)
+  for (let channel = 0; channel < outChannels; channel++) {
+    for (let place = 0; place < 9; place++)
+      weights[place * outChannels + channel] = kernel[channel * 9 + place]!
+    weights[9 * outChannels + channel] = bias[channel]!
+  }
+  return graph.node('MatMul', [
+    graph.reshape(patches, 0, size.height, size.width, 10),
+    graph.floats(weights, [10, outChannels]),
+  ])
 }
 
 /**
@@ -39,8 +80,8 @@ export async function addConvolution(graph: GraphBuilder, x: string, options: Co
  */
 async function integerConvolution(graph: GraphBuilder, x: string, options: Convolution): Promise<string> {
   const { name, inChannels, outChannels, height, width } = options
-  // Every input but the sound itself comes out of a GELU.
-  const images = { group: 'images', lowest: geluLowest }
+  // A processor gets them one by one; every input but the sound itself comes out of a GELU.
+  const images = { group: 'images', lowest: geluLowest, count: 1 }
   const { values, scale } = quantizeRows(graph, graph.reshape(x, 0, -1), images)
   // Zeros are 128 in this form.
   const padded = graph.node('Pad', [
@@ -57,7 +98,8 @@ async function integerConvolution(graph: GraphBuilder, x: string, options: Convo
     placesFirst(await graph.checkpoint.read(`${name}.weight`, [outChannels, inChannels, 3, 3]), inChannels),
   )
   const product = await integerProduct(graph, flat, name, weights)
-  return graph.node('Mul', [product, graph.reshape(scale, 0, 1, 1, 1)])
+  const scaled = graph.node('Mul', [product, graph.reshape(scale, 0, 1, 1, 1)])
+  return graph.node('Add', [scaled, await graph.weight(`${name}.bias`, [outChannels])])
 }
 
 /** For each output place the rows of the padded image under its kernel. */

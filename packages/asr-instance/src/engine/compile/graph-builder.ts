@@ -27,7 +27,7 @@ export class GraphBuilder {
   readonly checkpoint: Checkpoint
   readonly #external: ExternalData
   #nodes: OnnxNode[] = []
-  /** Of the graph or the body of a Loop, also while `#nodes` are those of a branch in it. */
+  /** Of the graph or the body of a Loop or a Scan, also while `#nodes` are those of a branch in it. */
   #home = this.#nodes
   readonly #initializers: OnnxInitializer[] = []
   readonly #inputs: OnnxValue[] = []
@@ -96,7 +96,7 @@ export class GraphBuilder {
   }
 
   /**
-   * The body of a Loop: what `build` adds, which may use whatever was added before. It answers the values that become the
+   * The body of a Loop or a Scan: what `build` adds, which may use whatever was added before. It answers the values that become the
    * outputs.
    */
   async body(inputs: readonly OnnxValue[], build: () => Promise<readonly OnnxValue[]>): Promise<OnnxGraph> {
@@ -124,6 +124,17 @@ export class GraphBuilder {
       return { name: 'branch', nodes, initializers: [], inputs: [], outputs: [{ ...like, name }] }
     }
     return this.node('If', [condition], { then_branch: branch(whenTrue), else_branch: branch(whenFalse) })
+  }
+
+  /** What `step` makes of each slice of `value` along its first dimension, stacked: one slice after the other. */
+  async scan(
+    value: string,
+    slice: Omit<OnnxValue, 'name'>,
+    step: (slice: string) => Promise<OnnxValue>,
+  ): Promise<string> {
+    const input = { ...slice, name: `slice_${this.#serial++}` }
+    const body = await this.body([input], async () => [await step(input.name)])
+    return this.node('Scan', [value], { body, num_scan_inputs: 1n })
   }
 
   #into<T>(nodes: OnnxNode[], make: () => T): T {
@@ -167,6 +178,10 @@ export class GraphBuilder {
 
   uint8(value: number): string {
     return this.#constant('uint8', [], Uint8Array.of(value))
+  }
+
+  uint8s(values: Uint8Array): string {
+    return this.#constant('uint8', [values.length], values)
   }
 
   reshape(value: string, ...dims: number[]): string {

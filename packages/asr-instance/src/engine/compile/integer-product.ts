@@ -15,21 +15,31 @@ export interface RowFacts {
   group: string
   /** No value is below `-lowest`: the largest one is the peak, or this is. */
   lowest?: number
+  /** How many rows there are, where that never changes. */
+  count?: number
 }
 
 /** The least value of a GELU, rounded down: `min x · Φ(x)` is -0.16997. */
 export const geluLowest = 0.17
 
 /** Rounds each row of `x [rows, columns]` to `uint8`, of which 128 stands for zero. Of rows of zeros see `quantizeRowsAs`. */
-export function quantizeRows(graph: GraphBuilder, x: string, { group, lowest }: RowFacts): QuantizedRows {
+export function quantizeRows(
+  graph: GraphBuilder,
+  x: string,
+  { group, lowest, count }: RowFacts,
+): QuantizedRows {
   const peak =
     lowest === undefined
       ? largestOfRows(graph, graph.node('Abs', [x]))
       : graph.node('Max', [largestOfRows(graph, x), graph.scalar(lowest)])
   const scale = graph.node('Mul', [peak, graph.scalar(1 / 127)])
-  const zeros = graph.once(`zero points of ${group}`, () =>
-    graph.node('Expand', [graph.uint8(128), graph.node('Shape', [scale])]),
-  )
+  // What onnxruntime could compute ahead in a Scan's body makes a file that it refuses to load.
+  const zeros =
+    count === undefined
+      ? graph.once(`zero points of ${group}`, () =>
+          graph.node('Expand', [graph.uint8(128), graph.node('Shape', [scale])]),
+        )
+      : graph.uint8s(new Uint8Array(count).fill(128))
   return { values: graph.node('QuantizeLinear', [x, scale, zeros], { axis: 0n }), scale }
 }
 

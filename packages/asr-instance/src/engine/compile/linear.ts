@@ -1,6 +1,6 @@
 import type { GraphBuilder } from './graph-builder.js'
 import { integerProduct, quantizeRows, scaleRows, type RowFacts } from './integer-product.js'
-import { blockLength, ColumnQuantizer, quantizeBlocks } from './quantize.js'
+import { ColumnQuantizer, quantizeBlocks } from './quantize.js'
 import { TransposedMatrix } from './transposed-matrix.js'
 
 /**
@@ -85,6 +85,12 @@ const products: Record<Exclude<LinearFormat, 'int8'>, Product> = {
   int4: blockProduct,
 }
 
+/**
+ * Values that share one scale at 4 bits. A processor takes two thirds of the time, for a prompt as for a step, with
+ * blocks of 128 instead of 32; the kernels of GPUs are written for 32.
+ */
+const blockLengths = { cpu: 128, gpu: 32, cuda: 32 } as const
+
 async function blockProduct(
   graph: GraphBuilder,
   x: string,
@@ -93,9 +99,10 @@ async function blockProduct(
 ): Promise<string> {
   const { precision } = graph.target
   const name = matrixName(weight, rows)
+  const blockLength = blockLengths[graph.target.device]
   const blocks = Math.ceil(weight.columns / blockLength)
   const scales = new Float32Array(rows * blocks)
-  const values = quantizedBlocks(rowBlocks(graph, weight), weight.columns, scales)
+  const values = quantizedBlocks(rowBlocks(graph, weight), weight.columns, blockLength, scales)
   const matrix = await graph.initializer(`${name}:int4`, 'uint8', [rows, blocks, blockLength / 2], values)
   // Filled while the values were written.
   const filled = [graph.typed(scales)]
@@ -136,11 +143,12 @@ async function joinedBias(graph: GraphBuilder, { tensors }: LinearWeight, total:
 async function* quantizedBlocks(
   blocks: AsyncIterable<Float32Array>,
   columns: number,
+  blockLength: number,
   scales: Float32Array,
 ): AsyncGenerator<Uint8Array> {
   let at = 0
   for await (const rows of blocks) {
-    const quantized = quantizeBlocks(rows, columns)
+    const quantized = quantizeBlocks(rows, columns, blockLength)
     scales.set(quantized.scales, at)
     at += quantized.scales.length
     yield quantized.values

@@ -8,18 +8,43 @@ function peak(values: Float32Array): number {
   return Math.max(...values.map(Math.abs))
 }
 
-test('4 bits: no weight is further off than its step, and a ragged last block is whole', () => {
-  const { values, scales } = quantizeBlocks(matrix, columns)
-  for (let row = 0; row < 3; row++) {
-    for (let column = 0; column < columns; column++) {
-      const block = row * 3 + (column >> 5)
-      const byte = values[block * 16 + ((column % 32) >> 1)]!
-      const back = ((column & 1 ? byte >> 4 : byte & 15) - 8) * scales[block]!
-      const from = row * columns + (column & ~31)
-      const largest = peak(matrix.subarray(from, Math.min(from + 32, (row + 1) * columns)))
-      expect(Math.abs(back - matrix[row * columns + column]!)).toBeLessThanOrEqual((largest / 8) * 1.001)
+function restored(length: number, bytes: Uint8Array, scales: Float32Array): Float32Array {
+  const blocks = Math.ceil(columns / length)
+  return matrix.map((_, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns]
+    const block = row * blocks + Math.floor(column / length)
+    const byte = bytes[(block * length + (column % length)) >> 1]!
+    return ((column & 1 ? byte >> 4 : byte & 15) - 8) * scales[block]!
+  })
+}
+
+const squaredError = (values: Float32Array): number =>
+  values.reduce((sum, value, i) => sum + (value - matrix[i]!) ** 2, 0)
+
+test.each([32, 128])(
+  '4 bits in blocks of %i: weights are near, and a ragged last block is whole',
+  (length) => {
+    const { values, scales } = quantizeBlocks(matrix, columns, length)
+    const back = restored(length, values, scales)
+    for (let i = 0; i < matrix.length; i++) {
+      const from = i - ((i % columns) % length)
+      const end = Math.min(from + length, (Math.floor(i / columns) + 1) * columns)
+      // A step is at most an eighth of the peak, of which a fifth may be cut off.
+      expect(Math.abs(back[i]! - matrix[i]!)).toBeLessThanOrEqual(peak(matrix.subarray(from, end)) * 0.2001)
     }
-  }
+  },
+)
+
+test('4 bits: the scale leaves no more error than that of the peak', () => {
+  const { values, scales } = quantizeBlocks(matrix, columns, 128)
+  const fromPeak = matrix.map((value, i) => {
+    const from = i - (i % columns)
+    const row = matrix.subarray(from, from + columns)
+    const scale = row.reduce((most, other) => (Math.abs(other) > Math.abs(most) ? other : most), 0) / -8
+    return Math.max(-8, Math.min(7, Math.round(value / scale))) * scale
+  })
+  const error = squaredError(restored(128, values, scales))
+  expect(error).toBeLessThan(squaredError(fromPeak))
 })
 
 test('8 bits: rows become columns, none further off than half a step of its row', () => {
@@ -39,7 +64,7 @@ test('8 bits: rows become columns, none further off than half a step of its row'
 })
 
 test('zeros stay zero', () => {
-  expect(quantizeBlocks(new Float32Array(32), 32).scales[0]).toBeCloseTo(0, 30)
+  expect(quantizeBlocks(new Float32Array(32), 32, 32).scales[0]).toBeCloseTo(0, 30)
   const quantizer = new ColumnQuantizer(1, 32)
   quantizer.append(new Float32Array(32))
   expect(quantizer.values).toEqual(new Int8Array(32))

@@ -1,53 +1,86 @@
 import { TransposedMatrix } from './transposed-matrix.js'
 
-/** Values that share one scale at 4 bits; the block length of MatMulNBits. */
-export const blockLength = 32
-
 export interface QuantizedBlocks {
-  /** `[rows, ceil(columns / 32), 16]`, first value in the low nibble. */
+  /** `[rows, ceil(columns / blockLength), blockLength / 2]`, first value in the low nibble. */
   values: Uint8Array
-  /** `[rows, ceil(columns / 32)]` */
+  /** `[rows, ceil(columns / blockLength)]` */
   scales: Float32Array
 }
 
 /**
- * 4 bits, symmetric round-to-nearest in blocks of 32 along a row, in the layout of onnxruntime's `MatMulNBits` with its
- * implied zero point 8. The value of largest magnitude maps to -8 exactly, as in GGML's Q4_0: the whole range is used
- * and the block's peak, which matters most, is kept.
+ * Parts of a block's peak that may map to -8. Less than the whole cuts the peak off and makes the steps of all others
+ * finer: of normally distributed weights in blocks of 128 that is 11 % less squared error.
  */
-export function quantizeBlocks(rows: Float32Array, columns: number): QuantizedBlocks {
+const peakShares = [1, 0.95, 0.9, 0.85, 0.8]
+
+/**
+ * 4 bits, symmetric round-to-nearest in blocks along a row, in the layout of onnxruntime's `MatMulNBits` with its
+ * implied zero point 8. As in GGML's Q4_0 the value of largest magnitude maps to -8, so that the whole range is used, or
+ * a part of it does, whichever leaves the smallest squared error.
+ */
+export function quantizeBlocks(rows: Float32Array, columns: number, blockLength: number): QuantizedBlocks {
   const blocksPerRow = Math.ceil(columns / blockLength)
   const rowCount = rows.length / columns
   const blockBytes = blockLength / 2
-  const values = new Uint8Array(rowCount * blocksPerRow * blockBytes)
+  const values = new Uint8Array(rowCount * blocksPerRow * blockBytes).fill(0x88)
   const scales = new Float32Array(rowCount * blocksPerRow)
   for (let row = 0, block = 0; row < rowCount; row++) {
     for (let column = 0; column < columns; column += blockLength, block++) {
       const from = row * columns + column
       const to = Math.min(from + blockLength, (row + 1) * columns)
-      scales[block] = quantizeBlock(rows, from, to, values, block * blockBytes)
+      const scale = bestScale(rows, from, to)
+      scales[block] = scale
+      quantizeBlock(rows, from, to, scale, values, block * blockBytes)
     }
   }
   return { values, scales }
+}
+
+function bestScale(source: Float32Array, from: number, to: number): number {
+  const peak = largestValue(source, from, to) / -8
+  let best = 0
+  let smallest = Number.POSITIVE_INFINITY
+  for (const share of peakShares) {
+    const scale = Math.fround(peak * share)
+    const error = squaredError(source, from, to, scale)
+    if (error >= smallest) continue
+    smallest = error
+    best = scale
+  }
+  return best
+}
+
+function squaredError(source: Float32Array, from: number, to: number, scale: number): number {
+  const inverse = scale === 0 ? 0 : 1 / scale
+  let sum = 0
+  for (let i = from; i < to; i++) {
+    const value = source[i] as number
+    const error = value - nibble(value * inverse) * scale
+    sum += error * error
+  }
+  return sum
+}
+
+function nibble(value: number): number {
+  const rounded = Math.round(value)
+  return rounded > 7 ? 7 : rounded < -8 ? -8 : rounded
 }
 
 function quantizeBlock(
   source: Float32Array,
   from: number,
   to: number,
+  scale: number,
   target: Uint8Array,
   at: number,
-): number {
-  const scale = Math.fround(largestValue(source, from, to) / -8)
+): void {
   const inverse = scale === 0 ? 0 : 1 / scale
-  target.fill(0x88, at, at + blockLength / 2)
   for (let i = from; i < to; i++) {
-    const quantized = 8 + Math.max(-8, Math.min(7, Math.round((source[i] as number) * inverse)))
+    const quantized = 8 + nibble((source[i] as number) * inverse)
     const byte = at + ((i - from) >> 1)
     const previous = target[byte] as number
     target[byte] = (i - from) & 1 ? (previous & 0x0f) | (quantized << 4) : (previous & 0xf0) | quantized
   }
-  return scale
 }
 
 /** The value of largest magnitude, with its sign. */

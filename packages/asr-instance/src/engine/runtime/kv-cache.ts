@@ -99,14 +99,13 @@ export class KvCache implements SequenceCache {
     const { layers, kvHeads } = this.#shape
     this.#reserve(this.rows, Math.max(...this.#lengths) + tokens)
     for (const [part, { width }] of this.parts.entries()) {
-      const size = tokens * width
-      const from = slices[part]!
-      const to = this.#data[part]!
+      const { from, to, scale } = asWords(slices[part]!, this.#data[part]!, width)
+      const size = (tokens * width) / scale
       for (let layer = 0, at = 0; layer < layers; layer++) {
         for (let row = 0; row < this.rows; row++) {
           const end = this.#lengths[row]! * width
           for (let head = 0; head < kvHeads; head++, at += size) {
-            copyValues(from, at, to, this.#place(part, layer, row, head) + end, size)
+            copyValues(from, at, to, (this.#place(part, layer, row, head) + end) / scale, size)
           }
         }
       }
@@ -200,8 +199,23 @@ export class KvCache implements SequenceCache {
   }
 }
 
+/** The same memory as numbers of 32 bits, each of which stands for `scale` values, where a token is a whole number of them. */
+function asWords(from: CacheValues, to: CacheValues, width: number) {
+  const scale = 4 / from.BYTES_PER_ELEMENT
+  if (width % scale > 0 || from.byteOffset % 4 > 0) return { from, to, scale: 1 }
+  const words = ({ buffer, byteOffset, byteLength }: CacheValues) =>
+    new Int32Array(buffer, byteOffset, byteLength >> 2)
+  return { from: words(from), to: words(to), scale }
+}
+
 // For the few values of one token a loop is faster than `set` with a new view.
-function copyValues(from: CacheValues, start: number, to: CacheValues, at: number, size: number): void {
+function copyValues<T extends CacheValues | Int32Array>(
+  from: T,
+  start: number,
+  to: T,
+  at: number,
+  size: number,
+): void {
   if (size > 1024) return to.set(from.subarray(start, start + size), at)
   for (let i = 0; i < size; i++) to[at + i] = from[start + i]!
 }
