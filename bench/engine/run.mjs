@@ -1,6 +1,7 @@
 /**
- * Times the engine at full model size with random weights, stage by stage and as whole requests, and beside it, in the
- * same run and on the same weights, antirez/qwen-asr when its built checkout is given, and sherpa-onnx-node.
+ * Times the engine at full model size with random weights, stage by stage and as whole requests, and beside it, in
+ * turns and on the same weights, antirez/qwen-asr when its built checkout is given, and sherpa-onnx-node. Everything is
+ * done once before it is timed.
  *
  *   node bench/engine/run.mjs --size 0.6B --quantization int8 [--threads 2] [--antirez PATH] [--work DIR] [--json FILE]
  *     [--sherpa-node FOLDER] [--sherpa EXPORT] [--rounds 5] [--only stages,alone,eight]
@@ -52,7 +53,6 @@ const results = {
 const parts = options.only.split(',')
 if (parts.includes('stages')) await timeStages()
 if (parts.includes('alone') || parts.includes('eight')) await timeRequests()
-if (options.antirez) await timeAntirez()
 report()
 
 async function timeStages() {
@@ -116,7 +116,6 @@ async function medianMs(count, run) {
   return median(times)
 }
 
-/** Where sherpa-onnx-node takes part, the two take turns, so that whatever else the machine does meets both. */
 async function timeRequests() {
   const samples = speech(clipSeconds)
   const sherpa = await openPeer()
@@ -128,30 +127,53 @@ async function timeRequests() {
   }
   const engine = await openEngine({ modelDir, cacheDir, quantization: options.quantization, threads })
   const request = () => transcribe(engine, samples)
-  const inTurns = async (count, run, streams) => {
-    const turns = { ours: [], sherpa: [] }
-    for (let i = 0; i < count; i++) {
-      turns.ours.push(await wallMs(run))
-      if (sherpa) turns.sherpa.push((await askSherpa(streams)).ms)
-    }
-    return turns
+  const inTurn = async () => {
+    for (let i = 0; i < 8; i++) await request()
   }
-  const rounds = Number(options.rounds)
-  await request()
-  if (parts.includes('alone')) results.requests.alone = await inTurns(rounds, request, 1)
-  if (parts.includes('eight')) {
-    results.requests.eightInTurnMs = await wallMs(async () => {
-      for (let i = 0; i < 8; i++) await request()
+  const atOnce = () => Promise.all(Array.from({ length: 8 }, request))
+  const wav = join(options.work, 'clip.wav')
+  writeFileSync(wav, wavOf(samples))
+  const sherpaMs = (count) => sherpa && (async () => (await askSherpa(count)).ms)
+  if (parts.includes('alone')) {
+    const antirez = options.antirez && (() => antirezMs(wav))
+    results.requests.alone = await inTurns({ ours: timed(request), sherpa: sherpaMs(1), antirez })
+  }
+  if (parts.includes('eight'))
+    results.requests.eight = await inTurns({
+      inTurn: timed(inTurn),
+      ours: timed(atOnce),
+      sherpa: sherpaMs(8),
     })
-    const atOnce = () => Promise.all(Array.from({ length: 8 }, request))
-    results.requests.eightAtOnce = await inTurns(sherpa ? Math.ceil(rounds / 2) : 1, atOnce, 8)
-  }
   if (sherpa) {
     results.sherpa = { version: sherpa.version, weights: sherpa.weights }
     sherpa.close()
   }
   results.residentMB = process.memoryUsage.rss() / 1e6
   await engine.close()
+}
+
+/**
+ * Of each that takes part the milliseconds of all rounds but the first. They take turns, so that whatever else the
+ * machine does meets all of them.
+ */
+async function inTurns(sides) {
+  const taking = Object.entries(sides).filter(([, run]) => run)
+  const times = Object.fromEntries(taking.map(([name]) => [name, []]))
+  for (let round = 0; round <= Number(options.rounds); round++) {
+    for (const [name, run] of taking) {
+      const ms = await run()
+      if (round > 0) times[name].push(ms)
+    }
+  }
+  return times
+}
+
+function timed(run) {
+  return async () => {
+    const started = performance.now()
+    await run()
+    return performance.now() - started
+  }
 }
 
 async function transcribe(engine, samples) {
@@ -180,12 +202,6 @@ async function openPeer() {
   return openSherpa({ nodeDir, modelDir: exported, threads, maxNewTokens: answerTokens })
 }
 
-async function wallMs(run) {
-  const started = performance.now()
-  await run()
-  return performance.now() - started
-}
-
 function median(values) {
   return values.toSorted((a, b) => a - b)[values.length >> 1]
 }
@@ -194,15 +210,7 @@ function median(values) {
  * Time from the loaded model to the 40th token. The random checkpoint's tokens print as `fill123`, so they can be
  * counted as they come; without an end token the program would go on to its limit, so it is stopped then.
  */
-async function timeAntirez() {
-  const wav = join(options.work, 'clip.wav')
-  writeFileSync(wav, wavOf(speech(clipSeconds)))
-  const times = []
-  for (let i = 0; i < 3; i++) times.push(await antirezOnce(wav))
-  results.antirezMs = median(times)
-}
-
-function antirezOnce(wav) {
+function antirezMs(wav) {
   const program = spawn(
     join(options.antirez, 'qwen_asr'),
     ['-d', modelDir, '-i', wav, '-t', String(threads), '--language', 'English'],
@@ -232,26 +240,27 @@ function antirezOnce(wav) {
 
 function report() {
   const rows = Object.entries(results.stages).map(([name, ms]) => [name, inMs(ms, 1)])
-  const { alone, eightAtOnce, eightInTurnMs } = results.requests
+  const { alone, eight } = results.requests
   const { version, weights } = results.sherpa ?? {}
-  const compare = (what, { ours, sherpa }) => {
+  const compare = (what, { ours, sherpa, antirez }) => {
     rows.push([what, inMs(median(ours))])
-    if (sherpa.length === 0) return
-    rows.push([`sherpa-onnx-node ${version} (${weights}), the same`, inMs(median(sherpa))])
-    rows.push(['ours / theirs', (median(ours) / median(sherpa)).toFixed(2)])
+    const against = (name, theirs) => {
+      if (!theirs) return
+      rows.push([name, inMs(median(theirs))])
+      rows.push(['ours / theirs', (median(ours) / median(theirs)).toFixed(2)])
+    }
+    against(`sherpa-onnx-node ${version} (${weights}), the same`, sherpa)
+    against('antirez/qwen-asr, the same', antirez)
   }
   if (alone) {
     compare(`request: ${clipSeconds} s, ${answerTokens} tokens, alone`, alone)
     rows.push(['real-time factor, alone', (median(alone.ours) / 1000 / clipSeconds).toFixed(3)])
   }
-  if (results.antirezMs) {
-    rows.push(['antirez/qwen-asr, the same request', inMs(results.antirezMs)])
-    if (alone) rows.push(['ours / theirs', (median(alone.ours) / results.antirezMs).toFixed(2)])
-  }
-  if (eightAtOnce) {
-    rows.push(['8 in turn', inMs(eightInTurnMs)])
-    compare('8 at once', eightAtOnce)
-    rows.push(['8 at once against in turn', `${(eightInTurnMs / median(eightAtOnce.ours)).toFixed(2)}×`])
+  if (eight) {
+    rows.push(['8 in turn', inMs(median(eight.inTurn))])
+    compare('8 at once', eight)
+    const ratios = eight.inTurn.map((ms, round) => ms / eight.ours[round])
+    rows.push(['8 at once against in turn, median of the rounds', `${median(ratios).toFixed(2)}×`])
   }
   if (results.residentMB) rows.push(['resident memory', `${results.residentMB.toFixed(0)} MB`])
   if (results.compileSeconds !== undefined)

@@ -90,15 +90,10 @@ export async function decode(
       epsilon: text.rmsEps,
     })
 
-  /** `sum = x + added`, and its norm. */
+  /** `sum = x + added`, and its norm: two operations take half the time of `SkipSimplifiedLayerNormalization`. */
   const addAndNorm = async (x: string, added: string, name: string) => {
-    const [normed, , , sum] = graph.nodes(
-      'SkipSimplifiedLayerNormalization',
-      [x, added, await graph.weight(name, [hidden])],
-      { epsilon: text.rmsEps },
-      4,
-    ) as [string, string, string, string]
-    return { normed, sum }
+    const sum = graph.node('Add', [x, added])
+    return { normed: await rmsNorm(sum, name, hidden), sum }
   }
 
   /** `[batch · tokens, count · headDim]` to `[batch, tokens, count…, headDim]`. */
@@ -127,23 +122,14 @@ export async function decode(
       : { normed: await rmsNorm(x, inputNorm, hidden), sum: x }
     const isLast = layer === text.layers - 1
     const tokens = isLast ? wanted : all
-    const part = (name: string, count: number) => ({
-      name: `${prefix}.self_attn.${name}_proj.weight`,
-      rows: count * headDim,
-    })
-    const parts = [part('q', heads), part('k', kvHeads), part('v', kvHeads)]
-    const project = async (input: string, facts: RowFacts, stacked: typeof parts): Promise<Rows[]> => {
-      const product = await unscaledLinear(graph, { values: input }, weights(stacked, hidden), facts)
-      const widths = stacked.map(({ rows }) => rows)
-      return splitColumns(graph, product.values, widths).map((values) => ({ ...product, values }))
+    // A product each, because splitting one of all would copy it; onnxruntime quantizes their input once.
+    const project = async (input: string, facts: RowFacts, name: string, rows: number): Promise<Rows> => {
+      const tensor = { name: `${prefix}.${name}_proj.weight`, rows }
+      return unscaledLinear(graph, { values: input }, weights([tensor], hidden), facts)
     }
-    const projected = isLast
-      ? [
-          ...(await project(pickRows(normed), wanted, parts.slice(0, 1))),
-          ...(await project(normed, all, parts.slice(1))),
-        ]
-      : await project(normed, all, parts)
-    const [rawQ, rawK, rawV] = projected as [Rows, Rows, Rows]
+    const rawQ = await project(isLast ? pickRows(normed) : normed, tokens, 'self_attn.q', heads * headDim)
+    const rawK = await project(normed, all, 'self_attn.k', kvHeads * headDim)
+    const rawV = await project(normed, all, 'self_attn.v', kvHeads * headDim)
     const norms = `${prefix}.self_attn`
     // Query heads stand beside the key head that they share, which is never repeated.
     const turned = await rotated(rawQ.values, tokens, `${norms}.q_norm.weight`, heads, headDim ** -0.5)
@@ -161,16 +147,9 @@ export async function decode(
       output,
       `${prefix}.post_attention_layernorm.weight`,
     )
-    // Two products, because splitting one would copy all of it; onnxruntime quantizes their input once.
-    const inner = (name: string) =>
-      unscaledLinear(
-        graph,
-        { values: mlp.normed },
-        weights([{ name: `${prefix}.mlp.${name}_proj.weight`, rows: text.ffn }], hidden),
-        tokens,
-      )
-    const activated = graph.node('QuickGelu', [scaled(graph, await inner('gate'))], { alpha: 1 })
-    const up = await inner('up')
+    const gate = scaled(graph, await project(mlp.normed, tokens, 'mlp.gate', text.ffn))
+    const activated = graph.node('QuickGelu', [gate], { alpha: 1 })
+    const up = await project(mlp.normed, tokens, 'mlp.up', text.ffn)
     // A row's scale may wait until the row is quantized anyway.
     const product = { ...up, values: graph.node('Mul', [activated, up.values]) }
     const down = [{ name: `${prefix}.mlp.down_proj.weight`, rows: hidden }]
@@ -198,11 +177,6 @@ export function headTensor(checkpoint: Checkpoint): string {
 }
 
 export const embeddingTensor = 'thinker.model.embed_tokens.weight'
-
-function splitColumns(graph: GraphBuilder, x: string, widths: number[]): string[] {
-  if (widths.length === 1) return [x]
-  return graph.nodes('Split', [x, graph.ints(...widths)], { axis: -1n }, widths.length)
-}
 
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */
 function rotaryTables(headDim: number, theta: number, positions: number) {

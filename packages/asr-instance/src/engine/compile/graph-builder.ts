@@ -246,5 +246,4 @@ const microsoftOps = new Set([
   'MatMulNBits',
   'QuickGelu',
   'RotaryEmbedding',
-  'SkipSimplifiedLayerNormalization',
 ])

@@ -117,7 +117,7 @@ test('pieces that wait are prepared before the batch goes on', async () => {
 
 test.each([
   { isReadAlong: true, longest: 0.3 },
-  { isReadAlong: false, longest: 1.1 },
+  { isReadAlong: false, longest: 2.1 },
 ])('rows get their turn while others are prepared, read along: $isReadAlong', async (how) => {
   const { isReadAlong, longest } = how
   let seconds = 0

@@ -11,7 +11,7 @@ import type { FinishReason, FromWorker, PieceRequest, Stage, StageAge } from './
  * Running rows wait no longer than this, and the end of a preparation step, for their next token: hardly noticed where
  * somebody reads along, and where nobody does, long enough that most of the decode happens in a full batch.
  */
-const longestStallSeconds = { readAlong: 0.2, unread: 1 }
+const longestStallSeconds = { readAlong: 0.2, unread: 2 }
 
 interface Waiting {
   request: PieceRequest
