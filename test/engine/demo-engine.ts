@@ -1,7 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEngine, type Engine, type Transcription } from '@asr-cluster/asr-instance'
+import {
+  createEngine,
+  type CreateEngineOptions,
+  type Engine,
+  type Transcription,
+} from '@asr-cluster/asr-instance'
 import type { Quantization } from '@asr-cluster/protocol'
 import { demoModelDir } from './eval-set.ts'
 
@@ -10,10 +15,16 @@ export interface DemoEngine {
   close(): Promise<void>
 }
 
+export type DemoOptions = Pick<CreateEngineOptions, 'sideBySideFromSeconds'> & { cacheDir?: string }
+
 /** The engine with the demo model, compiled into a cache folder of its own unless one is given. */
-export async function openDemoEngine(quantization: Quantization, cacheDir?: string): Promise<DemoEngine> {
+export async function openDemoEngine(
+  quantization: Quantization,
+  { cacheDir, ...options }: DemoOptions = {},
+): Promise<DemoEngine> {
   const own = cacheDir === undefined ? await mkdtemp(join(tmpdir(), 'asr-demo-')) : null
   const engine = await createEngine({
+    ...options,
     modelDir: demoModelDir,
     quantization,
     slots: 8,

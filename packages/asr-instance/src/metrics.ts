@@ -1,3 +1,4 @@
+import { ownMemoryBytes } from '@asr-cluster/protocol/process'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 export type InferenceStage = 'features' | 'encoder' | 'prefill' | 'decode'
@@ -53,9 +54,9 @@ export function createMetrics(instanceId: string): InstanceMetrics {
   })
   const memory: Gauge = new Gauge({
     name: 'asr_instance_memory_bytes',
-    help: 'Resident memory of the instance.',
+    help: "Memory of the instance's own, without the mapped weights of the model, which instances share.",
     registers,
-    collect: () => memory.set(process.memoryUsage.rss()),
+    collect: () => memory.set(ownMemoryBytes('self') ?? process.memoryUsage.rss()),
   })
   return {
     registry,

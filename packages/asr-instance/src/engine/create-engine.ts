@@ -24,6 +24,8 @@ export interface CreateEngineOptions {
   /** Threads of one matrix product. */
   threads: number | 'auto'
   cacheDir: string
+  /** Pieces that take at least so long to prepare are prepared side by side where several wait. 0.1 unless given. */
+  sideBySideFromSeconds?: number
   onProgress: (stage: 'compile' | 'load' | 'warmup', ratio: number, detail: string) => void
   metrics: EngineMetrics
   /** The engine broke after it was ready; the process should end with an error. */
@@ -63,6 +65,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
     precision: compiled.precision,
     slots,
     threads,
+    sideBySideFromSeconds: options.sideBySideFromSeconds ?? 0.1,
     spin: maySpin({
       available: availableParallelism(),
       total: cpus().length,

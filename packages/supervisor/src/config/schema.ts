@@ -72,7 +72,9 @@ export const groupConfigSchema = z.strictObject({
     .describe('Without a GPU: `exclusive` pins each instance to as many cores as it has threads (taskset).'),
   maxMemory: sizeSchema
     .optional()
-    .describe('An instance that uses more is drained and started again; none for no limit.'),
+    .describe(
+      'An instance with more memory of its own (without the mapped weights) is drained and started again; none for no limit.',
+    ),
   maxAge: durationSchema
     .optional()
     .describe('An instance older than this (± 10 %) is drained and started again; none for no limit.'),

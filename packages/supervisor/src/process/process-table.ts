@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { ownMemoryBytes } from '@asr-cluster/protocol/process'
 
 /** One process as /proc shows it. Reading races with its end: every function returns null or skips then. */
 export interface ProcessInfo {
@@ -58,14 +59,9 @@ export function livingGroupMembers(groupId: number): ProcessInfo[] {
   })
 }
 
-/** Resident memory of a process group; 0 if it is gone. */
+/** Memory of a process group's own, without mapped files; 0 if it is gone. */
 export function groupMemoryBytes(groupId: number): number {
-  return livingGroupMembers(groupId).reduce((sum, { pid }) => sum + residentBytes(pid), 0)
-}
-
-function residentBytes(pid: number): number {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '')
-  return match ? Number(match[1]) * 1024 : 0
+  return livingGroupMembers(groupId).reduce((sum, { pid }) => sum + (ownMemoryBytes(pid) ?? 0), 0)
 }
 
 /** Processor time in seconds that the living processes of each group have used so far. */

@@ -4,7 +4,7 @@ import { BatchScheduler, type SchedulerOptions } from './batch-scheduler.js'
 import { DeviceError } from './device-errors.js'
 import { KvCache } from './kv-cache.js'
 import type { DecoderOutput } from './sequence-cache.js'
-import type { PreparationModel } from './preparation.js'
+import { prepareRow, type PreparationModel } from './preparation.js'
 import type { FromWorker, PieceRequest } from './worker-messages.js'
 
 const eos = 0
@@ -51,7 +51,12 @@ function piece(id: number, countFrom: number, maxNewTokens = 100): PieceRequest 
   }
 }
 
-function setUp(slots: number, model = countdownModel(), now = () => 0, reload?: SchedulerOptions['reload']) {
+function setUp(
+  slots: number,
+  model = countdownModel(),
+  now = () => 0,
+  more: Pick<SchedulerOptions, 'reload' | 'helpers'> = {},
+) {
   const messages: FromWorker[] = []
   const scheduler = new BatchScheduler({
     model,
@@ -60,7 +65,7 @@ function setUp(slots: number, model = countdownModel(), now = () => 0, reload?: 
     random: () => 0.5,
     now,
     post: (message) => messages.push(message),
-    ...(reload ? { reload } : {}),
+    ...more,
   })
   const tokensOf = (id: number) =>
     messages.flatMap((message) => (message.type === 'tokens' && message.id === id ? message.tokens : []))
@@ -233,7 +238,7 @@ describe('a device that fails', () => {
 
   test('and does not recover by itself: the model is loaded anew, and all go on', async () => {
     const { model, reload, loads } = poisonedDevice(3)
-    const { scheduler, tokensOf, end, drain } = setUp(8, model, () => 0, reload)
+    const { scheduler, tokensOf, end, drain } = setUp(8, model, () => 0, { reload })
     for (let id = 0; id < 8; id++) scheduler.add(piece(id, 20 + id))
     await drain()
     for (let id = 0; id < 8; id++) {
@@ -245,7 +250,7 @@ describe('a device that fails', () => {
 
   test('and is full after a load too: the process ends, and says what to do', async () => {
     const { model, reload } = poisonedDevice(0)
-    const { scheduler, drain } = setUp(2, model, () => 0, reload)
+    const { scheduler, drain } = setUp(2, model, () => 0, { reload })
     scheduler.add(piece(0, 9))
     await expect(drain()).rejects.toThrow(/does not fit on the device: use int4/)
   })
@@ -254,5 +259,78 @@ describe('a device that fails', () => {
     const { scheduler, drain } = setUp(2, smallDevice(0, 'WebGPU device lost (reason 2)'))
     scheduler.add(piece(0, 9))
     await expect(drain()).rejects.toThrow(DeviceError)
+  })
+})
+
+describe('side by side', () => {
+  /** Helpers that work as the scheduler does itself, and note for which pieces. */
+  function fakeHelpers(count: number, broken?: number) {
+    const prepared: number[][] = Array.from({ length: count }, () => [])
+    const freed: number[] = []
+    let working = 0
+    let most = 0
+    const ready = prepared.map((ids) => ({
+      async *prepare(request: PieceRequest, alone: () => boolean) {
+        ids.push(request.id)
+        const steps = prepareRow(countdownModel(), request, alone)
+        for (;;) {
+          most = Math.max(most, ++working)
+          const { done, value } = await steps.next().finally(() => working--)
+          if (request.id === broken) throw new Error('the thread has ended')
+          if (!done) yield value
+          else {
+            const removeRow = () => freed.push(request.id)
+            return { ...value, cache: Object.assign(value.cache, { removeRow }), isLent: true }
+          }
+        }
+      },
+    }))
+    const helpers = { ready, wake: () => {} } as unknown as NonNullable<SchedulerOptions['helpers']>
+    return { helpers, prepared, freed, most: () => most }
+  }
+
+  const withHelpers = (helpers: NonNullable<SchedulerOptions['helpers']>, slots = 8) =>
+    setUp(slots, countdownModel(), () => 0, { helpers })
+
+  test('waiting pieces share the helpers, and each gets its own answer', async () => {
+    const { helpers, prepared, freed, most } = fakeHelpers(2)
+    const { scheduler, tokensOf, drain } = withHelpers(helpers)
+    const lengths = [5, 30, 12, 2, 19]
+    for (const [id, length] of lengths.entries()) scheduler.add(piece(id, length))
+    await drain()
+    for (const [id, length] of lengths.entries()) expect(tokensOf(id)).toEqual(countdown(length))
+    // The fifth has nobody beside it, and gets all threads.
+    expect(prepared).toEqual([
+      [0, 2],
+      [1, 3],
+    ])
+    expect(new Set(freed)).toEqual(new Set([0, 1, 2, 3]))
+    expect(most()).toBe(2)
+  })
+
+  test('no more than there are rows, and none where somebody reads along', async () => {
+    const { helpers, prepared } = fakeHelpers(3)
+    const few = withHelpers(helpers, 2)
+    for (let id = 0; id < 6; id++) few.scheduler.add(piece(id, 9))
+    await few.drain()
+    const read = withHelpers(helpers)
+    read.scheduler.add({ ...piece(0, 90), isReadAlong: true })
+    while (read.tokensOf(0).length === 0) await read.scheduler.step()
+    for (let id = 1; id < 4; id++) read.scheduler.add(piece(id, 9))
+    while (read.tokensOf(3).length === 0) await read.scheduler.step()
+    expect(prepared.flat()).toEqual([])
+  })
+
+  test('a piece that leaves or fails does not touch the one beside it', async () => {
+    const { helpers } = fakeHelpers(2, 3)
+    const { scheduler, tokensOf, end, drain } = withHelpers(helpers)
+    for (let id = 0; id < 4; id++) scheduler.add(piece(id, 9))
+    await scheduler.step()
+    scheduler.cancel(0)
+    await drain()
+    expect(tokensOf(0)).toEqual([])
+    expect(end(0)).toBeUndefined()
+    for (const id of [1, 2]) expect(tokensOf(id)).toEqual(countdown(9))
+    expect(end(3)).toMatchObject({ type: 'failed' })
   })
 })

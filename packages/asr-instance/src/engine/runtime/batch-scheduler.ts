@@ -1,5 +1,6 @@
 import { endsInLoop } from '../text/repetition.js'
 import { deviceAdvice, DeviceError, deviceFailure } from './device-errors.js'
+import { gainSideBySide, type PreparationHelpers } from './preparation-helpers.js'
 import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
 import { sampleToken } from './sample.js'
 import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
@@ -41,6 +42,14 @@ export interface SchedulerOptions {
    * keeps the buffers of the larger batch, and those that it could not allocate.
    */
   reload?: () => Promise<Pick<PreparationModel, 'encoder' | 'decoder'>>
+  /** Prepare several pieces side by side. */
+  helpers?: Pick<PreparationHelpers, 'ready' | 'wake'>
+}
+
+interface Preparing {
+  waiting: Waiting
+  stages: StageTimes
+  steps: AsyncGenerator<Stage, PreparedRow>
 }
 
 /**
@@ -55,7 +64,10 @@ export class BatchScheduler {
   /** Row i of the batch stands at row i of the cache. */
   readonly #rows: Row[] = []
   readonly #waiting: Waiting[] = []
-  #preparing: { waiting: Waiting; stages: StageTimes; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
+  /** One piece, or several side by side. */
+  #preparing: Preparing[] = []
+  /** Of the last piece, from its features to its first token. */
+  #preparationSeconds = 0
   /** Rows that the device's memory has room for. */
   #mostRows: number
   #canceled = new Set<number>()
@@ -75,7 +87,7 @@ export class BatchScheduler {
   }
 
   get idle(): boolean {
-    return this.#rows.length === 0 && this.#waiting.length === 0 && this.#preparing === undefined
+    return this.#rows.length === 0 && this.#waiting.length === 0 && this.#preparing.length === 0
   }
 
   /** Nothing is expected for a while. */
@@ -89,9 +101,10 @@ export class BatchScheduler {
 
   /** The piece leaves at the next step; nothing more is posted for it. */
   cancel(id: number): void {
-    const at = this.#waiting.findIndex(({ request }) => request.id === id)
+    const hasId = ({ request }: Waiting) => request.id === id
+    const at = this.#waiting.findIndex(hasId)
     if (at >= 0) this.#waiting.splice(at, 1)
-    else if (this.#preparing?.waiting.request.id === id || this.#rows.some((row) => row.request.id === id)) {
+    else if ([...this.#preparing.map(({ waiting }) => waiting), ...this.#rows].some(hasId)) {
       this.#canceled.add(id)
     }
   }
@@ -116,14 +129,15 @@ export class BatchScheduler {
   }
 
   get #canPrepare(): boolean {
-    return this.#preparing !== undefined || (this.#waiting.length > 0 && this.#rows.length < this.#mostRows)
+    return this.#preparing.length > 0 || (this.#waiting.length > 0 && this.#rows.length < this.#mostRows)
   }
 
   #dropCanceled(): void {
     if (this.#canceled.size === 0) return
-    if (this.#preparing && this.#canceled.has(this.#preparing.waiting.request.id)) {
-      void this.#preparing.steps.return(undefined as never)
-      this.#preparing = undefined
+    for (const preparing of this.#preparing) {
+      if (!this.#canceled.has(preparing.waiting.request.id)) continue
+      void preparing.steps.return(undefined as never)
+      this.#endPreparing(preparing)
     }
     for (let row = this.#rows.length - 1; row >= 0; row--) {
       if (this.#canceled.has(this.#rows[row]!.request.id)) this.#removeRow(row)
@@ -132,31 +146,57 @@ export class BatchScheduler {
   }
 
   async #prepareStep(): Promise<void> {
-    if (!this.#preparing) {
-      if (this.#rows.length >= this.#mostRows) return
-      const waiting = this.#waiting.shift()
-      if (!waiting) return
-      const alone = () => this.#rows.length === 0
-      this.#preparing = {
-        waiting,
-        stages: new Map(),
-        steps: prepareRow(this.#model, resumed(waiting), alone, this.#memoryOf(waiting.request)),
-      }
-    }
-    const { waiting, steps, stages } = this.#preparing
+    if (this.#preparing.length === 0) this.#beginPreparing()
+    await Promise.all(this.#preparing.map((preparing) => this.#stepOf(preparing)))
+  }
+
+  #beginPreparing(): void {
+    const alone = () => this.#rows.length === 0
+    const begin = (waiting: Waiting, steps: Preparing['steps']) =>
+      this.#preparing.push({ waiting, stages: new Map(), steps })
+    const helpers = this.#sideBySide()
+    for (const [i, waiting] of this.#waiting.splice(0, helpers.length).entries())
+      begin(waiting, helpers[i]!.prepare(resumed(waiting), alone))
+    if (helpers.length > 0 || this.#rows.length >= this.#mostRows) return
+    const waiting = this.#waiting.shift()
+    if (!waiting) return
+    const memory = this.#memoryOf(waiting.request)
+    begin(waiting, prepareRow(this.#model, resumed(waiting), alone, memory))
+  }
+
+  /** Those that should prepare the next pieces, one each; none if one piece after the other is better. */
+  #sideBySide(): NonNullable<SchedulerOptions['helpers']>['ready'] {
+    const { helpers } = this.#options
+    if (!helpers || this.#waiting.length < 2) return []
+    helpers.wake(this.#preparationSeconds)
+    const { ready } = helpers
+    const count = ready.length
+    if (count < 2 || Math.min(this.#waiting.length, this.#mostRows - this.#rows.length) < count) return []
+    // Their steps take longer, which who reads along would notice.
+    if (this.#rows.some(({ request }) => request.isReadAlong)) return []
+    return gainSideBySide(this.#waiting.slice(0, count).map(({ request }) => request)) ? ready : []
+  }
+
+  async #stepOf(preparing: Preparing): Promise<void> {
+    const { waiting, steps, stages } = preparing
     const started = this.#options.now()
     try {
       const result = await steps.next()
-      if (result.done) this.#join(waiting, stages, result.value)
-      else {
-        const ended = this.#options.now()
-        stages.set(result.value, { begun: stages.get(result.value)?.begun ?? started, ended })
-        this.#options.post({ type: 'step', stage: result.value, seconds: ended - started, batch: 1 })
+      if (result.done) {
+        this.#endPreparing(preparing)
+        return this.#join(waiting, stages, result.value)
       }
+      const ended = this.#options.now()
+      stages.set(result.value, { begun: stages.get(result.value)?.begun ?? started, ended })
+      this.#options.post({ type: 'step', stage: result.value, seconds: ended - started, batch: 1 })
     } catch (error) {
-      this.#preparing = undefined
+      this.#endPreparing(preparing)
       await this.#recover(error, [waiting], this.#rows.length)
     }
+  }
+
+  #endPreparing(ended: Preparing): void {
+    this.#preparing = this.#preparing.filter((preparing) => preparing !== ended)
   }
 
   #memoryOf({ stream }: PieceRequest): StreamMemory | undefined {
@@ -166,15 +206,17 @@ export class BatchScheduler {
     return memory
   }
 
-  #join({ request, tokens }: Waiting, stages: StageTimes, { cache, first, promptTokens }: PreparedRow): void {
-    this.#preparing = undefined
+  #join({ request, tokens }: Waiting, stages: StageTimes, prepared: PreparedRow): void {
+    const { cache, first, promptTokens, isLent } = prepared
     const row: Row = { request, tokens, promptTokens: promptTokens - tokens.length, stages }
     const joined = this.#options.now()
+    this.#preparationSeconds = joined - (stages.get('features')?.begun ?? joined)
     stages.set('decode', { begun: joined, ended: joined })
-    if (this.#rows.length === 0) this.#lastDecode = this.#options.now()
+    if (this.#rows.length === 0) this.#lastDecode = joined
     // A growing recording keeps its prompt for the next time.
-    if (request.stream === undefined) this.#cache.adopt(cache)
+    if (request.stream === undefined && !isLent) this.#cache.adopt(cache)
     else this.#cache.copy(cache)
+    if (isLent) cache.removeRow(0)
     this.#rows.push(row)
     this.#accept(this.#rows.length - 1, first, 0)
   }
@@ -245,11 +287,9 @@ export class BatchScheduler {
 
   /** With nothing left on the device: whatever was there goes on from its last token. */
   async #startAnew(reload: NonNullable<SchedulerOptions['reload']>): Promise<void> {
-    if (this.#preparing) {
-      await this.#preparing.steps.return(undefined as never)
-      this.#waitAgain([this.#preparing.waiting])
-      this.#preparing = undefined
-    }
+    for (const { steps } of this.#preparing) await steps.return(undefined as never)
+    this.#waitAgain(this.#preparing.map(({ waiting }) => waiting))
+    this.#preparing = []
     this.#waitAgain(this.#rows)
     while (this.#rows.length > 0) this.#removeRow(this.#rows.length - 1)
     for (const memory of this.#streams.values()) memory.release()

@@ -11,11 +11,12 @@ export class DecoderRunner implements Decoder {
   readonly #session: ort.InferenceSession
   readonly #text: ModelConfig['text']
   readonly #inputs: CacheInputs
-  readonly #pool = new ArrayPool()
+  readonly #pool: ArrayPool
 
-  constructor(session: ort.InferenceSession, text: ModelConfig['text']) {
+  constructor(session: ort.InferenceSession, text: ModelConfig['text'], pool = new ArrayPool()) {
     this.#session = session
     this.#text = text
+    this.#pool = pool
     this.#inputs = new CacheInputs(session)
   }
 

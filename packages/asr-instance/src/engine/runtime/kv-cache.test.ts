@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import type { CacheValues } from './array-pool.js'
 import { cacheParts, KvCache, type HostFormat } from './kv-cache.js'
 
-const shape = { layers: 2, kvHeads: 2, headDim: 3 }
 const arrays = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int8: Int8Array }
 
 /** Depends on everything, and fits into the smallest type. */
@@ -10,7 +9,13 @@ function value(part: number, name: number, layer: number, head: number, token: n
   return (part * 31 + name * 41 + layer * 17 + head * 59 + token * 7 + i * 3) % 127
 }
 
-describe.each<HostFormat>(['float32', 'float16', 'int8'])('%s', (format) => {
+// Values of 8 and 16 bits are copied by words where a token is a whole number of them.
+const cases = (['float32', 'float16', 'int8'] as const).flatMap((format) =>
+  [3, 8].map((headDim): [HostFormat, number] => [format, headDim]),
+)
+
+describe.each(cases)('%s, heads of %i', (format, headDim) => {
+  const shape = { layers: 2, kvHeads: 2, headDim }
   const parts = cacheParts(format, shape)
 
   /** New slices of each part, of rows with these names. */
@@ -48,6 +53,27 @@ describe.each<HostFormat>(['float32', 'float16', 'int8'])('%s', (format) => {
     return cache
   }
 
+  test('a row goes to another thread with its memory, and the memory comes back', () => {
+    const one = prepared(5, 9)
+    const sent = one.detach()
+    expect(one.rows).toBe(0)
+    const given: unknown[] = []
+    const pool = { take: () => expect.fail('it does not grow'), give: (used: unknown) => given.push(used) }
+    const attached = KvCache.attach(shape, sent, pool)
+    expectRow(attached, 0, 5, 9)
+    const cache = new KvCache(shape, { format, mostRows: 4 })
+    cache.copy(prepared(6, 70))
+    cache.copy(attached)
+    attached.removeRow(0)
+    expect(given).toEqual([sent.data])
+    expectRow(cache, 0, 6, 70)
+    expectRow(cache, 1, 5, 9)
+    // What it was can hold another row.
+    one.addRow()
+    one.append(slices([7], 0, 4), 4)
+    expectRow(one, 0, 7, 4)
+  })
+
   test('rows join, grow past the capacity, leave, and keep their own content', () => {
     const cache = new KvCache(shape, { format, mostRows: 4 })
     for (const name of [1, 2, 3]) cache.adopt(prepared(name, 60))
@@ -67,7 +93,7 @@ describe.each<HostFormat>(['float32', 'float16', 'int8'])('%s', (format) => {
 })
 
 test('one that is never empty has room for a token in a row without any', () => {
-  const cache = new KvCache(shape, { format: 'int8', isNeverEmpty: true })
+  const cache = new KvCache({ layers: 2, kvHeads: 2, headDim: 3 }, { format: 'int8', isNeverEmpty: true })
   cache.addRow()
   expect(cache.length(0)).toBe(0)
   expect(cache.capacity).toBeGreaterThan(0)

@@ -13,7 +13,7 @@ export interface CacheOptions {
   /** Rows that are made room for once there is more than one. */
   mostRows?: number
   /** Where memory comes from and goes to; its own unless given. */
-  pool?: ArrayPool
+  pool?: Pick<ArrayPool, 'take' | 'give'>
   /** Has room for a token also when it has none: not every device knows empty tensors. */
   isNeverEmpty?: boolean
 }
@@ -25,6 +25,14 @@ export interface CachePart {
   /** Values of one token in one head. */
   width: number
   type: ArrayType
+}
+
+/** The only row of a cache as another thread can get it. */
+export interface DetachedRow {
+  format: HostFormat
+  data: CacheValues[]
+  tokenCapacity: number
+  length: number
 }
 
 /** The inputs of int8-attention.ts, or keys and values as they are. */
@@ -47,7 +55,7 @@ export class KvCache implements SequenceCache {
   readonly parts: readonly CachePart[]
   readonly #shape: CacheShape
   readonly #options: CacheOptions
-  readonly #pool: ArrayPool
+  readonly #pool: Pick<ArrayPool, 'take' | 'give'>
   /**
    * One allocation for all layers of a part: a large one comes from the operating system, which hands out pages only
    * when they are touched, so room for rows that may come costs nothing.
@@ -63,6 +71,28 @@ export class KvCache implements SequenceCache {
     this.#shape = shape
     this.#options = options
     this.#pool = options.pool ?? new ArrayPool()
+  }
+
+  static attach(shape: CacheShape, row: DetachedRow, pool: NonNullable<CacheOptions['pool']>): KvCache {
+    const cache = new KvCache(shape, { format: row.format, pool })
+    cache.#data = row.data
+    cache.#rowCapacity = 1
+    cache.#tokenCapacity = row.tokenCapacity
+    cache.#pushRow(row.length)
+    return cache
+  }
+
+  /** The only row with its memory; the cache is empty afterwards. */
+  detach(): DetachedRow {
+    const row = {
+      format: this.#options.format,
+      data: this.#data,
+      tokenCapacity: this.#tokenCapacity,
+      length: this.length(0),
+    }
+    this.#lengths = []
+    this.#empty()
+    return row
   }
 
   get rows(): number {
@@ -144,12 +174,16 @@ export class KvCache implements SequenceCache {
     }
     this.#lengths.pop()
     this.#views = undefined
-    if (this.rows === 0) {
-      this.#pool.give(this.#data)
-      this.#data = []
-      this.#rowCapacity = 0
-      this.#tokenCapacity = 0
-    }
+    if (this.rows > 0) return
+    this.#pool.give(this.#data)
+    this.#empty()
+  }
+
+  #empty(): void {
+    this.#data = []
+    this.#views = undefined
+    this.#rowCapacity = 0
+    this.#tokenCapacity = 0
   }
 
   #pushRow(length: number): number {

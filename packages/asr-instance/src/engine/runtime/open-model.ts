@@ -1,13 +1,14 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { cacheNames } from '../compile/cache-graphs.js'
+import type { ArrayPool } from './array-pool.js'
 import { DecoderRunner } from './decoder-runner.js'
 import { DeviceDecoder } from './device-decoder.js'
 import { EncoderRunner } from './encoder-runner.js'
 import { LoopDecoder } from './loop-decoder.js'
 import { keepOnDevice, OnnxCacheDevice } from './onnx-cache-device.js'
 import type { Decoder } from './sequence-cache.js'
-import type { WorkerOptions } from './worker-messages.js'
+import type { ModelPlace } from './worker-messages.js'
 
 /** The compiled model where it computes. */
 export interface OpenModel {
@@ -17,12 +18,16 @@ export interface OpenModel {
   release(): Promise<void>
 }
 
-/** Loads the graphs and picks what runs the decoder on this device. `ends`: tokens that end an answer. */
+/**
+ * Loads the graphs and picks what runs the decoder on this device. `ends`: tokens that end an answer. `pool`: where the
+ * processor's decoder has the memory of its caches from.
+ */
 export async function openModel(
-  options: WorkerOptions,
+  options: ModelPlace,
   { text, audio }: Pick<ModelConfig, 'text' | 'audio'>,
   ends: readonly number[],
   onLoading: (ratio: number, detail: string) => void,
+  pool?: ArrayPool,
 ): Promise<OpenModel> {
   const { device, precision, threads, spin } = options
   const session = {
@@ -49,7 +54,7 @@ export async function openModel(
   }
 
   async function openDecoder(): Promise<Decoder> {
-    if (device === 'cpu') return new DecoderRunner(await open(options.decoderPath), text)
+    if (device === 'cpu') return new DecoderRunner(await open(options.decoderPath), text, pool)
     if (device === 'cuda') return new LoopDecoder(await open(options.decoderPath), text, precision, ends)
     const presents = cacheNames(text).map(({ name }) => `present_${name}`)
     const decoder = await open(options.decoderPath, keepOnDevice(session, presents))

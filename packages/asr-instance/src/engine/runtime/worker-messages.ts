@@ -1,18 +1,27 @@
 import type { Quantization } from '@asr-cluster/protocol'
 import type { GraphTarget } from '../compile/graph-builder.js'
+import type { CacheValues } from './array-pool.js'
 import type { Device } from './choose-device.js'
+import type { DetachedRow } from './kv-cache.js'
+import type { DecoderOutput } from './sequence-cache.js'
 
-/** Start-up data of the engine's worker thread. */
-export interface WorkerOptions {
+/** Where a compiled model is, and how it is to be computed. */
+export interface ModelPlace {
   modelDir: string
   encoderPath: string
   decoderPath: string
   device: Device
   precision: GraphTarget['precision']
-  slots: number
   threads: number
   /** Waiting threads may spin; see spinning.ts. */
   spin: boolean
+}
+
+/** Start-up data of the engine's worker thread. */
+export interface WorkerOptions extends ModelPlace {
+  slots: number
+  /** Pieces that take at least so long to prepare are prepared side by side where several wait; see preparation-helpers.ts. */
+  sideBySideFromSeconds: number
 }
 
 export interface PieceRequest {
@@ -56,5 +65,23 @@ export type FromWorker =
   | { type: 'failed'; id: number; message: string }
   /** One step of work; `batch` is the number of rows in it, `steps` the decode steps that were one run, if several. */
   | { type: 'step'; stage: Stage; seconds: number; batch: number; steps?: number }
+
+/** To a thread that prepares pieces, one at a time. */
+export type ToHelper =
+  | { type: 'begin'; request: PieceRequest }
+  /** One step, a large one if nobody waits. Answered by `step`, `done` or `failed`. */
+  | { type: 'next'; alone: boolean }
+  /** The piece is given up. */
+  | { type: 'drop' }
+  /** Memory of a row comes back. */
+  | { type: 'give'; arrays: CacheValues[] }
+  /** Nothing is expected for a while. */
+  | { type: 'release' }
+
+export type FromHelper =
+  | { type: 'ready' }
+  | { type: 'step'; stage: Stage }
+  | { type: 'done'; row: DetachedRow; first: DecoderOutput; promptTokens: number }
+  | { type: 'failed'; message: string }
 
 export type { Quantization }

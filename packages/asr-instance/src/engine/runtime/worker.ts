@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import { LogMelExtractor } from '../features/log-mel.js'
 import { TextTokenizer } from '../text/tokenizer.js'
@@ -7,18 +7,21 @@ import { BatchScheduler } from './batch-scheduler.js'
 import { deviceAdvice, deviceFailure } from './device-errors.js'
 import { EmbeddingTable } from './embedding-table.js'
 import { openModel } from './open-model.js'
-import type { FromWorker, ToWorker, WorkerOptions } from './worker-messages.js'
+import type { CacheShape } from './kv-cache.js'
+import { helperPlan, PreparationHelpers } from './preparation-helpers.js'
+import type { FromWorker, ModelPlace, ToWorker, WorkerOptions } from './worker-messages.js'
 
 // Inference blocks the thread that asks for it, so it has one of its own; the main thread keeps answering.
 const port = parentPort!
 const options = workerData as WorkerOptions
 const post = (message: FromWorker) => port.postMessage(message)
 
-const { checkpoint, scheduler } = await load().catch(loadFailed)
+const { checkpoint, scheduler, helpers } = await load().catch(loadFailed)
 let running = false
-/** After this long without work memory for it is given back. */
+/** After this long without work memory for it is given back, and threads that started for it end. */
 const keepMemoryMs = 10_000
-let idleTimer: NodeJS.Timeout | undefined
+const keepHelpersMs = 60_000
+let idleTimers: NodeJS.Timeout[] = []
 
 port.on('message', (message: ToWorker) => {
   if (message.type === 'piece') scheduler.add(message)
@@ -31,7 +34,7 @@ post({ type: 'ready' })
 
 async function run(): Promise<void> {
   running = true
-  clearTimeout(idleTimer)
+  for (const timer of idleTimers) clearTimeout(timer)
   while (!scheduler.idle) {
     try {
       await scheduler.step()
@@ -43,7 +46,14 @@ async function run(): Promise<void> {
     await new Promise(setImmediate)
   }
   running = false
-  idleTimer = setTimeout(() => scheduler.releaseMemory(), keepMemoryMs).unref()
+  const rest = () => {
+    scheduler.releaseMemory()
+    helpers?.releaseMemory()
+  }
+  idleTimers = [
+    setTimeout(rest, keepMemoryMs).unref(),
+    setTimeout(() => helpers?.stop(), keepHelpersMs).unref(),
+  ]
 }
 
 /** The process has to say why it ends; the thread cannot. */
@@ -60,6 +70,13 @@ async function close(): Promise<void> {
   port.close()
 }
 
+function preparationHelpers(shape: CacheShape): PreparationHelpers {
+  const { count, threads } = helperPlan(options.threads, options.slots)
+  const place: ModelPlace = { ...options, threads }
+  const start = () => new Worker(new URL('./preparation-worker.js', import.meta.url), { workerData: place })
+  return new PreparationHelpers({ count, start, shape, fromSeconds: options.sideBySideFromSeconds })
+}
+
 async function load() {
   const opened = await Checkpoint.open(options.modelDir)
   const tokenizer = await TextTokenizer.load(options.modelDir)
@@ -71,6 +88,7 @@ async function load() {
   const onLoading = (ratio: number, detail: string) => post({ type: 'loading', ratio, detail })
   const open = () => openModel(options, opened.config, ends, onLoading)
   let model = await open()
+  const helpers = options.device === 'cpu' ? preparationHelpers(text) : undefined
   const built = new BatchScheduler({
     model: {
       mel: new LogMelExtractor(),
@@ -85,6 +103,7 @@ async function load() {
     now: () => performance.now() / 1000,
     post,
     ...(options.device === 'webgpu' ? { reload } : {}),
+    ...(helpers ? { helpers } : {}),
   })
   async function reload() {
     // The device and all that is on it go with its last session.
@@ -92,5 +111,5 @@ async function load() {
     model = await open()
     return model
   }
-  return { checkpoint: opened, scheduler: built }
+  return { checkpoint: opened, scheduler: built, helpers }
 }

@@ -1,0 +1,55 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { Checkpoint } from '../checkpoint/checkpoint.js'
+import { LogMelExtractor } from '../features/log-mel.js'
+import { ArrayPool } from './array-pool.js'
+import { EmbeddingTable } from './embedding-table.js'
+import type { KvCache } from './kv-cache.js'
+import { openModel } from './open-model.js'
+import { prepareRow, type PreparedRow } from './preparation.js'
+import type { FromHelper, ModelPlace, Stage, ToHelper } from './worker-messages.js'
+
+// Prepares pieces beside its like (preparation-helpers.ts), each with its own threads.
+const port = parentPort!
+const options = workerData as ModelPlace
+const pool = new ArrayPool()
+const checkpoint = await Checkpoint.open(options.modelDir)
+const { config } = checkpoint
+const { encoder, decoder } = await openModel(options, config, [], () => {}, pool)
+const model = {
+  mel: new LogMelExtractor(),
+  encoder,
+  decoder,
+  embeddings: new EmbeddingTable(checkpoint),
+  hidden: config.text.hidden,
+}
+let steps: AsyncGenerator<Stage, PreparedRow> | undefined
+let alone = true
+
+port.on('message', (message: ToHelper) => {
+  if (message.type === 'begin') steps = prepareRow(model, message.request, () => alone)
+  else if (message.type === 'drop') void steps?.return(undefined as never)
+  else if (message.type === 'give') pool.give(message.arrays)
+  else if (message.type === 'release') pool.clear()
+  else {
+    alone = message.alone
+    void next()
+  }
+})
+answer({ type: 'ready' })
+
+async function next(): Promise<void> {
+  try {
+    const { done, value } = await steps!.next()
+    if (!done) return answer({ type: 'step', stage: value })
+    const { cache, first, promptTokens } = value
+    const row = (cache as KvCache).detach()
+    const buffers = row.data.map(({ buffer }) => buffer as ArrayBuffer)
+    answer({ type: 'done', row, first, promptTokens }, buffers)
+  } catch (error) {
+    answer({ type: 'failed', message: String(error) })
+  }
+}
+
+function answer(message: FromHelper, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer)
+}

@@ -1,0 +1,1 @@
+export { ownMemoryBytes } from './own-memory.js'
