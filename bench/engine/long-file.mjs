@@ -21,6 +21,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { wavHeader } from './lib/clips.mjs'
+import { probeHealth } from './lib/probe-health.mjs'
 import { counted, distance } from './lib/words.mjs'
 
 const { values: options } = parseArgs({
@@ -131,27 +132,6 @@ function startInstance() {
     program.stdout.resume()
     program.on('exit', (code) => reject(new Error(`the instance ended with ${code}`)))
   })
-}
-
-/** Asks for /health twenty times a second. */
-function probeHealth(url) {
-  const times = []
-  let going = true
-  const loop = (async () => {
-    while (going) {
-      const started = performance.now()
-      await (await fetch(`${url}/health`)).text()
-      times.push(performance.now() - started)
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-  })()
-  return {
-    stop: async () => {
-      going = false
-      await loop
-      return times
-    },
-  }
 }
 
 function peakResidentMB(pid) {
