@@ -3,6 +3,7 @@ import { LogMelExtractor } from '../features/log-mel.js'
 import { BatchScheduler, type SchedulerOptions } from './batch-scheduler.js'
 import { DeviceError } from './device-errors.js'
 import { KvCache } from './kv-cache.js'
+import { HelperGone } from './preparation-helpers.js'
 import type { DecoderOutput } from './sequence-cache.js'
 import { prepareRow, type PreparationModel } from './preparation.js'
 import type { FromWorker, PieceRequest } from './worker-messages.js'
@@ -264,7 +265,7 @@ describe('a device that fails', () => {
 
 describe('side by side', () => {
   /** Helpers that work as the scheduler does itself, and note for which pieces. */
-  function fakeHelpers(count: number, broken?: number) {
+  function fakeHelpers(count: number, failing?: { id: number; error: Error }) {
     const prepared: number[][] = Array.from({ length: count }, () => [])
     const freed: number[] = []
     let working = 0
@@ -276,7 +277,7 @@ describe('side by side', () => {
         for (;;) {
           most = Math.max(most, ++working)
           const { done, value } = await steps.next().finally(() => working--)
-          if (request.id === broken) throw new Error('the thread has ended')
+          if (request.id === failing?.id) throw failing.error
           if (!done) yield value
           else {
             const removeRow = () => freed.push(request.id)
@@ -322,7 +323,7 @@ describe('side by side', () => {
   })
 
   test('a piece that leaves or fails does not touch the one beside it', async () => {
-    const { helpers } = fakeHelpers(2, 3)
+    const { helpers } = fakeHelpers(2, { id: 3, error: new Error('a bad prompt') })
     const { scheduler, tokensOf, end, drain } = withHelpers(helpers)
     for (let id = 0; id < 4; id++) scheduler.add(piece(id, 9))
     await scheduler.step()
@@ -332,5 +333,13 @@ describe('side by side', () => {
     expect(end(0)).toBeUndefined()
     for (const id of [1, 2]) expect(tokensOf(id)).toEqual(countdown(9))
     expect(end(3)).toMatchObject({ type: 'failed' })
+  })
+  test('a piece whose helper is gone is prepared by another', async () => {
+    const { helpers, prepared } = fakeHelpers(2, { id: 1, error: new HelperGone('the thread has ended') })
+    const { scheduler, tokensOf, drain } = withHelpers(helpers)
+    for (let id = 0; id < 2; id++) scheduler.add(piece(id, 9))
+    await drain()
+    for (let id = 0; id < 2; id++) expect(tokensOf(id)).toEqual(countdown(9))
+    expect(prepared.flat()).toEqual([0, 1])
   })
 })

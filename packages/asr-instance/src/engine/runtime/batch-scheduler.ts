@@ -1,6 +1,6 @@
 import { endsInLoop } from '../text/repetition.js'
 import { deviceAdvice, DeviceError, deviceFailure } from './device-errors.js'
-import { gainSideBySide, type PreparationHelpers } from './preparation-helpers.js'
+import { gainSideBySide, HelperGone, type PreparationHelpers } from './preparation-helpers.js'
 import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
 import { sampleToken } from './sample.js'
 import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
@@ -191,7 +191,8 @@ export class BatchScheduler {
       this.#options.post({ type: 'step', stage: result.value, seconds: ended - started, batch: 1 })
     } catch (error) {
       this.#endPreparing(preparing)
-      await this.#recover(error, [waiting], this.#rows.length)
+      if (error instanceof HelperGone) this.#waitAgain([waiting])
+      else await this.#recover(error, [waiting], this.#rows.length)
     }
   }
 

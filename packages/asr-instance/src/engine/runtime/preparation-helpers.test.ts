@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { KvCache } from './kv-cache.js'
 import {
   gainSideBySide,
+  HelperGone,
   helperPlan,
   PreparationHelper,
   PreparationHelpers,
@@ -125,6 +126,6 @@ test('failures are thrown: of the piece, of the thread while it works, of a thre
   await expect(next()).rejects.toThrow('bad prompt')
   const waiting = next()
   queueMicrotask(() => thread.emit('exit', 1))
-  await expect(waiting).rejects.toThrow('ended with code 1')
-  await expect(next()).rejects.toThrow('has ended')
+  await expect(waiting).rejects.toThrow(HelperGone)
+  await expect(next()).rejects.toThrow(HelperGone)
 })

@@ -76,6 +76,9 @@ export class PreparationHelpers {
   }
 }
 
+/** The thread is gone, for no fault of the piece that it prepared. */
+export class HelperGone extends Error {}
+
 /** One thread; prepares one piece at a time. */
 export class PreparationHelper {
   readonly #thread: HelperThread
@@ -90,12 +93,12 @@ export class PreparationHelper {
       if (message.type === 'ready') this.#state = 'ready'
       else this.#answered?.resolve(message)
     })
-    const die = (error: unknown) => {
+    const die = (reason: unknown) => {
       this.#state = 'dead'
-      this.#answered?.reject(error)
+      this.#answered?.reject(new HelperGone(String(reason)))
     }
     thread.on('error', die)
-    thread.on('exit', (code) => die(new Error(`a thread that prepares ended with code ${code}`)))
+    thread.on('exit', (code) => die(`a thread that prepares ended with code ${code}`))
   }
 
   get isReady(): boolean {
@@ -134,7 +137,7 @@ export class PreparationHelper {
 
   #next(alone: boolean): Promise<FromHelper> {
     return new Promise<FromHelper>((resolve, reject) => {
-      if (this.#state === 'dead') return reject(new Error('a thread that prepares has ended'))
+      if (this.#state === 'dead') return reject(new HelperGone('a thread that prepares has ended'))
       this.#answered = { resolve, reject }
       this.#thread.postMessage({ type: 'next', alone })
     }).finally(() => (this.#answered = undefined))
