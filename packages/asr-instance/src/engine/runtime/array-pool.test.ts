@@ -20,3 +20,15 @@ test('a far larger array is kept for what needs it, and none is kept after clear
   pool.clear()
   expect(pool.take('int8', 1000)).not.toBe(large)
 })
+
+test('of the sizes that a growing cache had, the largest two are kept', () => {
+  const pool = new ArrayPool()
+  const sizes = [300, 400, 500, 600]
+  for (const size of sizes) pool.give([new Uint8Array(size), new Float32Array(size), new Float32Array(size)])
+  pool.give([new Uint8Array(10)])
+  const taken = (type: 'uint8' | 'float32', length: number, count: number) =>
+    Array.from({ length: count }, () => pool.take(type, length).length)
+  expect(taken('uint8', 200, 3)).toEqual([500, 600, 200])
+  expect(taken('float32', 200, 5)).toEqual([500, 500, 600, 600, 200])
+  expect(taken('uint8', 9, 2)).toEqual([10, 9])
+})

@@ -8,6 +8,12 @@ export type CacheValues = Float32Array | Uint16Array | Uint8Array | Int8Array
 const mostWaste = 4
 
 /**
+ * Of arrays that could stand for each other so many times as many are kept as come back together. A cache that grows
+ * takes another set before it gives its own back; those of all its sizes would be several times its memory.
+ */
+const setsKept = 2
+
+/**
  * Arrays to be used again. New memory is handed out by the operating system page by page as it is touched, which takes
  * longer than to copy as much; the caches of a burst of requests would spend a twentieth of its time on that.
  */
@@ -25,10 +31,20 @@ export class ArrayPool {
     return best < 0 ? new arrays[type](length) : free.splice(best, 1)[0]!
   }
 
+  /** Those of one cache, which are of like size where they are of the same type. */
   give(used: readonly CacheValues[]): void {
-    for (const array of used) {
-      const type = typeOf(array)
-      this.#free.set(type, [...(this.#free.get(type) ?? []), array])
+    for (const type of new Set(used.map(typeOf))) {
+      const given = used.filter((array) => typeOf(array) === type)
+      const free = [...(this.#free.get(type) ?? []), ...given]
+      const longest = Math.max(...given.map(({ length }) => length))
+      const alike = free
+        .filter(({ length }) => length <= mostWaste * longest && longest <= mostWaste * length)
+        .toSorted((a, b) => b.length - a.length)
+      const dropped = new Set(alike.slice(setsKept * given.length))
+      this.#free.set(
+        type,
+        free.filter((array) => !dropped.has(array)),
+      )
     }
   }
 

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import { LogMelExtractor } from '../features/log-mel.js'
 import { ArrayPool } from './array-pool.js'
+import { collectGarbage } from './collect-garbage.js'
 import { EmbeddingTable } from './embedding-table.js'
 import type { KvCache } from './kv-cache.js'
 import { openModel } from './open-model.js'
@@ -29,8 +30,10 @@ port.on('message', (message: ToHelper) => {
   if (message.type === 'begin') steps = prepareRow(model, message.request, () => alone)
   else if (message.type === 'drop') void steps?.return(undefined as never)
   else if (message.type === 'give') pool.give(message.arrays)
-  else if (message.type === 'release') pool.clear()
-  else {
+  else if (message.type === 'release') {
+    pool.clear()
+    collectGarbage()
+  } else {
     alone = message.alone
     void next()
   }

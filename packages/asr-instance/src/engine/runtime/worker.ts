@@ -7,6 +7,7 @@ import { BatchScheduler } from './batch-scheduler.js'
 import { deviceAdvice, deviceFailure } from './device-errors.js'
 import { EmbeddingTable } from './embedding-table.js'
 import { openModel } from './open-model.js'
+import { collectGarbage } from './collect-garbage.js'
 import type { CacheShape } from './kv-cache.js'
 import { helperPlan, PreparationHelpers } from './preparation-helpers.js'
 import type { FromWorker, ModelPlace, ToWorker, WorkerOptions } from './worker-messages.js'
@@ -49,6 +50,7 @@ async function run(): Promise<void> {
   const rest = () => {
     scheduler.releaseMemory()
     helpers?.releaseMemory()
+    collectGarbage()
   }
   idleTimers = [
     setTimeout(rest, keepMemoryMs).unref(),
