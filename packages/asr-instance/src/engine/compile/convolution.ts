@@ -2,6 +2,7 @@ import type { GraphBuilder } from './graph-builder.js'
 import { geluLowest, integerProduct, quantizeRows } from './integer-product.js'
 import type { LinearFormat } from './linear.js'
 import { ColumnQuantizer } from './quantize.js'
+import { TransposedMatrix } from './transposed-matrix.js'
 
 export interface ImageSize {
   height: number
@@ -62,11 +63,8 @@ async function soundConvolution(graph: GraphBuilder, x: string, options: Convolu
   const kernel = await graph.checkpoint.read(`${name}.weight`, [outChannels, 1, 3, 3])
   const bias = await graph.checkpoint.read(`${name}.bias`, [outChannels])
   const weights = new Float32Array(10 * outChannels)
-  for (let channel = 0; channel < outChannels; channel++) {
-    for (let place = 0; place < 9; place++)
-      weights[place * outChannels + channel] = kernel[channel * 9 + place]!
-    weights[9 * outChannels + channel] = bias[channel]!
-  }
+  new TransposedMatrix(weights, outChannels, 9).append(kernel)
+  weights.set(bias, 9 * outChannels)
   return graph.node('MatMul', [
     graph.reshape(patches, 0, size.height, size.width, 10),
     graph.floats(weights, [10, outChannels]),

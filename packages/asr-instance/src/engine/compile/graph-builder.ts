@@ -96,8 +96,8 @@ export class GraphBuilder {
   }
 
   /**
-   * The body of a Loop or a Scan: what `build` adds, which may use whatever was added before. It answers the values that become the
-   * outputs.
+   * The body of a Loop or a Scan: what `build` adds, which may use whatever was added before. It answers the values that
+   * become the outputs.
    */
   async body(inputs: readonly OnnxValue[], build: () => Promise<readonly OnnxValue[]>): Promise<OnnxGraph> {
     const outer = { nodes: this.#nodes, home: this.#home }

@@ -9,6 +9,7 @@ import { prepareRow, type PreparationModel } from './preparation.js'
 import type { FromWorker, PieceRequest } from './worker-messages.js'
 
 const eos = 0
+const countdownShape = { layers: 1, kvHeads: 1, headDim: 1 }
 
 /**
  * A model whose answer is countdown: a piece whose prompt token is n says n, n-1, … and ends. The "embedding" of a
@@ -23,8 +24,7 @@ function countdownModel(onDecode: (rows: number) => void = () => {}): Preparatio
       encode: () => Promise.reject(new Error('no audio here')),
     },
     decoder: {
-      newCache: (rows) =>
-        new KvCache({ layers: 1, kvHeads: 1, headDim: 1 }, { format: 'float32', mostRows: rows }),
+      newCache: (rows) => new KvCache(countdownShape, { format: 'float32', mostRows: rows }),
       step: async (cache: KvCache, embeds: Float32Array, tokens: number): Promise<DecoderOutput> => {
         const rows = cache.rows
         if (tokens === 1 && rows > 0) onDecode(rows)
@@ -280,8 +280,9 @@ describe('side by side', () => {
           if (request.id === failing?.id) throw failing.error
           if (!done) yield value
           else {
-            const removeRow = () => freed.push(request.id)
-            return { ...value, cache: Object.assign(value.cache, { removeRow }), isLent: true }
+            const lender = { take: () => expect.fail('it does not grow'), give: () => freed.push(request.id) }
+            const row = (value.cache as KvCache).detach()
+            return { ...value, cache: KvCache.attach(countdownShape, row, lender) }
           }
         }
       },

@@ -165,7 +165,7 @@ export class BatchScheduler {
   }
 
   /** Those that should prepare the next pieces, one each; none if one piece after the other is better. */
-  #sideBySide(): NonNullable<SchedulerOptions['helpers']>['ready'] {
+  #sideBySide(): PreparationHelpers['ready'] {
     const { helpers } = this.#options
     if (!helpers || this.#waiting.length < 2) return []
     helpers.wake(this.#preparationSeconds)
@@ -208,16 +208,15 @@ export class BatchScheduler {
   }
 
   #join({ request, tokens }: Waiting, stages: StageTimes, prepared: PreparedRow): void {
-    const { cache, first, promptTokens, isLent } = prepared
+    const { cache, first, promptTokens } = prepared
     const row: Row = { request, tokens, promptTokens: promptTokens - tokens.length, stages }
     const joined = this.#options.now()
     this.#preparationSeconds = joined - (stages.get('features')?.begun ?? joined)
     stages.set('decode', { begun: joined, ended: joined })
     if (this.#rows.length === 0) this.#lastDecode = joined
     // A growing recording keeps its prompt for the next time.
-    if (request.stream === undefined && !isLent) this.#cache.adopt(cache)
+    if (request.stream === undefined) this.#cache.adopt(cache)
     else this.#cache.copy(cache)
-    if (isLent) cache.removeRow(0)
     this.#rows.push(row)
     this.#accept(this.#rows.length - 1, first, 0)
   }

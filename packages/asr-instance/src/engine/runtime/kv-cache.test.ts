@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { CacheValues } from './array-pool.js'
+import { ArrayPool, type CacheValues } from './array-pool.js'
 import { cacheParts, KvCache, type HostFormat } from './kv-cache.js'
 
 const arrays = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int8: Int8Array }
@@ -46,8 +46,10 @@ describe.each(cases)('%s, heads of %i', (format, headDim) => {
       }
   }
 
+  const pool = new ArrayPool()
+
   function prepared(name: number, tokens: number): KvCache {
-    const cache = new KvCache(shape, { format })
+    const cache = new KvCache(shape, { format, pool })
     cache.addRow()
     cache.append(slices([name], 0, tokens), tokens)
     return cache
@@ -58,16 +60,16 @@ describe.each(cases)('%s, heads of %i', (format, headDim) => {
     const sent = one.detach()
     expect(one.rows).toBe(0)
     const given: unknown[] = []
-    const pool = { take: () => expect.fail('it does not grow'), give: (used: unknown) => given.push(used) }
-    const attached = KvCache.attach(shape, sent, pool)
+    const lender = { take: () => expect.fail('it does not grow'), give: (used: unknown) => given.push(used) }
+    const attached = KvCache.attach(shape, sent, lender)
     expectRow(attached, 0, 5, 9)
-    const cache = new KvCache(shape, { format, mostRows: 4 })
-    cache.copy(prepared(6, 70))
-    cache.copy(attached)
-    attached.removeRow(0)
+    const cache = new KvCache(shape, { format, mostRows: 4, pool })
+    // Also as the first row of a batch, which takes over the memory of a cache from its own pool.
+    cache.adopt(attached)
     expect(given).toEqual([sent.data])
-    expectRow(cache, 0, 6, 70)
-    expectRow(cache, 1, 5, 9)
+    cache.adopt(prepared(6, 70))
+    expectRow(cache, 0, 5, 9)
+    expectRow(cache, 1, 6, 70)
     // What it was can hold another row.
     one.addRow()
     one.append(slices([7], 0, 4), 4)
@@ -75,7 +77,7 @@ describe.each(cases)('%s, heads of %i', (format, headDim) => {
   })
 
   test('rows join, grow past the capacity, leave, and keep their own content', () => {
-    const cache = new KvCache(shape, { format, mostRows: 4 })
+    const cache = new KvCache(shape, { format, mostRows: 4, pool })
     for (const name of [1, 2, 3]) cache.adopt(prepared(name, 60))
     for (let token = 60; token < 130; token++) cache.append(slices([1, 2, 3], token, 1), 1)
     for (const row of [0, 1, 2]) expectRow(cache, row, row + 1, 130)

@@ -148,7 +148,8 @@ export class KvCache implements SequenceCache {
   }
 
   adopt(other: KvCache): number {
-    if (this.rows > 0) {
+    // Memory of another pool goes back there.
+    if (this.rows > 0 || other.#pool !== this.#pool) {
       const row = this.copy(other)
       other.removeRow(0)
       return row

@@ -105,7 +105,7 @@ export class PreparationHelper {
     return this.#state === 'ready'
   }
 
-  /** As `prepareRow` does it; the row is lent and given back with `removeRow`. */
+  /** As `prepareRow` does it; the memory of the row goes back to the thread once it is removed or adopted. */
   async *prepare(request: PieceRequest, alone: () => boolean): AsyncGenerator<Stage, PreparedRow> {
     this.#thread.postMessage({ type: 'begin', request })
     let isOver = false
@@ -120,7 +120,7 @@ export class PreparationHelper {
         if (answer.type !== 'done')
           throw new Error(answer.type === 'failed' ? answer.message : 'an answer that was not asked for')
         const { row, first, promptTokens } = answer
-        return { cache: KvCache.attach(this.#shape, row, this.#lender()), first, promptTokens, isLent: true }
+        return { cache: KvCache.attach(this.#shape, row, this.#lender()), first, promptTokens }
       }
     } finally {
       if (!isOver) this.#thread.postMessage({ type: 'drop' })

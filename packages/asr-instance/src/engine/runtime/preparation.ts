@@ -12,8 +12,6 @@ export interface PreparedRow {
   cache: SequenceCache
   first: DecoderOutput
   promptTokens: number
-  /** The cache is only lent: its row is copied, and then removed. */
-  isLent?: boolean
 }
 
 export interface PreparationModel {
