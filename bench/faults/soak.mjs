@@ -2,7 +2,7 @@
 // Samples resident memory, file descriptors and p99 latency. The first third is warm-up: V8 still compiles and grows its
 // heap. Of the rest it prints the slope of the medians of each minute (Theil–Sen), with the range that holds it with 95 % of
 // chance (a little wider in truth, as neighbouring minutes are not independent), and that of least squares over all samples.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { openFiles, residentBytes } from '../balancer/lib/cpu.mjs'
 import { quantile } from '../balancer/lib/load.mjs'
@@ -62,10 +62,13 @@ async function sample() {
     await sleep(Number(values['sample-s']) * 1_000)
     const hours = (performance.now() - startedAt) / 3_600_000
     const of = ([name, pid]) => [name, { rss: residentBytes(pid) / 1e6, fd: openFiles(pid) }]
-    samples.push({ hours, of: Object.fromEntries(Object.entries(pids).map(of)) })
+    samples.push({ hours, stolen: stolenTicks(), of: Object.fromEntries(Object.entries(pids).map(of)) })
     if (samples.length % 12 === 0) console.error(progress(samples.at(-1)))
   }
 }
+
+/** Hundredths of seconds that this machine's processors waited for the host's, where it is a guest of one. */
+const stolenTicks = () => Number(/^cpu +(?:\d+ ){7}(\d+)/.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0)
 
 const progress = ({ hours, of }) =>
   `${(hours * 60).toFixed(1)} min: ${Object.entries(of)
@@ -145,11 +148,32 @@ for (const name of Object.keys(pids)) {
   ]
   console.log(`| ${cells.join(' | ')} |`)
 }
-const parts = [0, 1, 2].map((part) => {
-  const third = records.filter(({ at }) => Math.floor(((at - begunAt) / 1_000 / seconds) * 3) === part)
-  const latencies = third.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b)
-  return quantile(latencies, 0.99).toFixed(0)
+const hoursOf = ({ at }) => (at - begunAt) / 3_600_000
+const p99 = (list) =>
+  quantile(
+    list.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b),
+    0.99,
+  )
+console.log('| p99 | ms in each third | slope, ms/h | 95 % of chance |')
+console.log('| - | - | - | - |')
+const kinds = { all: records, lab: records.filter(({ isDemo }) => !isDemo) }
+if (demoShare > 0) kinds.demo = records.filter(({ isDemo }) => isDemo)
+for (const [name, list] of Object.entries(kinds)) {
+  const third = (part) => list.filter((record) => Math.floor((hoursOf(record) * 10_800) / seconds) === part)
+  const minutes = new Map()
+  for (const record of list) {
+    const minute = Math.floor(hoursOf(record) * 60)
+    if (!minutes.get(minute)?.push(record)) minutes.set(minute, [record])
+  }
+  const points = [...minutes].map(([minute, part]) => [(minute + 0.5) / 60, p99(part)])
+  const { slope, low, high } = theilSen(points.slice(Math.floor(points.length / 3)))
+  const thirds = [0, 1, 2].map((part) => p99(third(part)).toFixed(0)).join(', ')
+  console.log(`| ${name} | ${thirds} | ${slope.toFixed(1)} | ${low.toFixed(1)} to ${high.toFixed(1)} |`)
+}
+const stolen = [0, 1, 2].map((part) => {
+  const [from, to] = [part, part + 1].map((edge) => samples[Math.round(((samples.length - 1) * edge) / 3)])
+  return ((to.stolen - from.stolen) / 3_600 / (to.hours - from.hours)).toFixed(1)
 })
-console.log(`p99 latency ms in each third: ${parts.join(', ')}`)
+console.log(`taken by the host in each third, % of a core: ${stolen.join(', ')}`)
 cleanUp()
 process.exit(right === records.length && left.length === 0 ? 0 : 1)

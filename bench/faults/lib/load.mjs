@@ -31,7 +31,8 @@ export async function openLoop(options, isOver = () => false) {
     const isDemo = kind > 1 - demoShare
     const wait = startedAt + at - performance.now()
     if (wait > 1) await sleep(wait)
-    const record = { id: `${prefix}-${number}`, at: Date.now(), breaks: [], outcome: 'lost', latencyMs: 0 }
+    const id = `${prefix}-${number}`
+    const record = { id, at: Date.now(), isDemo, breaks: [], outcome: 'lost', latencyMs: 0 }
     records.push(record)
     const due = startedAt + at
     const work = (isDemo ? askDemo(record) : askHash(record, number, size)).then(() => {
