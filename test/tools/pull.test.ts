@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,6 +55,14 @@ it('pull, models, up: from a hub with bad manners to a cluster that answers', as
     },
   ])
   expect((await run(['models'])).stdout).toMatch(/^MODEL .*\nTiny\/Qwen3-ASR-Tiny +1\.4\d MB +int8 /)
+
+  const outdated = join(env.XDG_CACHE_HOME, 'asr-cluster', `${'ab'.repeat(12)}-int8-v1`)
+  mkdirSync(outdated)
+  writeFileSync(join(outdated, 'decoder.weights'), Buffer.alloc(2_500_000))
+  expect((await run(['models'])).stdout).toContain('1 compiled model, 2.50 MB, unused')
+  expect((await run(['models', '--prune'])).stdout).toBe('removed 1 compiled model, 2.50 MB\n')
+  expect((await run(['models', '--prune'])).stdout).toMatch(/^nothing to remove/)
+  expect(JSON.parse((await run(['models', '--json'])).stdout)).toMatchObject([{ compiled: ['int8'] }])
 
   await using cluster = await startCluster({
     flags: ['--model', hubId, '--instances', '1'],

@@ -9,12 +9,12 @@ import { compileModel } from './compile/compile.js'
 import { LogMelExtractor, type LogMel } from './features/log-mel.js'
 import { DecoderRunner } from './runtime/decoder-runner.js'
 import { DeviceDecoder } from './runtime/device-decoder.js'
-import { EmbeddingTable } from './runtime/embedding-table.js'
 import { EncoderRunner } from './runtime/encoder-runner.js'
 import { LoopDecoder } from './runtime/loop-decoder.js'
 import type { SequenceCache } from './runtime/sequence-cache.js'
 import { OnnxCacheDevice } from './runtime/onnx-cache-device.js'
 import { prepareRow, type PreparationModel } from './runtime/preparation.js'
+import { tokenTables } from './runtime/row-table.js'
 import { buildPrompt } from './text/prompt.js'
 import { TextTokenizer } from './text/tokenizer.js'
 
@@ -122,16 +122,17 @@ describe.each([
     const { text, audio } = checkpoint.config
     const encoder = await ort.InferenceSession.create(compiled.encoderPath)
     const decoder = await ort.InferenceSession.create(compiled.decoderPath)
+    const { embeddings, head } = tokenTables(checkpoint)
     model = {
       mel: new LogMelExtractor(),
       encoder: new EncoderRunner(encoder, text.hidden, audio.windowTokens),
       decoder:
         device === 'cpu'
-          ? new DecoderRunner(decoder, text)
+          ? new DecoderRunner(decoder, text, head)
           : device === 'cuda'
             ? new LoopDecoder(decoder, text, compiled.precision, eos)
             : new DeviceDecoder(decoder, text, await OnnxCacheDevice.create(text, compiled.precision, {})),
-      embeddings: new EmbeddingTable(checkpoint),
+      embeddings,
       hidden: text.hidden,
     }
   })

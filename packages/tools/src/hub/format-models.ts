@@ -14,3 +14,24 @@ export function formatModels(models: readonly StoredModel[]): string[] {
   ])
   return formatTable(['MODEL', 'SIZE', 'COMPILED', 'COMMIT', 'PULLED'], rows, new Set([1]))
 }
+
+interface CacheEntry {
+  bytes: number
+}
+
+/** What is said of compiled models that this version does not use, if there are any. */
+export function formatOutdated(entries: readonly CacheEntry[]): string[] {
+  if (entries.length === 0) return []
+  return [`earlier versions left ${countOf(entries)}, unused: asr-cluster models --prune removes them`]
+}
+
+export function formatRemoved(entries: readonly CacheEntry[]): string {
+  if (entries.length === 0) return 'nothing to remove: no earlier version left a compiled model'
+  return `removed ${countOf(entries)}`
+}
+
+/** `2 compiled models, 6.30 GB` */
+function countOf(entries: readonly CacheEntry[]): string {
+  const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
+  return `${entries.length} compiled model${entries.length === 1 ? '' : 's'}, ${formatBytes(bytes)}`
+}

@@ -1,4 +1,4 @@
-export { formatModels } from './format-models.js'
+export { formatModels, formatOutdated, formatRemoved } from './format-models.js'
 export { HubConnection, hubOptions } from './hub-connection.js'
 export { listModels } from './list-models.js'
 export type { StoredModel } from './list-models.js'

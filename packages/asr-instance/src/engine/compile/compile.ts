@@ -5,6 +5,7 @@ import { quantizations, type Quantization } from '@asr-cluster/protocol'
 import { CheckpointError } from '../checkpoint/checkpoint-error.js'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
+import { compilerVersion } from './compiler-version.js'
 import { contentHash } from './content-hash.js'
 import { buildDecoder, type DecoderFormats } from './decoder-graph.js'
 import { buildDecoderLoop } from './decoder-loop.js'
@@ -14,9 +15,6 @@ import { GraphBuilder, type GraphTarget } from './graph-builder.js'
 import type { LinearFormat } from './linear.js'
 import { withFileLock } from './file-lock.js'
 import { machineKey, packGraph } from './pack.js'
-
-/** Raise it whenever the compiler writes something else for the same input. */
-const compilerVersion = 5
 
 export type DeviceKind = GraphTarget['device']
 
@@ -33,8 +31,8 @@ const formats: Record<DeviceKind, Partial<Record<Quantization, Formats>>> = {
   cpu: {
     none: { precision: 'float', encoder: 'rows', decoder: 'rows', head: 'rows', cache: 'float32' },
     int8: { precision: 'float', encoder: 'int8', decoder: 'int8', head: 'int8', cache: 'int8' },
-    // The encoder is a small part of the work and sensitive; the head shares its rows with the embedding.
-    int4: { precision: 'float', encoder: 'int8', decoder: 'int4', head: 'int8', cache: 'int8' },
+    // The encoder is a small part of the work and sensitive. The head only names candidates (exact-choice.ts).
+    int4: { precision: 'float', encoder: 'int8', decoder: 'int4', head: 'int4', cache: 'int8' },
   },
   gpu: gpuFormats,
   cuda: gpuFormats,

@@ -3,10 +3,14 @@ import type { CachedAttention } from './cached-attention.js'
 import { cachedAttention, type CacheFormat } from './decoder-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import type { RowFacts } from './integer-product.js'
+import { embeddingTensor, headTensor } from '../checkpoint/tensor-names.js'
 import { linear, scaled, unscaledLinear, type LinearFormat, type LinearWeight, type Rows } from './linear.js'
 
 /** Longest sequence, prompt and answer together, that the rotary tables cover. */
 export const maxSequenceTokens = 16_384
+
+/** Among so many tokens by a head at 4 bits the most likely one is looked for. */
+const candidateCount = 16
 
 export interface DecoderFormats {
   decoder: LinearFormat
@@ -27,7 +31,9 @@ interface Tokens extends RowFacts {
  *
  * Inputs: `embeds [batch, tokens, hidden]`; `positions [batch, tokens]`; `mask [batch, 1, 1, tokens, past + tokens]`
  * added to the scores; `last [batch, 1]`, the index of the token whose successor is wanted; keys and values of the past.
- * Outputs: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`; keys and values (decoder-attention.ts).
+ * Outputs: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`; keys and values (decoder-attention.ts). With a head
+ * at 4 bits the host chooses (exact-choice.ts), and instead of `token` there are `candidates [batch, n]`, by falling
+ * `score [batch, n]`, and `state [batch, hidden]`, which the head multiplied; `logprob` is that of the first candidate.
  */
 export async function buildDecoder(
   graph: GraphBuilder,
@@ -41,10 +47,16 @@ export async function buildDecoder(
   const last = graph.input('last', 'int64', ['batch', 1])
   const attention = cachedAttention[formats.cache](graph, text)
   const inputs = { embeds, positions, mask, last, attention }
-  const { token, logprob, logits } = await decode(graph, checkpoint, formats, inputs)
-  graph.output(token, 'token', 'int64', ['batch'])
-  graph.floatOutput(logprob, 'logprob', ['batch'])
+  const { state, logits } = await decode(graph, checkpoint, formats, inputs)
   graph.floatOutput(logits, 'logits', ['batch', text.vocab])
+  graph.floatOutput(bestLogprob(graph, logits), 'logprob', ['batch'])
+  if (formats.head === 'int4') {
+    const count = Math.min(candidateCount, text.vocab)
+    const [score, candidates] = graph.nodes('TopK', [logits, graph.ints(count)], {}, 2) as [string, string]
+    graph.output(candidates, 'candidates', 'int64', ['batch', count])
+    graph.floatOutput(score, 'score', ['batch', count])
+    graph.floatOutput(state, 'state', ['batch', text.hidden])
+  } else graph.output(bestToken(graph, logits), 'token', 'int64', ['batch'])
   attention.finish()
 }
 
@@ -56,13 +68,13 @@ export interface DecoderInputs {
   attention: Pick<CachedAttention, 'attend'>
 }
 
-/** All layers and the head, in the graph's precision: `token [batch]`, `logprob [batch]`, `logits [batch, vocab]`. */
+/** All layers and the head, in the graph's precision: `logits [batch, vocab]` of `state [batch, hidden]`. */
 export async function decode(
   graph: GraphBuilder,
   checkpoint: Checkpoint,
   { decoder: format, head: headFormat }: Omit<DecoderFormats, 'cache'>,
   { embeds, positions, mask, last, attention }: DecoderInputs,
-): Promise<{ token: string; logprob: string; logits: string }> {
+): Promise<{ state: string; logits: string }> {
   const { text } = checkpoint.config
   const { hidden, heads, kvHeads, headDim } = text
   const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
@@ -157,27 +169,27 @@ export async function decode(
     added = await linear(graph, product, weights(down, text.ffn), tokens)
   }
 
-  const { normed } = await addAndNorm(x, added, 'thinker.model.norm.weight')
+  const { normed: state } = await addAndNorm(x, added, 'thinker.model.norm.weight')
   const logits = await linear(
     graph,
-    { values: normed },
+    { values: state },
     { tensors: [{ name: headTensor(checkpoint), rows: text.vocab }], columns: hidden, format: headFormat },
     wanted,
   )
-  const token = graph.node('ArgMax', [logits], { axis: -1n, keepdims: 0n })
+  return { state, logits }
+}
+
+/** `[batch]` */
+export function bestToken(graph: GraphBuilder, logits: string): string {
+  return graph.node('ArgMax', [logits], { axis: -1n, keepdims: 0n })
+}
+
+/** Natural log-probability of the most likely token, `[batch]`. */
+export function bestLogprob(graph: GraphBuilder, logits: string): string {
   const probabilities = graph.node('Softmax', [logits], { axis: -1n })
   const best = graph.node('ReduceMax', [probabilities, graph.ints(-1)], { keepdims: 0n })
-  return { token, logprob: graph.node('Log', [best]), logits }
+  return graph.node('Log', [best])
 }
-
-/** The head shares the token embeddings unless it has weights of its own. */
-export function headTensor(checkpoint: Checkpoint): string {
-  const own = 'thinker.lm_head.weight'
-  return checkpoint.has(own) ? own : embeddingTensor
-}
-
-export const embeddingTensor = 'thinker.model.embed_tokens.weight'
-
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */
 function rotaryTables(headDim: number, theta: number, positions: number) {
   const half = headDim / 2

@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { CachedAttention } from './cached-attention.js'
-import { decode, embeddingTensor, headTensor, type DecoderFormats } from './decoder-graph.js'
+import { embeddingTensor, headTensor } from '../checkpoint/tensor-names.js'
+import { bestLogprob, bestToken, decode, type DecoderFormats } from './decoder-graph.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { matrixName, type LinearFormat } from './linear.js'
 import type { OnnxValue } from './onnx-model.js'
@@ -96,7 +97,8 @@ export async function buildDecoderLoop(
   const goesOn: OnnxValue = { name: 'goes_on', type: 'bool', dims: [] }
   const body = await graph.body([iteration, goesOn, ...carried.map(({ value }) => value)], async () => {
     const inputs = { embeds, positions, mask, last, attention }
-    const { token, logprob, logits } = await decode(graph, checkpoint, formats, inputs)
+    const { logits } = await decode(graph, checkpoint, formats, inputs)
+    const [token, logprob] = [bestToken(graph, logits), bestLogprob(graph, logits)]
     const column = graph.node('Unsqueeze', [token, graph.ints(1)])
     const ended = any(graph, graph.node('Equal', [column, eos]), [1])
     const isShort = graph.node('Less', [graph.node('Add', [iteration.name, graph.int(1)]), most])

@@ -1,4 +1,5 @@
 import * as ort from 'onnxruntime-node'
+import { chooseExactly } from './exact-choice.js'
 import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
 
 /** Far below any score, and still a number in float16. */
@@ -49,6 +50,39 @@ export function decoderFeeds({
 /** Outputs to ask for beside keys and values. */
 export function answerNames(wantLogits: boolean): string[] {
   return ['token', 'logprob', ...(wantLogits ? ['logits'] : [])]
+}
+
+/** The same of a graph whose head only names candidates. */
+export function candidateNames(wantLogits: boolean): string[] {
+  return ['candidates', 'score', 'logprob', 'state', ...(wantLogits ? ['logits'] : [])]
+}
+
+/** Chooses among each row's candidates by the weights of the head, of which `row` gives a token's. */
+export function chooseAmong(
+  outputs: ort.InferenceSession.OnnxValueMapType,
+  row: (token: number) => Float32Array,
+): DecoderOutput {
+  const read = <T>(name: string) => outputs[name]?.data as T
+  const [ids, scores] = [read<BigInt64Array>('candidates'), read<Float32Array>('score')]
+  const [logprobs, states] = [read<Float32Array>('logprob'), read<Float32Array>('state')]
+  const logits = read<Float32Array | undefined>('logits')
+  const batch = logprobs.length
+  const of = <T extends Float32Array | BigInt64Array>(values: T, index: number) => {
+    const width = values.length / batch
+    return values.subarray(index * width, (index + 1) * width) as T
+  }
+  const answer: DecoderOutput = { tokens: [], logprobs: [], logits }
+  for (let index = 0; index < batch; index++) {
+    const candidates = Array.from(of(ids, index), Number)
+    const choice = chooseExactly(
+      { ids: candidates, scores: of(scores, index), logprob: logprobs[index]!, state: of(states, index) },
+      row,
+    )
+    answer.tokens.push(choice.token)
+    answer.logprobs.push(choice.logprob)
+    if (logits) for (const [i, id] of candidates.entries()) of(logits, index)[id] = choice.logits[i]!
+  }
+  return answer
 }
 
 export function readAnswer(outputs: ort.InferenceSession.OnnxValueMapType): DecoderOutput {

@@ -2,8 +2,9 @@ import type * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { ArrayPool, type CacheValues } from './array-pool.js'
 import { CacheInputs } from './cache-inputs.js'
-import { answerNames, decoderFeeds, readAnswer } from './decoder-io.js'
+import { answerNames, candidateNames, chooseAmong, decoderFeeds, readAnswer } from './decoder-io.js'
 import { KvCache } from './kv-cache.js'
+import type { RowTable } from './row-table.js'
 import type { Decoder, DecoderOutput } from './sequence-cache.js'
 
 /** Runs the decoder graph and appends what it computed to the cache. */
@@ -12,9 +13,19 @@ export class DecoderRunner implements Decoder {
   readonly #text: ModelConfig['text']
   readonly #inputs: CacheInputs
   readonly #pool: ArrayPool
+  readonly #head: Pick<RowTable, 'row'>
+  readonly #hasCandidates: boolean
 
-  constructor(session: ort.InferenceSession, text: ModelConfig['text'], pool = new ArrayPool()) {
+  /** `head`: the checkpoint's own, for a graph that only names candidates. */
+  constructor(
+    session: ort.InferenceSession,
+    text: ModelConfig['text'],
+    head: Pick<RowTable, 'row'>,
+    pool = new ArrayPool(),
+  ) {
     this.#session = session
+    this.#head = head
+    this.#hasCandidates = session.outputNames.includes('candidates')
     this.#text = text
     this.#pool = pool
     this.#inputs = new CacheInputs(session)
@@ -40,11 +51,14 @@ export class DecoderRunner implements Decoder {
       ...this.#inputs.feeds(cache),
     }
     const news = cache.parts.map(({ name }) => `new_${name}`)
-    const outputs = await this.#session.run(feeds, [...answerNames(wantLogits), ...news])
+    const names = this.#hasCandidates ? candidateNames(wantLogits) : answerNames(wantLogits)
+    const outputs = await this.#session.run(feeds, [...names, ...news])
     cache.append(
       news.map((name) => outputs[name]!.data as CacheValues),
       tokens,
     )
-    return readAnswer(outputs)
+    return this.#hasCandidates
+      ? chooseAmong(outputs, (token) => this.#head.row(token))
+      : readAnswer(outputs)
   }
 }

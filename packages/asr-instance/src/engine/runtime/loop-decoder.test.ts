@@ -11,10 +11,10 @@ import { buildPrompt } from '../text/prompt.js'
 import { TextTokenizer } from '../text/tokenizer.js'
 import { BatchScheduler } from './batch-scheduler.js'
 import { DecoderRunner } from './decoder-runner.js'
-import { EmbeddingTable } from './embedding-table.js'
 import { EncoderRunner } from './encoder-runner.js'
 import { LoopDecoder } from './loop-decoder.js'
 import type { PreparationModel } from './preparation.js'
+import { tokenTables } from './row-table.js'
 import type { Decoder } from './sequence-cache.js'
 import type { FromWorker, PieceRequest } from './worker-messages.js'
 
@@ -60,12 +60,13 @@ describe.each([
       'float',
       eosTokenIds,
     )
-    const runner = new DecoderRunner(await ort.InferenceSession.create(cpu.decoderPath), text)
+    const { embeddings, head } = tokenTables(checkpoint)
+    const runner = new DecoderRunner(await ort.InferenceSession.create(cpu.decoderPath), text, head)
     const withDecoder = (decoder: Decoder): PreparationModel => ({
       mel: new LogMelExtractor(),
       encoder: new EncoderRunner(encoder, text.hidden, audio.windowTokens),
       decoder,
-      embeddings: new EmbeddingTable(checkpoint),
+      embeddings,
       hidden: text.hidden,
     })
     looping = withDecoder(loop)

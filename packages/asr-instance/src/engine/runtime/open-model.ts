@@ -7,6 +7,7 @@ import { DeviceDecoder } from './device-decoder.js'
 import { EncoderRunner } from './encoder-runner.js'
 import { LoopDecoder } from './loop-decoder.js'
 import { keepOnDevice, OnnxCacheDevice } from './onnx-cache-device.js'
+import type { RowTable } from './row-table.js'
 import type { Decoder } from './sequence-cache.js'
 import type { ModelPlace } from './worker-messages.js'
 
@@ -18,18 +19,28 @@ export interface OpenModel {
   release(): Promise<void>
 }
 
-/**
- * Loads the graphs and picks what runs the decoder on this device. `ends`: tokens that end an answer. `pool`: where the
- * processor's decoder has the memory of its caches from.
- */
-export async function openModel(
-  options: ModelPlace,
-  { text, audio }: Pick<ModelConfig, 'text' | 'audio'>,
-  ends: readonly number[],
-  onLoading: (ratio: number, detail: string) => void,
-  pool?: ArrayPool,
-): Promise<OpenModel> {
-  const { device, precision, threads, spin } = options
+export interface OpenModelOptions {
+  place: ModelPlace
+  config: Pick<ModelConfig, 'text' | 'audio'>
+  /** The checkpoint's own weights, by which the last word on a token is spoken. */
+  head: Pick<RowTable, 'row'>
+  /** Tokens that end an answer. */
+  ends: readonly number[]
+  /** Where the processor's decoder has the memory of its caches from. */
+  pool?: ArrayPool
+  onLoading?: (ratio: number, detail: string) => void
+}
+
+/** Loads the graphs and picks what runs the decoder on this device. */
+export async function openModel({
+  place,
+  config: { text, audio },
+  head,
+  ends,
+  pool,
+  onLoading = () => {},
+}: OpenModelOptions): Promise<OpenModel> {
+  const { device, precision, threads, spin } = place
   const session = {
     executionProviders: [device],
     intraOpNumThreads: threads,
@@ -43,7 +54,7 @@ export async function openModel(
     return created
   }
   onLoading(0, 'loading the encoder')
-  const encoder = new EncoderRunner(await open(options.encoderPath), text.hidden, audio.windowTokens)
+  const encoder = new EncoderRunner(await open(place.encoderPath), text.hidden, audio.windowTokens)
   onLoading(0.3, 'loading the decoder')
   return {
     encoder,
@@ -54,10 +65,10 @@ export async function openModel(
   }
 
   async function openDecoder(): Promise<Decoder> {
-    if (device === 'cpu') return new DecoderRunner(await open(options.decoderPath), text, pool)
-    if (device === 'cuda') return new LoopDecoder(await open(options.decoderPath), text, precision, ends)
+    if (device === 'cpu') return new DecoderRunner(await open(place.decoderPath), text, head, pool)
+    if (device === 'cuda') return new LoopDecoder(await open(place.decoderPath), text, precision, ends)
     const presents = cacheNames(text).map(({ name }) => `present_${name}`)
-    const decoder = await open(options.decoderPath, keepOnDevice(session, presents))
+    const decoder = await open(place.decoderPath, keepOnDevice(session, presents))
     const cacheDevice = await OnnxCacheDevice.create(text, precision, session)
     opened.push(cacheDevice)
     return new DeviceDecoder(decoder, text, cacheDevice)

@@ -62,13 +62,14 @@ test('pieces of like length gain, unless somebody reads along or a recording gro
   expect(gainSideBySide([piece(10, { stream: 4 }), piece()])).toBe(false)
 })
 
-test('threads start once when a preparation takes long, stop, and start anew', () => {
+test('threads start once when a preparation takes long, in place of a dead one after a minute, stop, and start anew', () => {
   const started: FakeThread[] = []
   const start = () => {
     started.push(new FakeThread())
     return started.at(-1)!
   }
-  const helpers = new PreparationHelpers({ count: 2, start, shape, fromSeconds: 0.1 })
+  let seconds = 1_000
+  const helpers = new PreparationHelpers({ count: 2, start, shape, fromSeconds: 0.1, now: () => seconds })
   helpers.wake(0.05)
   expect(started).toHaveLength(0)
   helpers.wake(0.5)
@@ -79,16 +80,22 @@ test('threads start once when a preparation takes long, stop, and start anew', (
   expect(helpers.ready).toHaveLength(2)
   started[0]!.emit('error', new Error('no memory'))
   expect(helpers.ready).toHaveLength(1)
+  seconds += 59
+  helpers.wake(0.5)
+  expect(started).toHaveLength(2)
+  seconds += 1
+  helpers.wake(0.5)
+  expect(started).toHaveLength(3)
   helpers.stop()
-  expect(started.map(({ terminated }) => terminated)).toEqual([true, true])
+  expect(started.map(({ terminated }) => terminated)).toEqual([false, true, true])
   expect(helpers.ready).toHaveLength(0)
   helpers.wake(0.5)
-  expect(started).toHaveLength(4)
+  expect(started).toHaveLength(5)
 })
 
 test('one thread alone is of no use', () => {
   const start = () => expect.fail('not started')
-  new PreparationHelpers({ count: 1, start, shape, fromSeconds: 0 }).wake(9)
+  new PreparationHelpers({ count: 1, start, shape, fromSeconds: 0, now: () => 0 }).wake(9)
 })
 
 test('steps come one by one, and the memory of the row goes back once a batch has it', async () => {

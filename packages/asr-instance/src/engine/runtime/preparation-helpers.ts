@@ -37,7 +37,12 @@ export interface HelperOptions {
   shape: CacheShape
   /** A piece that is prepared in less time is not worth it. */
   fromSeconds: number
+  /** Seconds. */
+  now: () => number
 }
+
+/** What ended a thread (no memory, most likely) may still be so; the batch does its work meanwhile. */
+const restartAfterSeconds = 60
 
 /**
  * Threads that prepare pieces side by side. On the same cores several pieces are prepared in less time with a part of
@@ -48,6 +53,7 @@ export interface HelperOptions {
 export class PreparationHelpers {
   readonly #options: HelperOptions
   #helpers: PreparationHelper[] = []
+  #startedAt = 0
 
   constructor(options: HelperOptions) {
     this.#options = options
@@ -60,9 +66,14 @@ export class PreparationHelpers {
 
   /** Several pieces wait, and one takes so long to prepare. */
   wake(seconds: number): void {
-    const { count, start, shape, fromSeconds } = this.#options
-    if (this.#helpers.length > 0 || count < 2 || seconds < fromSeconds) return
-    this.#helpers = Array.from({ length: count }, () => new PreparationHelper(start(), shape))
+    const { count, start, shape, fromSeconds, now } = this.#options
+    if (count < 2 || seconds < fromSeconds) return
+    const alive = this.#helpers.filter(({ isDead }) => !isDead)
+    if (alive.length === count) return
+    if (this.#helpers.length > 0 && now() - this.#startedAt < restartAfterSeconds) return
+    this.#startedAt = now()
+    const missing = Array.from({ length: count - alive.length }, () => new PreparationHelper(start(), shape))
+    this.#helpers = [...alive, ...missing]
   }
 
   releaseMemory(): void {
@@ -103,6 +114,10 @@ export class PreparationHelper {
 
   get isReady(): boolean {
     return this.#state === 'ready'
+  }
+
+  get isDead(): boolean {
+    return this.#state === 'dead'
   }
 
   /** As `prepareRow` does it; the memory of the row goes back to the thread once it is removed or adopted. */

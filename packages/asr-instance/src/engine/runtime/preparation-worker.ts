@@ -3,10 +3,10 @@ import { Checkpoint } from '../checkpoint/checkpoint.js'
 import { LogMelExtractor } from '../features/log-mel.js'
 import { ArrayPool } from './array-pool.js'
 import { collectGarbage } from './collect-garbage.js'
-import { EmbeddingTable } from './embedding-table.js'
 import type { KvCache } from './kv-cache.js'
 import { openModel } from './open-model.js'
 import { prepareRow, type PreparedRow } from './preparation.js'
+import { tokenTables } from './row-table.js'
 import type { FromHelper, ModelPlace, Stage, ToHelper } from './worker-messages.js'
 
 // Prepares pieces beside its like (preparation-helpers.ts), each with its own threads.
@@ -15,12 +15,13 @@ const options = workerData as ModelPlace
 const pool = new ArrayPool()
 const checkpoint = await Checkpoint.open(options.modelDir)
 const { config } = checkpoint
-const { encoder, decoder } = await openModel(options, config, [], () => {}, pool)
+const { embeddings, head } = tokenTables(checkpoint)
+const { encoder, decoder } = await openModel({ place: options, config, head, ends: [], pool })
 const model = {
   mel: new LogMelExtractor(),
   encoder,
   decoder,
-  embeddings: new EmbeddingTable(checkpoint),
+  embeddings,
   hidden: config.text.hidden,
 }
 let steps: AsyncGenerator<Stage, PreparedRow> | undefined

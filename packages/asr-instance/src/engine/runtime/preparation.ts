@@ -1,6 +1,6 @@
 import type { LogMelExtractor } from '../features/log-mel.js'
-import type { EmbeddingTable } from './embedding-table.js'
 import type { EncoderRunner } from './encoder-runner.js'
+import type { RowTable } from './row-table.js'
 import type { Decoder, DecoderOutput, SequenceCache } from './sequence-cache.js'
 import type { StreamMemory } from './stream-memory.js'
 import type { PieceRequest, Stage } from './worker-messages.js'
@@ -18,7 +18,7 @@ export interface PreparationModel {
   mel: LogMelExtractor
   encoder: Pick<EncoderRunner, 'windowCount' | 'settledFrames' | 'encode'>
   decoder: Decoder
-  embeddings: Pick<EmbeddingTable, 'rows'>
+  embeddings: Pick<RowTable, 'rows'>
   hidden: number
 }
 

@@ -5,17 +5,18 @@ import { LogMelExtractor } from '../features/log-mel.js'
 import { TextTokenizer } from '../text/tokenizer.js'
 import { BatchScheduler } from './batch-scheduler.js'
 import { deviceAdvice, deviceFailure } from './device-errors.js'
-import { EmbeddingTable } from './embedding-table.js'
 import { openModel } from './open-model.js'
 import { collectGarbage } from './collect-garbage.js'
 import type { CacheShape } from './kv-cache.js'
 import { helperPlan, PreparationHelpers } from './preparation-helpers.js'
+import { tokenTables } from './row-table.js'
 import type { FromWorker, ModelPlace, ToWorker, WorkerOptions } from './worker-messages.js'
 
 // Inference blocks the thread that asks for it, so it has one of its own; the main thread keeps answering.
 const port = parentPort!
 const options = workerData as WorkerOptions
 const post = (message: FromWorker) => port.postMessage(message)
+const now = () => performance.now() / 1000
 
 const { checkpoint, scheduler, helpers } = await load().catch(loadFailed)
 let running = false
@@ -76,7 +77,7 @@ function preparationHelpers(shape: CacheShape): PreparationHelpers {
   const { count, threads } = helperPlan(options.threads, options.slots)
   const place: ModelPlace = { ...options, threads }
   const start = () => new Worker(new URL('./preparation-worker.js', import.meta.url), { workerData: place })
-  return new PreparationHelpers({ count, start, shape, fromSeconds: options.sideBySideFromSeconds })
+  return new PreparationHelpers({ count, start, shape, fromSeconds: options.sideBySideFromSeconds, now })
 }
 
 async function load() {
@@ -88,7 +89,8 @@ async function load() {
     ? eosTokenIds
     : [tokenizer.controlId('<|endoftext|>'), tokenizer.controlId('<|im_end|>')]
   const onLoading = (ratio: number, detail: string) => post({ type: 'loading', ratio, detail })
-  const open = () => openModel(options, opened.config, ends, onLoading)
+  const { embeddings, head } = tokenTables(opened)
+  const open = () => openModel({ place: options, config: opened.config, head, ends, onLoading })
   let model = await open()
   const helpers = options.device === 'cpu' ? preparationHelpers(text) : undefined
   const built = new BatchScheduler({
@@ -96,13 +98,13 @@ async function load() {
       mel: new LogMelExtractor(),
       encoder: model.encoder,
       decoder: model.decoder,
-      embeddings: new EmbeddingTable(opened),
+      embeddings,
       hidden: text.hidden,
     },
     slots: options.slots,
     eosTokenIds: ends,
     random: Math.random,
-    now: () => performance.now() / 1000,
+    now,
     post,
     ...(options.device === 'webgpu' ? { reload } : {}),
     ...(helpers ? { helpers } : {}),

@@ -1,0 +1,57 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compilerVersion } from './compiler-version.js'
+import { withFileLock } from './file-lock.js'
+
+/** A compiled model in the cache that no version from this one on will read again. */
+export interface OutdatedEntry {
+  path: string
+  /** On the disk. */
+  bytes: number
+}
+
+/** Content, machine or device, quantization, the compiler's version; behind a dot what a killed compiler left. */
+const entryName = /^([0-9a-f]{24}-.+-v(\d+))(?:\.[0-9a-f-]+\.tmp)?$/
+
+/**
+ * What compilers of earlier versions wrote. Entries of later ones stay, as another program may share the cache, and those
+ * of other processors too.
+ */
+export async function outdatedEntries(cacheDir: string): Promise<OutdatedEntry[]> {
+  const paths = (await namesIn(cacheDir)).filter(isOutdated).map((name) => join(cacheDir, name))
+  return Promise.all(paths.map(async (path) => ({ path, bytes: await bytesBelow(path) })))
+}
+
+/**
+ * Removes them, each when nobody compiles it. A process that has loaded one keeps its mapping until it ends; a program of
+ * that earlier version compiles again at its next start.
+ */
+export async function removeOutdatedEntries(cacheDir: string): Promise<OutdatedEntry[]> {
+  const entries = await outdatedEntries(cacheDir)
+  for (const { path } of entries) {
+    const lock = `${path.replace(/\.[0-9a-f-]+\.tmp$/, '')}.lock`
+    await withFileLock(lock, () => rm(path, { recursive: true, force: true }))
+  }
+  return entries
+}
+
+function isOutdated(name: string): boolean {
+  const version = entryName.exec(name)?.[2]
+  return version !== undefined && Number(version) < compilerVersion
+}
+
+/** A cache that does not exist yet is an empty one. */
+async function namesIn(dir: string): Promise<string[]> {
+  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+}
+
+async function bytesBelow(dir: string): Promise<number> {
+  const files = await readdir(dir, { recursive: true, withFileTypes: true })
+  const sizes = files
+    .filter((file) => file.isFile())
+    .map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size)
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+}
