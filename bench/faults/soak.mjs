@@ -3,9 +3,11 @@
 // heap. Of the rest it prints the slope of the medians of each minute (Theil–Sen), with the range that holds it with 95 % of
 // chance (a little wider in truth, as neighbouring minutes are not independent), and that of least squares over all samples.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { openFiles, residentBytes } from '../balancer/lib/cpu.mjs'
+import { cpuSeconds, openFiles, residentBytes } from '../balancer/lib/cpu.mjs'
 import { quantile } from '../balancer/lib/load.mjs'
+import { Answers } from './lib/answers.mjs'
 import { LabCluster } from './lib/cluster.mjs'
 import { openLoop } from './lib/load.mjs'
 import { cleanUp, sleep } from './lib/processes.mjs'
@@ -54,6 +56,9 @@ const { balancer, instances } = await cluster.status()
 const pids = { supervisor: cluster.supervisor.pid, balancer: balancer.pid }
 for (const { id, pid } of instances) pids[id] = pid
 
+/** Of those answered: when, in how many milliseconds, by a real instance or not. */
+const answered = new Answers(Math.round(seconds * rate))
+const lateness = monitorEventLoopDelay({ resolution: 10 })
 const samples = []
 let isOver = false
 async function sample() {
@@ -61,8 +66,19 @@ async function sample() {
   while (!isOver) {
     await sleep(Number(values['sample-s']) * 1_000)
     const hours = (performance.now() - startedAt) / 3_600_000
-    const of = ([name, pid]) => [name, { rss: residentBytes(pid) / 1e6, fd: openFiles(pid) }]
-    samples.push({ hours, stolen: stolenTicks(), of: Object.fromEntries(Object.entries(pids).map(of)) })
+    const of = ([name, pid]) => [
+      name,
+      { rss: residentBytes(pid) / 1e6, fd: openFiles(pid), cpu: cpuSeconds(pid) },
+    ]
+    samples.push({
+      hours,
+      requests: answered.length,
+      stolen: stolenTicks(),
+      // How late this process itself is: it measures the latencies.
+      lateMs: lateness.percentile(99) / 1e6,
+      of: Object.fromEntries(Object.entries(pids).map(of)),
+    })
+    lateness.reset()
     if (samples.length % 12 === 0) console.error(progress(samples.at(-1)))
   }
 }
@@ -101,29 +117,33 @@ const options = {
 }
 const warmRequests = demoShare > 0 ? Number(values['warm-requests']) : 0
 const warming = { ...options, demoShare: 1, requests: warmRequests, rate: Number(values['warm-rate']) }
-const warmed = await openLoop({ ...warming, prefix: 'warm' })
+let warmRight = 0
+const countWarm = ({ outcome }) => {
+  if (outcome === 'right') warmRight += 1
+}
+await openLoop({ ...warming, prefix: 'warm', onRecord: countWarm })
 const fullRate = rateOf(values['warm-load'])
 const fullRequests = Math.round(Number(values['warm-minutes']) * 60 * fullRate)
-warmed.push(...(await openLoop({ ...options, requests: fullRequests, rate: fullRate, prefix: 'full' })))
+await openLoop({ ...options, requests: fullRequests, rate: fullRate, prefix: 'full', onRecord: countWarm })
 const begunAt = Date.now()
+lateness.enable()
 const sampling = sample()
-const records = await openLoop({ ...options, requests: Math.round(seconds * rate), rate, prefix: 'soak' })
+const requests = Math.round(seconds * rate)
+await openLoop({ ...options, requests, rate, prefix: 'soak', onRecord: answered.add })
 isOver = true
 await sampling
 const left = await cluster.stop()
 if (values.save) writeFileSync(values.save, JSON.stringify(samples))
 
-const right = records.filter(({ outcome, breaks }) => outcome === 'right' && breaks.length === 0).length
 const warm = samples.slice(Math.floor(samples.length / 3))
 console.log(
-  `before: ${warmRequests} requests to the real instances, ${fullRequests} to all, right ${warmed.filter(({ outcome }) => outcome === 'right').length}`,
+  `before: ${warmRequests} requests to the real instances, ${fullRequests} to all, right ${warmRight}`,
 )
 console.log(
-  `${records.length} requests in ${values.minutes} min at a load of ${values.load} (${rate.toFixed(0)}/s), right ${right}, left processes ${left.length}`,
+  `${answered.length} requests in ${values.minutes} min at a load of ${values.load} (${rate.toFixed(0)}/s), right ${answered.length - answered.others.length}, left processes ${left.length}`,
 )
 const others = new Map()
-for (const { outcome, breaks, code, detail = '' } of records) {
-  if (outcome === 'right' && breaks.length === 0) continue
+for (const { outcome, breaks, code, detail = '' } of answered.others) {
   const name = `${code ?? outcome} ${/"code":"(\w+)"/.exec(String(detail))?.[1] ?? breaks[0]?.code ?? ''}`
   others.set(name, (others.get(name) ?? 0) + 1)
 }
@@ -148,32 +168,34 @@ for (const name of Object.keys(pids)) {
   ]
   console.log(`| ${cells.join(' | ')} |`)
 }
-const hoursOf = ({ at }) => (at - begunAt) / 3_600_000
-const p99 = (list) =>
-  quantile(
-    list.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b),
-    0.99,
-  )
+
 console.log('| p99 | ms in each third | slope, ms/h | 95 % of chance |')
 console.log('| - | - | - | - |')
-const kinds = { all: records, lab: records.filter(({ isDemo }) => !isDemo) }
-if (demoShare > 0) kinds.demo = records.filter(({ isDemo }) => isDemo)
-for (const [name, list] of Object.entries(kinds)) {
-  const third = (part) => list.filter((record) => Math.floor((hoursOf(record) * 10_800) / seconds) === part)
-  const minutes = new Map()
-  for (const record of list) {
-    const minute = Math.floor(hoursOf(record) * 60)
-    if (!minutes.get(minute)?.push(record)) minutes.set(minute, [record])
-  }
-  const points = [...minutes].map(([minute, part]) => [(minute + 0.5) / 60, p99(part)])
-  const { slope, low, high } = theilSen(points.slice(Math.floor(points.length / 3)))
-  const thirds = [0, 1, 2].map((part) => p99(third(part)).toFixed(0)).join(', ')
-  console.log(`| ${name} | ${thirds} | ${slope.toFixed(1)} | ${low.toFixed(1)} to ${high.toFixed(1)} |`)
+const kinds = demoShare > 0 ? { all: undefined, lab: false, demo: true } : { all: undefined }
+for (const [name, isDemo] of Object.entries(kinds)) {
+  const minutes = answered.p99s(begunAt, 60_000, isDemo).map(([minute, ms]) => [(minute + 0.5) / 60, ms])
+  const { slope, low, high } = theilSen(minutes.slice(Math.floor(minutes.length / 3)))
+  const thirds = answered.p99s(begunAt, (seconds * 1_000) / 3, isDemo).slice(0, 3)
+  const cells = [name, thirds.map(([, ms]) => ms.toFixed(0)).join(', '), slope.toFixed(1)]
+  console.log(`| ${cells.join(' | ')} | ${low.toFixed(1)} to ${high.toFixed(1)} |`)
 }
-const stolen = [0, 1, 2].map((part) => {
-  const [from, to] = [part, part + 1].map((edge) => samples[Math.round(((samples.length - 1) * edge) / 3)])
-  return ((to.stolen - from.stolen) / 3_600 / (to.hours - from.hours)).toFixed(1)
-})
-console.log(`taken by the host in each third, % of a core: ${stolen.join(', ')}`)
+
+// What became slower: a process of the cluster, this one, or all of them together, with the machine.
+const thirds = [0, 1, 2].map((part) =>
+  [part, part + 1].map((edge) => samples[Math.round(((samples.length - 1) * edge) / 3)]),
+)
+const inThirds = (of) => thirds.map(([from, to]) => of(from, to).toFixed(2)).join(', ')
+for (const name of Object.keys(pids)) {
+  const perRequest = (from, to) =>
+    ((to.of[name].cpu - from.of[name].cpu) * 1_000) / (to.requests - from.requests)
+  console.log(`${name}: CPU for each of all requests, ms in each third: ${inThirds(perRequest)}`)
+}
+const stolen = (from, to) => (to.stolen - from.stolen) / 3_600 / (to.hours - from.hours)
+console.log(`taken by the host in each third, % of a core: ${inThirds(stolen)}`)
+const late = (from, to) => {
+  const between = samples.slice(samples.indexOf(from) + 1, samples.indexOf(to) + 1)
+  return between.reduce((sum, { lateMs }) => sum + lateMs, 0) / between.length
+}
+console.log(`this process late, p99 of its timers, ms in each third: ${inThirds(late)}`)
 cleanUp()
-process.exit(right === records.length && left.length === 0 ? 0 : 1)
+process.exit(answered.others.length === 0 && left.length === 0 ? 0 : 1)

@@ -10,10 +10,11 @@ const givingUpMs = 60_000
 
 /**
  * Open loop: the times of the requests are drawn beforehand, and none waits for the answer of another one. Every body is
- * unique and its answer known. Resolves with one record for each request.
+ * unique and its answer known. Resolves with one record for each request; where `onRecord` takes them, each when it is
+ * answered, none is kept: hundreds of thousands make this process's own pauses longer, which look like the cluster's.
  */
 export async function openLoop(options, isOver = () => false) {
-  const { url, key, requests, rate, seed, prefix, demoShare = 0, largeShare = 0 } = options
+  const { url, key, requests, rate, seed, prefix, demoShare = 0, largeShare = 0, onRecord } = options
   const random = seededRandom(seed)
   const noise = Buffer.from(Array.from({ length: 1 << 16 }, () => Math.floor(random() * 256)))
   const filler = Buffer.concat(Array.from({ length: 160 }, () => noise))
@@ -33,11 +34,12 @@ export async function openLoop(options, isOver = () => false) {
     if (wait > 1) await sleep(wait)
     const id = `${prefix}-${number}`
     const record = { id, at: Date.now(), isDemo, breaks: [], outcome: 'lost', latencyMs: 0 }
-    records.push(record)
+    if (!onRecord) records.push(record)
     const due = startedAt + at
     const work = (isDemo ? askDemo(record) : askHash(record, number, size)).then(() => {
       record.latencyMs = performance.now() - due
       running.delete(work)
+      onRecord?.(record)
     })
     running.add(work)
   }
