@@ -1,7 +1,7 @@
 import {
   embeddingTensor,
   headTensor,
-} from '../../../packages/asr-instance/dist/engine/compile/decoder-graph.js'
+} from '../../../packages/asr-instance/dist/engine/checkpoint/tensor-names.js'
 import { dataType } from '../../../packages/asr-instance/dist/engine/compile/onnx-model.js'
 import { Operators } from './sherpa-operators.mjs'
 
