@@ -6,7 +6,11 @@ export { ConfigurationError } from './configuration-error.js'
 export { CheckpointError } from './engine/checkpoint/checkpoint-error.js'
 export { readModelConfig } from './engine/checkpoint/model-config.js'
 export { compiledQuantizations, compileModel, type CompileOptions } from './engine/compile/compile.js'
-export { outdatedEntries, removeOutdatedEntries, type OutdatedEntry } from './engine/compile/outdated-entries.js'
+export {
+  outdatedEntries,
+  removeOutdatedEntries,
+  type OutdatedEntry,
+} from './engine/compile/outdated-entries.js'
 export { withFileLock } from './engine/compile/file-lock.js'
 export { createEngine, defaultCacheDir, type CreateEngineOptions } from './engine/create-engine.js'
 export type { Engine, ModelInfo, Segment, TranscribeOptions, Transcription } from './engine/engine.js'

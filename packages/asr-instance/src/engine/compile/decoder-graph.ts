@@ -3,7 +3,7 @@ import type { CachedAttention } from './cached-attention.js'
 import { cachedAttention, type CacheFormat } from './decoder-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
 import type { RowFacts } from './integer-product.js'
-import { embeddingTensor, headTensor } from '../checkpoint/tensor-names.js'
+import { headTensor } from '../checkpoint/tensor-names.js'
 import { linear, scaled, unscaledLinear, type LinearFormat, type LinearWeight, type Rows } from './linear.js'
 
 /** Longest sequence, prompt and answer together, that the rotary tables cover. */

@@ -57,8 +57,6 @@ export class DecoderRunner implements Decoder {
       news.map((name) => outputs[name]!.data as CacheValues),
       tokens,
     )
-    return this.#hasCandidates
-      ? chooseAmong(outputs, (token) => this.#head.row(token))
-      : readAnswer(outputs)
+    return this.#hasCandidates ? chooseAmong(outputs, (token) => this.#head.row(token)) : readAnswer(outputs)
   }
 }

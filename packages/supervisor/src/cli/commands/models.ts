@@ -12,13 +12,11 @@ export const modelsCommand: Command<ModelsArgs> = {
   command: 'models',
   describe: 'List the models that were pulled, with their size and what is compiled',
   builder: (argv: Argv) =>
-    argv
-      .option('json', { type: 'boolean', default: false, describe: 'Print as JSON' })
-      .option('prune', {
-        type: 'boolean',
-        default: false,
-        describe: 'Remove what earlier versions compiled, which this one does not use',
-      }),
+    argv.option('json', { type: 'boolean', default: false, describe: 'Print as JSON' }).option('prune', {
+      type: 'boolean',
+      default: false,
+      describe: 'Remove what earlier versions compiled, which this one does not use',
+    }),
   run: (args, context) =>
     runTool(context, async () => {
       const [hub, instance] = await Promise.all([
