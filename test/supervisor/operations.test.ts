@@ -8,12 +8,15 @@ import type { Load, TestCluster } from '../harness/index.js'
 
 const audio = join(repositoryRoot, 'examples/hello.wav')
 
-/** A cluster under the load of 16 clients; at the end no request may have failed. */
+/**
+ * A cluster under the load of 16 clients; at the end no request may have failed. They leave the processor a part of
+ * itself, or most of the time would go by with starts that wait for it.
+ */
 async function underLoad(
   cluster: TestCluster,
   action: (load: Load) => Promise<void>,
 ): Promise<Map<string, number>> {
-  await using load = await startLoad(cluster.url, { clients: 16, audio })
+  await using load = await startLoad(cluster.url, { clients: 16, pauseMs: 600, audio })
   await waitFor(() => load.answered() > 20, { what: 'the load to flow' })
   await action(load)
   const before = load.answered()
