@@ -57,7 +57,8 @@ const pids = { supervisor: cluster.supervisor.pid, balancer: balancer.pid }
 for (const { id, pid } of instances) pids[id] = pid
 
 /** Of those answered: when, in how many milliseconds, by a real instance or not. */
-const answered = new Answers(Math.round(seconds * rate))
+const requests = Math.round(seconds * rate)
+const answered = new Answers(requests)
 const lateness = monitorEventLoopDelay({ resolution: 10 })
 const samples = []
 let isOver = false
@@ -128,7 +129,6 @@ await openLoop({ ...options, requests: fullRequests, rate: fullRate, prefix: 'fu
 const begunAt = Date.now()
 lateness.enable()
 const sampling = sample()
-const requests = Math.round(seconds * rate)
 await openLoop({ ...options, requests, rate, prefix: 'soak', onRecord: answered.add })
 isOver = true
 await sampling
@@ -181,10 +181,9 @@ for (const [name, isDemo] of Object.entries(kinds)) {
 }
 
 // What became slower: a process of the cluster, this one, or all of them together, with the machine.
-const thirds = [0, 1, 2].map((part) =>
-  [part, part + 1].map((edge) => samples[Math.round(((samples.length - 1) * edge) / 3)]),
-)
-const inThirds = (of) => thirds.map(([from, to]) => of(from, to).toFixed(2)).join(', ')
+const edges = [0, 1, 2, 3].map((edge) => Math.round(((samples.length - 1) * edge) / 3))
+const thirds = [0, 1, 2].map((part) => samples.slice(edges[part], edges[part + 1] + 1))
+const inThirds = (of) => thirds.map((part) => of(part[0], part.at(-1), part).toFixed(2)).join(', ')
 for (const name of Object.keys(pids)) {
   const perRequest = (from, to) =>
     ((to.of[name].cpu - from.of[name].cpu) * 1_000) / (to.requests - from.requests)
@@ -192,10 +191,8 @@ for (const name of Object.keys(pids)) {
 }
 const stolen = (from, to) => (to.stolen - from.stolen) / 3_600 / (to.hours - from.hours)
 console.log(`taken by the host in each third, % of a core: ${inThirds(stolen)}`)
-const late = (from, to) => {
-  const between = samples.slice(samples.indexOf(from) + 1, samples.indexOf(to) + 1)
-  return between.reduce((sum, { lateMs }) => sum + lateMs, 0) / between.length
-}
+const late = (from, to, part) =>
+  part.slice(1).reduce((sum, { lateMs }) => sum + lateMs, 0) / (part.length - 1)
 console.log(`this process late, p99 of its timers, ms in each third: ${inThirds(late)}`)
 cleanUp()
 process.exit(answered.others.length === 0 && left.length === 0 ? 0 : 1)

@@ -1,5 +1,4 @@
 import { openAsBlob } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { Agent, fetch, FormData } from 'undici'
 
@@ -20,8 +19,6 @@ export interface Load extends AsyncDisposable {
 
 export interface LoadOptions {
   clients: number
-  /** What each waits before its next request: without one they take all of the processor. */
-  pauseMs?: number
   /** Path of the recording that every request sends. */
   audio: string
   /** Text that every answer must have; without it any text does. */
@@ -29,10 +26,7 @@ export interface LoadOptions {
 }
 
 /** Clients that each send one request after the other until they are stopped. */
-export async function startLoad(
-  url: string,
-  { clients, pauseMs = 0, audio, text }: LoadOptions,
-): Promise<Load> {
+export async function startLoad(url: string, { clients, audio, text }: LoadOptions): Promise<Load> {
   const blob = await openAsBlob(audio)
   const dispatcher = new Agent()
   const result: LoadResult = { answered: 0, failures: [], perInstance: new Map() }
@@ -55,7 +49,6 @@ export async function startLoad(
       } catch (error) {
         result.failures.push(inspect(error))
       }
-      if (pauseMs > 0 && !isOver) await sleep(pauseMs)
     }
   }
 

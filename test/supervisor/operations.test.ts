@@ -8,15 +8,12 @@ import type { Load, TestCluster } from '../harness/index.js'
 
 const audio = join(repositoryRoot, 'examples/hello.wav')
 
-/**
- * A cluster under the load of 16 clients; at the end no request may have failed. They leave the processor a part of
- * itself, or most of the time would go by with starts that wait for it.
- */
+/** A cluster under the load of 16 clients; at the end no request may have failed. */
 async function underLoad(
   cluster: TestCluster,
   action: (load: Load) => Promise<void>,
 ): Promise<Map<string, number>> {
-  await using load = await startLoad(cluster.url, { clients: 16, pauseMs: 600, audio })
+  await using load = await startLoad(cluster.url, { clients: 16, audio })
   await waitFor(() => load.answered() > 20, { what: 'the load to flow' })
   await action(load)
   const before = load.answered()

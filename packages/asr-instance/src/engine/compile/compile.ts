@@ -5,7 +5,7 @@ import { quantizations, type Quantization } from '@asr-cluster/protocol'
 import { CheckpointError } from '../checkpoint/checkpoint-error.js'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
-import { compilerVersion } from './compiler-version.js'
+import { cacheEntryName } from './cache-entry.js'
 import { contentHash } from './content-hash.js'
 import { buildDecoder, type DecoderFormats } from './decoder-graph.js'
 import { buildDecoderLoop } from './decoder-loop.js'
@@ -115,8 +115,7 @@ export async function compiledQuantizations(modelDir: string, cacheDir: string):
 }
 
 function compiledDir(cacheDir: string, hash: string, quantization: Quantization, device: DeviceKind): string {
-  const name = device === 'cpu' ? `${machineKey()}-${quantization}` : `${device}-${quantization}`
-  return join(cacheDir, `${hash.slice(0, 24)}-${name}-v${compilerVersion}`)
+  return join(cacheDir, cacheEntryName(hash, device === 'cpu' ? machineKey() : device, quantization))
 }
 
 function graphPath(dir: string, name: GraphName, device: DeviceKind): string {

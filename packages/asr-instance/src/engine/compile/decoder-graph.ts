@@ -190,6 +190,7 @@ export function bestLogprob(graph: GraphBuilder, logits: string): string {
   const best = graph.node('ReduceMax', [probabilities, graph.ints(-1)], { keepdims: 0n })
   return graph.node('Log', [best])
 }
+
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */
 function rotaryTables(headDim: number, theta: number, positions: number) {
   const half = headDim / 2

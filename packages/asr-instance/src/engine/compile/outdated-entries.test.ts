@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { compilerVersion } from './compiler-version.js'
+import { compilerVersion } from './cache-entry.js'
 import { outdatedEntries, removeOutdatedEntries } from './outdated-entries.js'
 
 const content = 'ab'.repeat(12)

@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { compilerVersion } from './compiler-version.js'
+import { basename, join } from 'node:path'
+import { compilerVersion, parseCacheEntry } from './cache-entry.js'
 import { withFileLock } from './file-lock.js'
 
 /** A compiled model in the cache that no version from this one on will read again. */
@@ -9,9 +9,6 @@ export interface OutdatedEntry {
   /** On the disk. */
   bytes: number
 }
-
-/** Content, machine or device, quantization, the compiler's version; behind a dot what a killed compiler left. */
-const entryName = /^([0-9a-f]{24}-.+-v(\d+))(?:\.[0-9a-f-]+\.tmp)?$/
 
 /**
  * What compilers of earlier versions wrote. Entries of later ones stay, as another program may share the cache, and those
@@ -29,15 +26,15 @@ export async function outdatedEntries(cacheDir: string): Promise<OutdatedEntry[]
 export async function removeOutdatedEntries(cacheDir: string): Promise<OutdatedEntry[]> {
   const entries = await outdatedEntries(cacheDir)
   for (const { path } of entries) {
-    const lock = `${path.replace(/\.[0-9a-f-]+\.tmp$/, '')}.lock`
+    const lock = join(cacheDir, `${parseCacheEntry(basename(path))!.entry}.lock`)
     await withFileLock(lock, () => rm(path, { recursive: true, force: true }))
   }
   return entries
 }
 
 function isOutdated(name: string): boolean {
-  const version = entryName.exec(name)?.[2]
-  return version !== undefined && Number(version) < compilerVersion
+  const parsed = parseCacheEntry(name)
+  return parsed !== undefined && parsed.version < compilerVersion
 }
 
 /** A cache that does not exist yet is an empty one. */

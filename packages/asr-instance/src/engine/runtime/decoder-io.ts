@@ -47,14 +47,10 @@ export function decoderFeeds({
   }
 }
 
-/** Outputs to ask for beside keys and values. */
-export function answerNames(wantLogits: boolean): string[] {
-  return ['token', 'logprob', ...(wantLogits ? ['logits'] : [])]
-}
-
-/** The same of a graph whose head only names candidates. */
-export function candidateNames(wantLogits: boolean): string[] {
-  return ['candidates', 'score', 'logprob', 'state', ...(wantLogits ? ['logits'] : [])]
+/** Outputs to ask for beside keys and values. `hasCandidates`: of a graph whose head only names candidates. */
+export function answerNames(wantLogits: boolean, hasCandidates = false): string[] {
+  const choice = hasCandidates ? ['candidates', 'score', 'state'] : ['token']
+  return [...choice, 'logprob', ...(wantLogits ? ['logits'] : [])]
 }
 
 /** Chooses among each row's candidates by the weights of the head, of which `row` gives a token's. */

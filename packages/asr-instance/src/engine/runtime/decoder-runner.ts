@@ -2,7 +2,7 @@ import type * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { ArrayPool, type CacheValues } from './array-pool.js'
 import { CacheInputs } from './cache-inputs.js'
-import { answerNames, candidateNames, chooseAmong, decoderFeeds, readAnswer } from './decoder-io.js'
+import { answerNames, chooseAmong, decoderFeeds, readAnswer } from './decoder-io.js'
 import { KvCache } from './kv-cache.js'
 import type { RowTable } from './row-table.js'
 import type { Decoder, DecoderOutput } from './sequence-cache.js'
@@ -51,7 +51,7 @@ export class DecoderRunner implements Decoder {
       ...this.#inputs.feeds(cache),
     }
     const news = cache.parts.map(({ name }) => `new_${name}`)
-    const names = this.#hasCandidates ? candidateNames(wantLogits) : answerNames(wantLogits)
+    const names = answerNames(wantLogits, this.#hasCandidates)
     const outputs = await this.#session.run(feeds, [...names, ...news])
     cache.append(
       news.map((name) => outputs[name]!.data as CacheValues),

@@ -1,0 +1,13 @@
+/** Raise it whenever the compiler writes something else for the same input. */
+export const compilerVersion = 6
+
+/** Name of a compiled model's folder in the cache. `place`: what it is compiled for, a kind of processor or of device. */
+export function cacheEntryName(contentHash: string, place: string, quantization: string): string {
+  return `${contentHash.slice(0, 24)}-${place}-${quantization}-v${compilerVersion}`
+}
+
+/** What a folder in the cache is: an entry, or behind a dot what a killed compiler of that entry left; else undefined. */
+export function parseCacheEntry(folder: string): { entry: string; version: number } | undefined {
+  const match = /^([0-9a-f]{24}-.+-v(\d+))(?:\.[0-9a-f-]+\.tmp)?$/.exec(folder)
+  return match ? { entry: match[1]!, version: Number(match[2]) } : undefined
+}

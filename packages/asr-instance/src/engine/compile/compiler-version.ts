@@ -1,2 +1,0 @@
-/** Raise it whenever the compiler writes something else for the same input. */
-export const compilerVersion = 6
