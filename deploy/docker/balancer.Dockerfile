@@ -12,11 +12,11 @@ COPY packages/dashboard/package.json packages/dashboard/
 COPY packages/tools/package.json packages/tools/
 COPY packages/supervisor/package.json packages/supervisor/
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.base.json ./
+COPY tsconfig.base.json rolldown.config.mjs ./
 COPY packages/protocol packages/protocol
 COPY packages/dashboard packages/dashboard
 COPY packages/balancer packages/balancer
-RUN npx --no-install tsc -b packages/balancer \
+RUN npx --no-install tsc -b packages/balancer && npx --no-install rolldown -c \
   && npm run --silent build --workspace @asr-cluster/dashboard \
   && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --workspace @asr-cluster/balancer --workspace @asr-cluster/protocol --workspace @asr-cluster/dashboard \
   && find packages node_modules -name '*.map' -delete && find packages -name src -type d -prune -exec rm -r {} +

@@ -13,9 +13,9 @@ COPY packages/dashboard/package.json packages/dashboard/
 COPY packages/tools/package.json packages/tools/
 COPY packages/supervisor/package.json packages/supervisor/
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.base.json ./
+COPY tsconfig.base.json rolldown.config.mjs ./
 COPY packages packages
-RUN npx --no-install tsc -b packages/supervisor \
+RUN npx --no-install tsc -b packages/supervisor && npx --no-install rolldown -c \
   && npm run --silent build --workspace @asr-cluster/dashboard \
   && npm ci --ignore-scripts --omit=dev --no-audit --no-fund \
   && cd node_modules/onnxruntime-node/bin/napi-v6 \

@@ -15,10 +15,10 @@ COPY packages/dashboard/package.json packages/dashboard/
 COPY packages/tools/package.json packages/tools/
 COPY packages/supervisor/package.json packages/supervisor/
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.base.json ./
+COPY tsconfig.base.json rolldown.config.mjs ./
 COPY packages/protocol packages/protocol
 COPY packages/asr-instance packages/asr-instance
-RUN npx --no-install tsc -b packages/asr-instance \
+RUN npx --no-install tsc -b packages/asr-instance && npx --no-install rolldown -c \
   && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --workspace @asr-cluster/asr-instance --workspace @asr-cluster/protocol \
   && ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js \
   # The binding comes for every system; this image is one.

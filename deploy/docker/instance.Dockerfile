@@ -13,10 +13,10 @@ COPY packages/tools/package.json packages/tools/
 COPY packages/supervisor/package.json packages/supervisor/
 # No script of a dependency runs: the only one (onnxruntime-node's) would fetch CUDA.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.base.json ./
+COPY tsconfig.base.json rolldown.config.mjs ./
 COPY packages/protocol packages/protocol
 COPY packages/asr-instance packages/asr-instance
-RUN npx --no-install tsc -b packages/asr-instance \
+RUN npx --no-install tsc -b packages/asr-instance && npx --no-install rolldown -c \
   && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --workspace @asr-cluster/asr-instance --workspace @asr-cluster/protocol \
   # The binding comes for every system; this image is one.
   && cd node_modules/onnxruntime-node/bin/napi-v6 \

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js'
+import { main } from '../dist/programs/main.js'
 
 // A reader that goes away (`asr-cluster logs | head`) is no reason to fail.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})

@@ -1,14 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { CertificateError, isLoopback, parseApiKeysFile, readCertificate } from '@asr-cluster/protocol'
 import { findPulledModel, isHubId } from '@asr-cluster/tools/store'
+import { packageRoot } from '../package-root.js'
 import { ConfigError } from './config-error.js'
 import { formatPath, parseConfig, placeOf } from './parse-config.js'
 import type { ClusterConfig, GroupConfig } from './schema.js'
 
 /** Folder that holds `packages/` and `models/`: the repository, or wherever it is installed. */
-export const installationRoot = fileURLToPath(new URL('../../../../', import.meta.url))
+export const installationRoot = resolve(packageRoot, '../..')
 
 const defaultFiles = ['asr-cluster.yaml', 'config/asr-cluster.yaml']
 

@@ -52,7 +52,7 @@ describe('the configuration', () => {
   })
 
   it('of the repository is the defaults, written out', () => {
-    const text = readFileSync(`${installationRoot}config/asr-cluster.yaml`, 'utf8')
+    const text = readFileSync(`${installationRoot}/config/asr-cluster.yaml`, 'utf8')
     expect(parseConfig(text, 'asr-cluster.yaml')).toEqual(parseConfig('', 'empty'))
     expect(text).toMatch(/^# yaml-language-server: \$schema=\.\/asr-cluster\.schema\.json\n/)
   })
@@ -108,7 +108,7 @@ describe('the configuration', () => {
 describe('loading', () => {
   it('finds the demo model from anywhere', () => {
     const { config } = loadConfig({ cwd: '/' })
-    expect(config.groups[0]?.model).toBe(`${installationRoot}models/demo`)
+    expect(config.groups[0]?.model).toBe(`${installationRoot}/models/demo`)
   })
 
   it('lets the command line win', () => {

@@ -2,15 +2,16 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import * as ort from 'onnxruntime-node'
 import { alignWeights } from './align-weights.js'
 import { disableTelemetry } from '../runtime/disable-telemetry.js'
 
-const program = fileURLToPath(new URL('../../../bin/pack-graph.js', import.meta.url))
+// By the package's name: this code also runs bundled, from another folder.
+const program = createRequire(import.meta.url).resolve('@asr-cluster/asr-instance/bin/pack-graph.js')
 
 /**
  * Rewrites a graph of the processor to `to/packed.onnx`, with its weights as onnxruntime's kernels want them, which every
