@@ -1,11 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { controlSocketPath, findCluster, stateDir } from '@asr-cluster/supervisor'
 import type { ClusterConfigInput, ListeningSocket } from '@asr-cluster/supervisor'
-import { clusterStatusSchema } from '@asr-cluster/protocol'
 import type { ClusterStatus } from '@asr-cluster/protocol'
 import { binOf, runProgram, startCommand } from './program.js'
 import type { Program, ProgramExit, ProgramOptions } from './program.js'
+import { readStatus } from './read-status.js'
 import { waitFor } from './wait-for.js'
 
 export interface ClusterOptions {
@@ -71,9 +72,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   }
   const cli: TestCluster['cli'] = (...args) => runClient(args, { env, cwd: dir })
   const status = async (): Promise<ClusterStatus> => {
-    const { code, stdout, stderr } = await cli('status', '--json')
-    if (code !== 0) throw new Error(`status failed: ${stderr}`)
-    return clusterStatusSchema.parse(JSON.parse(stdout))
+    const state = stateDir(env)
+    // Its folder is its own, so that there is no other; with `dontWait` the port is not known.
+    return readStatus(controlSocketPath(state, await findCluster(state, undefined, 0)))
   }
   const statusWhen: TestCluster['statusWhen'] = (what, condition, deadlineMs = 30_000) =>
     waitFor(
@@ -81,7 +82,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
         const now = await status()
         return condition(now) ? now : null
       },
-      { what, deadlineMs, intervalMs: 100, context: program.output },
+      { what, deadlineMs, context: program.output },
     )
   return {
     program,

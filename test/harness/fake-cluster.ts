@@ -6,6 +6,7 @@ import type { ClusterConfigInput } from '@asr-cluster/supervisor'
 import type { ClusterStatus } from '@asr-cluster/protocol'
 import { repositoryRoot, startProgram } from './program.js'
 import type { Program } from './program.js'
+import { readStatus } from './read-status.js'
 import { waitFor } from './wait-for.js'
 
 export const fixtures = `${repositoryRoot}packages/supervisor/src/fixtures/`
@@ -52,15 +53,8 @@ export async function startFakeCluster(
     await dispose()
     throw error
   }
-  const connect = (): ControlClient => new ControlClient(controlSocketPath(stateDir, port))
-  const status = async (): Promise<ClusterStatus> => {
-    const client = connect()
-    try {
-      return await client.status()
-    } finally {
-      await client.close()
-    }
-  }
+  const socketPath = controlSocketPath(stateDir, port)
+  const status = (): Promise<ClusterStatus> => readStatus(socketPath)
   return {
     program,
     url: `http://127.0.0.1:${port}`,
@@ -76,7 +70,7 @@ export async function startFakeCluster(
         { what, context: program.output },
       ),
     async operate(name, body = {}) {
-      const client = connect()
+      const client = new ControlClient(socketPath)
       let last: unknown
       try {
         for await (const line of client.stream('POST', `/${name}`, body)) last = line
