@@ -4,9 +4,19 @@ export interface WaitOptions {
   /** Completes the sentence "gave up waiting for …". */
   what: string
   deadlineMs?: number
-  intervalMs?: number
   /** Added to the error, for example what a program printed. */
   context?: () => string
+}
+
+const shortestIntervalMs = 20
+const longestIntervalMs = 200
+
+/**
+ * Looks again after a twentieth of what it has waited: hardly later than at once, without a core for looking.
+ * A small machine runs the programs under test on the same two.
+ */
+function intervalMs(waitedMs: number): number {
+  return Math.min(Math.max(shortestIntervalMs, waitedMs / 20), longestIntervalMs)
 }
 
 /**
@@ -15,9 +25,9 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   probe: () => T | Promise<T>,
-  { what, deadlineMs = 30_000, intervalMs = 20, context }: WaitOptions,
+  { what, deadlineMs = 30_000, context }: WaitOptions,
 ): Promise<Exclude<Awaited<T>, false | null | undefined | 0 | ''>> {
-  const end = performance.now() + deadlineMs
+  const begun = performance.now()
   let lastError: unknown
   for (;;) {
     try {
@@ -27,10 +37,11 @@ export async function waitFor<T>(
     } catch (error) {
       lastError = error
     }
-    if (performance.now() > end) {
+    const waitedMs = performance.now() - begun
+    if (waitedMs > deadlineMs) {
       const detail = context ? `\n${context()}` : ''
       throw new Error(`gave up waiting for ${what}${detail}`, { cause: lastError })
     }
-    await sleep(intervalMs)
+    await sleep(intervalMs(waitedMs))
   }
 }

@@ -63,7 +63,6 @@ test.skipIf(!hasPrometheus())(
       waitFor(async () => condition(await prometheus.firing()) || null, {
         what: `alerts: ${what}`,
         deadlineMs: 90_000,
-        intervalMs: 250,
         context: cluster.program.output,
       })
     async function raise(...names: string[]): Promise<void> {
@@ -152,7 +151,6 @@ test.skipIf(!hasPrometheus())(
     await waitFor(async () => !(await prometheus.firing()).has('AsrCpuHigh') || (await isBusyAnyway()), {
       what: 'AsrCpuHigh to clear',
       deadlineMs: 60_000,
-      intervalMs: 250,
     })
     expect(allAlerts.filter((name) => !seen.has(name))).toEqual([])
   },

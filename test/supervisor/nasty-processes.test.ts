@@ -249,7 +249,7 @@ describe('the logs', () => {
         .flatMap((name) => readFileSync(join(dir, name), 'utf8').trimEnd().split('\n'))
         .map((line) => Number(/ stdout F line (\d+) x*$/.exec(line)?.[1] ?? Number.NaN))
     // The end of a process may be known before its last words are on the disk.
-    await waitFor(() => numbersIn().at(-1) === count - 1, { what: 'the last line', intervalMs: 200 })
+    await waitFor(() => numbersIn().at(-1) === count - 1, { what: 'the last line' })
     expect(files().length).toBeGreaterThan(3)
     const numbers = numbersIn()
     expect(numbers.length).toBe(count)
