@@ -12,24 +12,30 @@ const words = {
   nonsense: 'nonsense\r\n\r\n',
 }
 
-// On a command line, because another user may not read the files of this repository. Prints the bytes that came back.
+// On a command line, because another user may not read the files of this repository. Prints how many bytes each word got.
 const program = `
-  const [address, port, text] = process.argv.slice(1)
-  let bytes = 0
-  const end = () => { console.log(bytes); process.exit() }
-  const socket = require('net').connect(Number(port), address, () => socket.write(text))
-  socket.on('data', (chunk) => (bytes += chunk.length)).on('close', end).on('error', () => {})
-  setTimeout(end, 2000)`
+  const [address, port, words] = process.argv.slice(1)
+  const knock = (text) => new Promise((resolve) => {
+    let bytes = 0
+    const end = () => resolve(bytes)
+    const socket = require('net').connect(Number(port), address, () => socket.write(text))
+    socket.on('data', (chunk) => (bytes += chunk.length)).on('close', end).on('error', () => {})
+    setTimeout(end, 2000)
+  })
+  Promise.all(JSON.parse(words).map(knock)).then((counts) => {
+    console.log(JSON.stringify(counts))
+    process.exit()
+  })`
 
 /**
  * Which of these words a port answers with a byte or more. `as` makes of a command one that another user runs, or that
  * runs elsewhere. Throws if it cannot be run there, which is not the same as no answer.
  */
 export function answered(as, address, port) {
-  return Object.keys(words).filter((name) => {
-    const [file, ...args] = as(process.execPath, '-e', program, address, String(port), words[name])
-    const bytes = tryRun(file, ...args)
-    if (bytes === null || !/^\d+$/.test(bytes.trim())) throw new Error(`cannot run ${file} ${args[0]}`)
-    return Number(bytes) > 0
-  })
+  const texts = JSON.stringify(Object.values(words))
+  const [file, ...args] = as(process.execPath, '-e', program, address, String(port), texts)
+  const printed = tryRun(file, ...args)
+  if (printed === null) throw new Error(`cannot run ${file} ${args[0]}`)
+  const counts = JSON.parse(printed)
+  return Object.keys(words).filter((_name, index) => counts[index] > 0)
 }
