@@ -4,11 +4,13 @@ import { createLineSplitter } from '../logs/line-splitter.js'
 import { gpuQuery, parseGpuLine } from './gpu.js'
 import type { Gpu } from './gpu.js'
 
+export type GpuListener = (gpus: readonly Gpu[], begunAtMs: number) => void
+
 export interface GpuInventory {
   /** What was seen last; empty without GPUs. */
   list(): readonly Gpu[]
-  /** Called with each new list. */
-  subscribe(listener: (gpus: readonly Gpu[]) => void): () => void
+  /** Called with each new list, and when (ms, the clock's) its first line came, which is a moment before. */
+  subscribe(listener: GpuListener): () => void
   /** Resolves with the first list, an empty one if there is no `nvidia-smi` or it says nothing in time. */
   first(): Promise<readonly Gpu[]>
   close(): void
@@ -35,9 +37,10 @@ const retryMs = 30_000
  */
 export function createGpuInventory(options: GpuInventoryOptions): GpuInventory {
   const { spawner, clock, onTrouble, intervalMs = 2_000 } = options
-  const listeners = new Set<(gpus: readonly Gpu[]) => void>()
+  const listeners = new Set<GpuListener>()
   let gpus: readonly Gpu[] = []
   let frame: Gpu[] = []
+  let frameBegunAtMs = 0
   let child: ChildHandle | null = null
   let isClosed = false
   let hasComplained = false
@@ -57,7 +60,7 @@ export function createGpuInventory(options: GpuInventoryOptions): GpuInventory {
     frame = []
     hasComplained = false
     settleFirst(gpus)
-    for (const listener of listeners) listener(gpus)
+    for (const listener of listeners) listener(gpus, frameBegunAtMs)
   }
 
   function take(line: string): void {
@@ -67,6 +70,7 @@ export function createGpuInventory(options: GpuInventoryOptions): GpuInventory {
       return
     }
     if (frame.some(({ index }) => index === gpu.index)) publish()
+    if (frame.length === 0) frameBegunAtMs = clock.now()
     frame.push(gpu)
     cancelGap()
     cancelGap = clock.after(frameGapMs, publish)

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
 import { fakeClock } from '../fixtures/fake-clock.js'
+import type { GpuListener } from './gpu-inventory.js'
 import type { Gpu } from './gpu.js'
-import { createMemoryGate, readingLimitMs } from './memory-gate.js'
+import { createMemoryGate, readingLagMs, readingLimitMs } from './memory-gate.js'
 
 const gpuWith = (usedBytes: number): Gpu => ({
   index: 0,
@@ -18,10 +19,10 @@ const gpuWith = (usedBytes: number): Gpu => ({
 function setUp() {
   const clock = fakeClock()
   let gpus = [gpuWith(9e9)]
-  let listener: (gpus: readonly Gpu[]) => void = () => {}
+  let listener: GpuListener = () => {}
   const inventory = {
     list: () => gpus,
-    subscribe(next: typeof listener) {
+    subscribe(next: GpuListener) {
       listener = next
       return () => {}
     },
@@ -35,9 +36,10 @@ function setUp() {
     ask: () => gate.ask(request, () => (ticks += 1)),
     next: () => gate.next('a', () => (ticks += 1)),
     ticks: () => ticks,
-    read: (usedBytes: number) => {
+    /** A reading whose first line came so long ago. */
+    read: (usedBytes: number, agoMs = 0) => {
       gpus = [gpuWith(usedBytes)]
-      listener(gpus)
+      listener(gpus, clock.now() - agoMs)
     },
   }
 }
@@ -60,6 +62,17 @@ it('waits for a reading after a change, with a sign of life every second', async
   expect(ticks()).toBe(2)
   clock.advance(2_000)
   expect(ticks()).toBe(2)
+})
+
+it('does not count a reading that was on its way when the change came', async () => {
+  const { gate, ask, read, clock } = setUp()
+  gate.touch('GPU-0')
+  const answer = ask()
+  clock.advance(readingLagMs + 100)
+  read(1e9, 200)
+  clock.advance(2_000)
+  read(9e9, 200)
+  expect(await answer).toMatchObject({ fits: false })
 })
 
 it('keeps nothing from starting when no reading comes', async () => {

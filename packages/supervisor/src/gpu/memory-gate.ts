@@ -19,8 +19,8 @@ export interface MemoryGate {
    * `onWait` is called every second until then.
    */
   ask(request: MemoryRequest, onWait: () => void): Promise<Room>
-  /** Resolves with the next reading, when none comes, or when `leave` is called. `onWait` as above. */
-  next(id: string, onWait: () => void): Promise<void>
+  /** Resolves with true at the next reading, with false when none comes or `leave` is called. `onWait` as above. */
+  next(id: string, onWait: () => void): Promise<boolean>
   /** An instance on the GPU is ready or has ended: what was read before does not count any more. */
   touch(gpu: string): void
   /** The start of `id` is over, however it went. */
@@ -30,40 +30,43 @@ export interface MemoryGate {
 /** A reading comes every 2 s; one that does not come must not keep anything from starting. */
 export const readingLimitMs = 5_000
 const tickMs = 1_000
+/** What a reading shows may be so much older than the moment when it came, on a machine that has much to do. */
+export const readingLagMs = 250
 
 export function createMemoryGate(
   inventory: Pick<GpuInventory, 'list' | 'subscribe'>,
   clock: Clock,
 ): MemoryGate {
-  /** Grows with each reading. */
-  let readings = inventory.list().length > 0 ? 1 : 0
-  let readAt = clock.now()
-  /** By GPU: the last reading before the change. */
-  const touched = new Map<string, number>()
-  const waiting = new Map<string, () => void>()
+  let readAtMs = inventory.list().length > 0 ? clock.now() : Number.NEGATIVE_INFINITY
+  /** By GPU: when the last change was. */
+  const touchedAtMs = new Map<string, number>()
+  const waiting = new Map<string, (hasReading: boolean) => void>()
 
-  inventory.subscribe(() => {
-    readings += 1
-    readAt = clock.now()
-    for (const resolve of waiting.values()) resolve()
+  inventory.subscribe((_gpus, begunAtMs) => {
+    readAtMs = begunAtMs
+    for (const settle of waiting.values()) settle(true)
   })
 
-  const isCurrent = (gpu: string): boolean =>
-    readings > (touched.get(gpu) ?? 0) && clock.now() - readAt < readingLimitMs
+  function isCurrent(gpu: string): boolean {
+    const touched = touchedAtMs.get(gpu)
+    return (
+      clock.now() - readAtMs < readingLimitMs && (touched === undefined || readAtMs >= touched + readingLagMs)
+    )
+  }
 
-  function next(id: string, onWait: () => void): Promise<void> {
+  function next(id: string, onWait: () => void): Promise<boolean> {
     return new Promise((resolve) => {
-      const cancelLimit = clock.after(readingLimitMs, () => settle())
+      const cancelLimit = clock.after(readingLimitMs, () => settle(false))
       const tick = (): void => {
         onWait()
         cancelTick = clock.after(tickMs, tick)
       }
       let cancelTick = clock.after(tickMs, tick)
-      const settle = (): void => {
+      const settle = (hasReading: boolean): void => {
         cancelLimit()
         cancelTick()
         waiting.delete(id)
-        resolve()
+        resolve(hasReading)
       }
       waiting.set(id, settle)
     })
@@ -72,12 +75,12 @@ export function createMemoryGate(
   return {
     async ask({ id, gpu, neededBytes, promisedBytes }, onWait) {
       if (gpu === null || neededBytes === null) return { fits: true, remark: null }
-      if (!isCurrent(gpu)) await next(id, onWait)
+      while (!isCurrent(gpu) && (await next(id, onWait)));
       const read = isCurrent(gpu) ? inventory.list().find(({ uuid }) => uuid === gpu) : undefined
       return judgeRoom({ gpu: read, neededBytes, promisedBytes: promisedBytes() })
     },
     next,
-    touch: (gpu) => void touched.set(gpu, readings),
-    leave: (id) => waiting.get(id)?.(),
+    touch: (gpu) => void touchedAtMs.set(gpu, clock.now()),
+    leave: (id) => waiting.get(id)?.(false),
   }
 }
