@@ -22,7 +22,6 @@ export default defineConfig(
     .map(({ folder, entries }) => ({
       input: entries.map((entry) => `${folder}/${entry}.js`),
       platform: 'node',
-      logLevel: 'warn',
       external,
       output: { dir: `${folder}/programs`, cleanDir: true },
     })),
