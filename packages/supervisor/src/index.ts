@@ -1,4 +1,3 @@
-export { main } from './cli/main.js'
 export { ConfigError } from './config/config-error.js'
 export { loadConfig } from './config/load-config.js'
 export { clusterConfigSchema } from './config/schema.js'
