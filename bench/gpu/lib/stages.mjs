@@ -15,8 +15,9 @@ export async function timeStages({ modelDir, cacheDir, quantization, device, sec
   const kind = device === 'webgpu' ? 'gpu' : device
   const compiled = await compileModel({ modelDir, cacheDir, quantization, device: kind })
   const config = await readModelConfig(modelDir)
-  const options = { ...compiled, modelDir, device, slots: Math.max(...batches), threads: 0, spin: true }
-  const model = await openModel(options, config, [-1], () => {})
+  const place = { ...compiled, device, threads: 0, spin: true }
+  // No end token: no row ends early.
+  const model = await openModel({ place, config, head: { row: () => null }, ends: [-1] })
   const { hidden, layers, kvHeads, headDim } = config.text
   const noise = (length) => Float32Array.from({ length }, (_, i) => Math.sin(i) / 10)
   const frames = seconds * 100

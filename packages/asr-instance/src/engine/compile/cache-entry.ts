@@ -1,5 +1,5 @@
 /** Raise it whenever the compiler writes something else for the same input. */
-export const compilerVersion = 6
+export const compilerVersion = 7
 
 /** Name of a compiled model's folder in the cache. `place`: what it is compiled for, a kind of processor or of device. */
 export function cacheEntryName(contentHash: string, place: string, quantization: string): string {

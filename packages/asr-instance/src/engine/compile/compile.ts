@@ -10,6 +10,7 @@ import { contentHash } from './content-hash.js'
 import { buildDecoder, type DecoderFormats } from './decoder-graph.js'
 import { buildDecoderLoop } from './decoder-loop.js'
 import { buildEncoder } from './encoder-graph.js'
+import { buildPagedDecoder } from './paged-decoder.js'
 import { ExternalData } from './external-data.js'
 import { GraphBuilder, type GraphTarget } from './graph-builder.js'
 import type { LinearFormat } from './linear.js'
@@ -139,10 +140,16 @@ async function writeGraphs(
       ? writePackedGraph(dir, name, checkpoint, format, make)
       : writeGraph(dir, name, checkpoint, format, make)
   await write('encoder', (graph) => buildEncoder(graph, checkpoint.config, format.encoder))
-  const build = format.device === 'cuda' ? buildDecoderLoop : buildDecoder
+  const build = decoderBuilder(format)
   onProgress(encoderShare(checkpoint.config), `compiling the decoder (${format.decoder})`)
   await write('decoder', (graph) => build(graph, checkpoint, format))
   onProgress(1, 'compiled')
+}
+
+/** The pages' attention is written for 16 bits. */
+function decoderBuilder({ device, precision }: GraphTarget): typeof buildDecoder {
+  if (device === 'cuda') return buildDecoderLoop
+  return device === 'gpu' && precision === 'float16' ? buildPagedDecoder : buildDecoder
 }
 
 async function writePackedGraph(

@@ -192,7 +192,7 @@ export function bestLogprob(graph: GraphBuilder, logits: string): string {
 }
 
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */
-function rotaryTables(headDim: number, theta: number, positions: number) {
+export function rotaryTables(headDim: number, theta: number, positions: number) {
   const half = headDim / 2
   const cos = new Float32Array(positions * half)
   const sin = new Float32Array(positions * half)

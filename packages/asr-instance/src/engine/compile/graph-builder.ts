@@ -81,9 +81,19 @@ export class GraphBuilder {
     attributes: Record<string, Attribute>,
     outputCount: number,
   ): string[] {
-    const outputs = Array.from({ length: outputCount }, () => `${op}_${this.#serial++}`)
+    return this.someOutputs(op, inputs, attributes, new Array<boolean>(outputCount).fill(true))
+  }
+
+  /** Like `nodes`, of an operator of whose outputs only some are asked for. */
+  someOutputs(
+    op: string,
+    inputs: readonly string[],
+    attributes: Record<string, Attribute>,
+    wanted: readonly boolean[],
+  ): string[] {
+    const outputs = wanted.map((isWanted) => (isWanted ? `${op}_${this.#serial++}` : ''))
     this.#nodes.push({ op, domain: microsoftOps.has(op) ? microsoft : '', inputs, outputs, attributes })
-    return outputs
+    return outputs.filter((name) => name !== '')
   }
 
   /** The value that `make` made when it was first asked for under this key; in a branch it is made before the branch. */
@@ -159,6 +169,11 @@ export class GraphBuilder {
 
   floats(values: Float32Array, dims: readonly number[]): string {
     return this.#constant(this.target.precision, dims, this.typed(values))
+  }
+
+  /** In float32 whatever the graph's precision is. */
+  float32s(values: Float32Array, dims: readonly number[]): string {
+    return this.#constant('float', dims, values)
   }
 
   scalar(value: number): string {
@@ -244,6 +259,8 @@ const microsoftOps = new Set([
   'Gelu',
   'MatMulIntegerToFloat',
   'MatMulNBits',
+  'PagedAttention',
   'QuickGelu',
   'RotaryEmbedding',
+  'SkipSimplifiedLayerNormalization',
 ])

@@ -7,6 +7,8 @@ import { DeviceDecoder } from './device-decoder.js'
 import { EncoderRunner } from './encoder-runner.js'
 import { LoopDecoder } from './loop-decoder.js'
 import { keepOnDevice, OnnxCacheDevice } from './onnx-cache-device.js'
+import { PageMemory } from './page-memory.js'
+import { PagedDecoder } from './paged-decoder.js'
 import type { RowTable } from './row-table.js'
 import type { Decoder } from './sequence-cache.js'
 import type { ModelPlace } from './worker-messages.js'
@@ -68,6 +70,12 @@ export async function openModel({
     if (device === 'cpu') return new DecoderRunner(await open(place.decoderPath), text, head, pool)
     if (device === 'cuda') return new LoopDecoder(await open(place.decoderPath), text, precision, ends)
     const presents = cacheNames(text).map(({ name }) => `present_${name}`)
+    if (precision === 'float16') {
+      const paged = await open(place.decoderPath)
+      const memory = await PageMemory.create(text, session)
+      opened.push(memory)
+      return new PagedDecoder(paged, memory)
+    }
     const decoder = await open(place.decoderPath, keepOnDevice(session, presents))
     const cacheDevice = await OnnxCacheDevice.create(text, precision, session)
     opened.push(cacheDevice)

@@ -23,6 +23,14 @@ export interface DecoderOutput {
   logits: Float32Array | undefined
 }
 
+/** `tokens` more of each row of a cache, `embeds [rows, tokens, hidden]`. */
+export interface DecoderStep<C extends SequenceCache = SequenceCache> {
+  cache: C
+  embeds: Float32Array
+  tokens: number
+  wantLogits: boolean
+}
+
 export interface Decoder {
   /** Gives back what it keeps for the next requests. */
   releaseMemory?(): void
@@ -38,6 +46,8 @@ export interface Decoder {
     tokens: number,
     wantLogits: boolean,
   ): Promise<DecoderOutput>
+  /** Several steps in one run, for a device on which a run costs more than what it computes. */
+  stepTogether?(steps: readonly DecoderStep[]): Promise<DecoderOutput[]>
   /**
    * Several greedy decode steps in one go, for a device to which each call has to carry the cache. `embeds [rows, hidden]`
    * are fed first, then what was chosen. `most` tokens are left to each row. Answers what each step chose, at least one

@@ -1,0 +1,114 @@
+import * as ort from 'onnxruntime-node'
+import type { PageMemory } from './page-memory.js'
+import { missingPages, PagedCache, takePages, type PageCopy, type PagedRow } from './paged-cache.js'
+import type { Decoder, DecoderOutput, DecoderStep } from './sequence-cache.js'
+
+/** Runs the decoder whose keys and values stand in pages (compile/paged-decoder.ts). */
+export class PagedDecoder implements Decoder {
+  readonly #session: ort.InferenceSession
+  readonly #memory: PageMemory
+
+  constructor(session: ort.InferenceSession, memory: PageMemory) {
+    this.#session = session
+    this.#memory = memory
+  }
+
+  newCache(): PagedCache {
+    return new PagedCache(this.#memory.pool)
+  }
+
+  releaseMemory(): void {
+    this.#memory.clear()
+  }
+
+  async step(
+    cache: PagedCache,
+    embeds: Float32Array,
+    tokens: number,
+    wantLogits: boolean,
+  ): Promise<DecoderOutput> {
+    const [output] = await this.stepTogether([{ cache, embeds, tokens, wantLogits }])
+    return output!
+  }
+
+  async stepTogether(steps: readonly DecoderStep<PagedCache>[]): Promise<DecoderOutput[]> {
+    const parts = steps.flatMap(({ cache, tokens }) => cache.list.map((row) => ({ row, tokens })))
+    await this.#takePages(parts)
+    const wantLogits = steps.some((step) => step.wantLogits)
+    const outputs = await this.#session.run(
+      { ...inputs(parts, joined(steps)), ...this.#memory.feeds },
+      wantLogits ? ['choice', 'logits'] : ['choice'],
+    )
+    for (const { row, tokens } of parts) row.length += tokens
+    const choice = outputs['choice']!.data as Float32Array
+    const logits = outputs['logits']?.data as Float32Array | undefined
+    let at = 0
+    return steps.map((step) => {
+      const [from, to] = [at, (at += step.cache.rows)]
+      const vocab = (logits?.length ?? 0) / parts.length
+      return {
+        tokens: Array.from(choice.subarray(from, to)),
+        logprobs: Array.from(choice.subarray(parts.length + from, parts.length + to)),
+        logits: step.wantLogits ? logits?.subarray(from * vocab, to * vocab) : undefined,
+      }
+    })
+  }
+
+  async #takePages(parts: readonly RowTokens[]): Promise<void> {
+    const { pool } = this.#memory
+    await this.#memory.makeRoom(
+      parts.reduce((sum, { row, tokens }) => sum + missingPages(pool, row, tokens), 0),
+    )
+    const copies = parts.map(({ row, tokens }) => takePages(pool, row, tokens))
+    await this.#memory.copy(copies.filter((copy): copy is PageCopy => copy !== undefined))
+  }
+}
+
+interface RowTokens {
+  row: PagedRow
+  /** New ones. */
+  tokens: number
+}
+
+/** All but keys and values. */
+function inputs(parts: readonly RowTokens[], embeds: Float32Array): Record<string, ort.Tensor> {
+  const tokens = parts.reduce((sum, part) => sum + part.tokens, 0)
+  const mostPages = Math.max(...parts.map(({ row }) => row.pages.length))
+  const begins = new Int32Array(parts.length + 1)
+  const past = new Int32Array(parts.length)
+  const table = new Int32Array(parts.length * mostPages)
+  const last = new Int32Array(parts.length)
+  for (const [index, { row, tokens: count }] of parts.entries()) {
+    begins[index + 1] = begins[index]! + count
+    past[index] = row.length
+    table.set(row.pages, index * mostPages)
+    last[index] = begins[index + 1]! - 1
+  }
+  const facts = [begins, past, table, last]
+  const longest = (of: (part: RowTokens) => number) => Math.max(...parts.map(of))
+  return {
+    embeds: new ort.Tensor('float32', embeds, [tokens, embeds.length / tokens]),
+    facts: int32(facts.flatMap((values) => [...values])),
+    fact_sizes: new ort.Tensor(
+      'int64',
+      BigInt64Array.from(facts, ({ length }) => BigInt(length)),
+      [4],
+    ),
+    longest: int32([longest((part) => part.tokens), longest((part) => part.row.length + part.tokens)]),
+  }
+}
+
+function int32(values: readonly number[]): ort.Tensor {
+  return new ort.Tensor('int32', Int32Array.from(values), [values.length])
+}
+
+function joined(steps: readonly DecoderStep<PagedCache>[]): Float32Array {
+  if (steps.length === 1) return steps[0]!.embeds
+  const all = new Float32Array(steps.reduce((sum, { embeds }) => sum + embeds.length, 0))
+  let at = 0
+  for (const { embeds } of steps) {
+    all.set(embeds, at)
+    at += embeds.length
+  }
+  return all
+}
