@@ -1,6 +1,7 @@
 import { endsInLoop } from '../text/repetition.js'
 import { deviceAdvice, DeviceError, deviceFailure } from './device-errors.js'
 import { gainSideBySide, HelperGone, type PreparationHelpers } from './preparation-helpers.js'
+import { countTogether } from './prepare-together.js'
 import { prepareRow, type PreparationModel, type PreparedRow } from './preparation.js'
 import { sampleToken } from './sample.js'
 import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
@@ -41,7 +42,7 @@ export interface SchedulerOptions {
    * Loads the model anew once the device's memory was too small, for a device that does not recover from that: WebGPU
    * keeps the buffers of the larger batch, and those that it could not allocate.
    */
-  reload?: () => Promise<Pick<PreparationModel, 'encoder' | 'decoder'>>
+  reload?: () => Promise<Pick<PreparationModel, 'encoder' | 'decoder' | 'isTogether'>>
   /** Prepare several pieces side by side. */
   helpers?: Pick<PreparationHelpers, 'ready' | 'wake'>
 }
@@ -50,6 +51,11 @@ interface Preparing {
   waiting: Waiting
   stages: StageTimes
   steps: AsyncGenerator<Stage, PreparedRow>
+}
+
+interface Failure {
+  waiting: Waiting
+  error: unknown
 }
 
 /**
@@ -64,7 +70,7 @@ export class BatchScheduler {
   /** Row i of the batch stands at row i of the cache. */
   readonly #rows: Row[] = []
   readonly #waiting: Waiting[] = []
-  /** One piece, or several side by side. */
+  /** One piece, or several: side by side, or in the same runs. */
   #preparing: Preparing[] = []
   /** Of the last piece, from its features to its first token. */
   #preparationSeconds = 0
@@ -147,7 +153,13 @@ export class BatchScheduler {
 
   async #prepareStep(): Promise<void> {
     if (this.#preparing.length === 0) this.#beginPreparing()
-    await Promise.all(this.#preparing.map((preparing) => this.#stepOf(preparing)))
+    const count = this.#preparing.length
+    const failures = await Promise.all(this.#preparing.map((preparing) => this.#stepOf(preparing, count)))
+    const failed = failures.filter((failure): failure is Failure => failure !== undefined)
+    if (failed.length === 0) return
+    // What failed together has one cause, so it is mended once.
+    const pieces = failed.map(({ waiting }) => waiting)
+    await this.#recover(failed[0]!.error, pieces, this.#rows.length || Math.floor(pieces.length / 2))
   }
 
   #beginPreparing(): void {
@@ -157,11 +169,19 @@ export class BatchScheduler {
     const helpers = this.#sideBySide()
     for (const [i, waiting] of this.#waiting.splice(0, helpers.length).entries())
       begin(waiting, helpers[i]!.prepare(resumed(waiting), alone))
-    if (helpers.length > 0 || this.#rows.length >= this.#mostRows) return
-    const waiting = this.#waiting.shift()
-    if (!waiting) return
-    const memory = this.#memoryOf(waiting.request)
-    begin(waiting, prepareRow(this.#model, resumed(waiting), alone, memory))
+    const room = this.#mostRows - this.#rows.length
+    if (helpers.length > 0 || room <= 0) return
+    for (const waiting of this.#waiting.splice(0, this.#countTogether(room))) {
+      const memory = this.#memoryOf(waiting.request)
+      begin(waiting, prepareRow(this.#model, resumed(waiting), alone, memory))
+    }
+  }
+
+  #countTogether(room: number): number {
+    if (!this.#model.isTogether) return 1
+    const isReadAlong = this.#rows.some(({ request }) => request.isReadAlong)
+    const requests = this.#waiting.map(({ request }) => request)
+    return countTogether(requests, { room, isReadAlong })
   }
 
   /** Those that should prepare the next pieces, one each; none if one piece after the other is better. */
@@ -177,23 +197,27 @@ export class BatchScheduler {
     return gainSideBySide(this.#waiting.slice(0, count).map(({ request }) => request)) ? ready : []
   }
 
-  async #stepOf(preparing: Preparing): Promise<void> {
+  /** `count` pieces share the step's time. */
+  async #stepOf(preparing: Preparing, count: number): Promise<Failure | undefined> {
     const { waiting, steps, stages } = preparing
     const started = this.#options.now()
     try {
       const result = await steps.next()
       if (result.done) {
         this.#endPreparing(preparing)
-        return this.#join(waiting, stages, result.value)
+        this.#join(waiting, stages, result.value)
+        return undefined
       }
       const ended = this.#options.now()
       stages.set(result.value, { begun: stages.get(result.value)?.begun ?? started, ended })
-      this.#options.post({ type: 'step', stage: result.value, seconds: ended - started, batch: 1 })
+      const seconds = (ended - started) / (this.#model.isTogether ? count : 1)
+      this.#options.post({ type: 'step', stage: result.value, seconds, batch: 1 })
     } catch (error) {
       this.#endPreparing(preparing)
-      if (error instanceof HelperGone) this.#waitAgain([waiting])
-      else await this.#recover(error, [waiting], this.#rows.length)
+      if (!(error instanceof HelperGone)) return { waiting, error }
+      this.#waitAgain([waiting])
     }
+    return undefined
   }
 
   #endPreparing(ended: Preparing): void {

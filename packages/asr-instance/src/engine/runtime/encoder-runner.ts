@@ -2,7 +2,7 @@ import * as ort from 'onnxruntime-node'
 import { chunkFrames, chunkTokens } from '../compile/encoder-graph.js'
 import { audioTokens } from '../features/audio-tokens.js'
 import { melBands, type LogMel } from '../features/log-mel.js'
-import { masked } from './decoder-io.js'
+import { layOut, layoutInputs, type AttentionRow } from './encoder-layout.js'
 
 /** Runs the encoder graph over the attention windows of one clip; windows never see each other. */
 export class EncoderRunner {
@@ -28,56 +28,54 @@ export class EncoderRunner {
   settledFrames(mel: LogMel, window: number): Float32Array | undefined {
     const chunks = this.#windowTokens / chunkTokens
     return mel.frames > (window + 1) * chunks * chunkFrames
-      ? cutChunks(mel, window * chunks, chunks)
+      ? cutChunks(new Float32Array(chunks * melBands * chunkFrames), mel, window * chunks, chunks)
       : undefined
   }
 
   /** Audio features `[tokens, hidden]` of the windows `[first, first + count)`. */
   async encode(mel: LogMel, first: number, count: number): Promise<Float32Array> {
-    const tokensBefore = first * this.#windowTokens
-    const tokens = Math.min(count * this.#windowTokens, audioTokens(mel.frames) - tokensBefore)
-    const chunks = Math.ceil(tokens / chunkTokens)
-    const outputs = await this.#session.run({
-      mel: new ort.Tensor('float32', cutChunks(mel, tokensBefore / chunkTokens, chunks), [
-        chunks,
-        1,
-        melBands,
-        chunkFrames,
-      ]),
-      ...windowInputs(tokens, this.#windowTokens),
+    const [features] = await this.encodeTogether([{ mel, first, count }])
+    return features!
+  }
+
+  /** The same of several clips in one run. */
+  async encodeTogether(clips: readonly ClipWindows[]): Promise<Float32Array[]> {
+    const parts = clips.map(({ mel, first, count }) => {
+      const before = first * this.#windowTokens
+      const tokens = Math.min(count * this.#windowTokens, audioTokens(mel.frames) - before)
+      return { mel, firstChunk: before / chunkTokens, chunks: Math.ceil(tokens / chunkTokens), tokens }
     })
-    return (outputs['features']!.data as Float32Array).subarray(0, tokens * this.#hidden)
+    const chunks = parts.reduce((sum, part) => sum + part.chunks, 0)
+    const images = new Float32Array(chunks * melBands * chunkFrames)
+    let at = 0
+    const firstTokens: number[] = []
+    for (const { mel, firstChunk, chunks } of parts) {
+      firstTokens.push(at * chunkTokens)
+      cutChunks(images.subarray(at * melBands * chunkFrames), mel, firstChunk, chunks)
+      at += chunks
+    }
+    const layout = layOut(
+      parts.map(({ tokens }, i) => ({ from: firstTokens[i]!, tokens })),
+      this.#windowTokens,
+    )
+    const outputs = await this.#session.run({
+      mel: new ort.Tensor('float32', images, [chunks, 1, melBands, chunkFrames]),
+      ...layoutInputs(layout),
+    })
+    const features = outputs['features']!.data as Float32Array
+    const width = layout.columns * this.#hidden
+    return layout.clips.map((rows) => gather(features, rows, width, this.#hidden))
   }
 }
 
-/** Where the tokens of the windows stand, and what each of them sees. */
-function windowInputs(tokens: number, windowTokens: number) {
-  const windows = Math.ceil(tokens / windowTokens)
-  // A short window behind a whole one shares its products, which filling it up to the same length would make longer.
-  if (windows === 2 && tokens < 2 * windowTokens) {
-    const mask = new Float32Array(tokens * tokens)
-    for (let token = 0; token < tokens; token++) {
-      const [from, to] = token < windowTokens ? [windowTokens, tokens] : [0, windowTokens]
-      mask.fill(masked, token * tokens + from, token * tokens + to)
-    }
-    return inputs(1, tokens, mask, tokens)
-  }
-  const width = Math.min(tokens, windowTokens)
-  const mask = new Float32Array(windows * width).fill(masked, tokens)
-  return inputs(windows, width, mask, 1)
-
-  function inputs(rows: number, columns: number, maskValues: Float32Array, queries: number) {
-    const index = BigInt64Array.from({ length: rows * columns }, (_, i) => BigInt(i < tokens ? i : 0))
-    return {
-      token_index: new ort.Tensor('int64', index, [rows, columns]),
-      mask: new ort.Tensor('float32', maskValues, [rows, 1, queries, columns]),
-    }
-  }
+export interface ClipWindows {
+  mel: LogMel
+  first: number
+  count: number
 }
 
-/** Frames of some chunks as `[chunks, 128, 100]`, the last one filled with zeros. */
-function cutChunks(mel: LogMel, firstChunk: number, chunks: number): Float32Array {
-  const out = new Float32Array(chunks * melBands * chunkFrames)
+/** Frames of some chunks as `[chunks, 128, 100]` into `out`, which is all zeros: the last one may be shorter. */
+function cutChunks(out: Float32Array, mel: LogMel, firstChunk: number, chunks: number): Float32Array {
   for (let chunk = 0; chunk < chunks; chunk++) {
     const from = (firstChunk + chunk) * chunkFrames
     const to = Math.min(from + chunkFrames, mel.frames)
@@ -85,6 +83,22 @@ function cutChunks(mel: LogMel, firstChunk: number, chunks: number): Float32Arra
       const row = mel.values.subarray(band * mel.frames + from, band * mel.frames + to)
       out.set(row, (chunk * melBands + band) * chunkFrames)
     }
+  }
+  return out
+}
+
+/** The features of a clip's rows, without what fills them up. */
+function gather(features: Float32Array, rows: readonly AttentionRow[], width: number, hidden: number) {
+  const [first] = rows
+  const total = rows.reduce((sum, { tokens }) => sum + tokens, 0) * hidden
+  // Whole rows stand one after the other already.
+  if (rows.every(({ tokens }, i) => i === rows.length - 1 || tokens * hidden === width))
+    return features.subarray(first!.index * width, first!.index * width + total)
+  const out = new Float32Array(total)
+  let at = 0
+  for (const { index, tokens } of rows) {
+    out.set(features.subarray(index * width, index * width + tokens * hidden), at)
+    at += tokens * hidden
   }
   return out
 }

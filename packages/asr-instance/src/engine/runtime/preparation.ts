@@ -20,6 +20,8 @@ export interface PreparationModel {
   decoder: Decoder
   embeddings: Pick<RowTable, 'rows'>
   hidden: number
+  /** What several pieces ask for in the same turn is one run; so several should be prepared at once. */
+  isTogether?: boolean
 }
 
 /**

@@ -8,6 +8,7 @@ import { deviceAdvice, deviceFailure } from './device-errors.js'
 import { openModel } from './open-model.js'
 import { collectGarbage } from './collect-garbage.js'
 import type { CacheShape } from './kv-cache.js'
+import { preparesTogether } from './prepare-together.js'
 import { helperPlan, PreparationHelpers } from './preparation-helpers.js'
 import { tokenTables } from './row-table.js'
 import type { FromWorker, ModelPlace, ToWorker, WorkerOptions } from './worker-messages.js'
@@ -96,8 +97,7 @@ async function load() {
   const built = new BatchScheduler({
     model: {
       mel: new LogMelExtractor(),
-      encoder: model.encoder,
-      decoder: model.decoder,
+      ...preparesTogether(model),
       embeddings,
       hidden: text.hidden,
     },
@@ -113,7 +113,7 @@ async function load() {
     // The device and all that is on it go with its last session.
     await model.release()
     model = await open()
-    return model
+    return preparesTogether(model)
   }
   return { checkpoint: opened, scheduler: built, helpers }
 }

@@ -1,0 +1,50 @@
+import { coalesce } from './coalesce.js'
+import type { ClipWindows } from './encoder-runner.js'
+import type { OpenModel } from './open-model.js'
+import type { PreparationModel } from './preparation.js'
+import type { DecoderStep } from './sequence-cache.js'
+import type { PieceRequest } from './worker-messages.js'
+
+/** Pieces that are prepared in the same runs, and their sound: what these need of the device's memory grows with it. */
+const mostPieces = 16
+const mostSeconds = 240
+/** While somebody reads along, who would notice the longer runs. */
+const mostPiecesReadAlong = 2
+
+/** For a device on which a run costs more than what it computes: what pieces ask for in the same turn is one run. */
+export function preparesTogether({
+  encoder,
+  decoder,
+}: OpenModel): Pick<PreparationModel, 'encoder' | 'decoder' | 'isTogether'> {
+  const { stepTogether } = decoder
+  if (!stepTogether) return { encoder, decoder }
+  const encode = coalesce((clips: readonly ClipWindows[]) => encoder.encodeTogether(clips))
+  const step = coalesce((steps: readonly DecoderStep[]) => stepTogether.call(decoder, steps))
+  return {
+    encoder: {
+      windowCount: (mel) => encoder.windowCount(mel),
+      settledFrames: (mel, window) => encoder.settledFrames(mel, window),
+      encode: (mel, first, count) => encode({ mel, first, count }),
+    },
+    decoder: {
+      newCache: (mostRows) => decoder.newCache(mostRows),
+      releaseMemory: () => decoder.releaseMemory?.(),
+      step: (cache, embeds, tokens, wantLogits) => step({ cache, embeds, tokens, wantLogits }),
+    },
+    isTogether: true,
+  }
+}
+
+/** How many of the pieces that wait should be prepared together, at least the first. */
+export function countTogether(
+  waiting: readonly Pick<PieceRequest, 'samples'>[],
+  { room, isReadAlong }: { room: number; isReadAlong: boolean },
+): number {
+  const most = Math.min(room, isReadAlong ? mostPiecesReadAlong : mostPieces)
+  let seconds = 0
+  const next = waiting.findIndex(({ samples }, index) => {
+    seconds += samples.length / 16_000
+    return index >= most || (index > 0 && seconds > mostSeconds)
+  })
+  return next < 0 ? waiting.length : next
+}
