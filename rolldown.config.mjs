@@ -4,8 +4,13 @@ import { existsSync } from 'node:fs'
 import { defineConfig } from 'rolldown'
 
 const programs = {
-  // Its two threads are programs of their own, in the same folder.
-  'asr-instance': ['cli', 'engine/runtime/worker', 'engine/runtime/preparation-worker'],
+  // Its threads are programs of their own, in the same folder.
+  'asr-instance': [
+    'cli',
+    'engine/runtime/worker',
+    'engine/runtime/preparation-worker',
+    'engine/features/feature-worker',
+  ],
   balancer: ['cli'],
   supervisor: ['cli/main'],
 }

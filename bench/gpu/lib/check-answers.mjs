@@ -6,9 +6,9 @@ import { createEngine } from '@asr-cluster/asr-instance'
 export const demo = fileURLToPath(new URL('../../../models/demo/', import.meta.url))
 const fixture = fileURLToPath(new URL('../../../test/fixtures/qwen3-asr-tiny/', import.meta.url))
 /** Words of a text that may differ from the processor's in float32; of the exact formats none. */
-const differingWords = { none: 0, fp16: 0, int4: 0.05 }
+const differingWords = { none: 0, fp16: 0, int8: 0, int4: 0.05 }
 /** Of the mean log-probability of a text: what rounding may change. */
-const logprobTolerance = { none: 0.001, fp16: 0.02, int4: 0.5 }
+const logprobTolerance = { none: 0.001, fp16: 0.02, int8: 0.05, int4: 0.5 }
 
 /** Texts of the demo's clips on WebGPU against the processor's: alone, as a batch, and beside a client that leaves. */
 export async function checkAnswers({ scratch, report, clips: count, quantization, fixture: withFixture }) {
@@ -33,7 +33,7 @@ export async function checkAnswers({ scratch, report, clips: count, quantization
 }
 
 /** Share of the fixture's tokens that have to be the same. Random weights do not survive 4 bits: not judged. */
-const fixtureShare = { none: 1, fp16: 0.9, int4: 0 }
+const fixtureShare = { none: 1, fp16: 0.9, int8: 0, int4: 0 }
 
 /** Random weights: the tokens up to the first other one. */
 async function checkFixture({ scratch, report, quantization }) {

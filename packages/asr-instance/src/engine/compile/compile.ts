@@ -21,11 +21,9 @@ export type DeviceKind = GraphTarget['device']
 
 type Formats = Pick<GraphTarget, 'precision'> & DecoderFormats & { encoder: LinearFormat }
 
-const gpuFormats: Partial<Record<Quantization, Formats>> = {
-  none: { precision: 'float', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' },
-  fp16: { precision: 'float16', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' },
-  int4: { precision: 'float16', encoder: 'columns', decoder: 'int4', head: 'columns', cache: 'device' },
-}
+const halves = { precision: 'float16', cache: 'device' } as const
+const whole: Formats = { precision: 'float', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' }
+const half: Formats = { ...halves, encoder: 'columns', decoder: 'columns', head: 'columns' }
 
 /** What a device computes well; a missing pair is refused. */
 const formats: Record<DeviceKind, Partial<Record<Quantization, Formats>>> = {
@@ -35,8 +33,14 @@ const formats: Record<DeviceKind, Partial<Record<Quantization, Formats>>> = {
     // The encoder is a small part of the work and sensitive. The head only names candidates (exact-choice.ts).
     int4: { precision: 'float', encoder: 'int8', decoder: 'int4', head: 'int4', cache: 'int8' },
   },
-  gpu: gpuFormats,
-  cuda: gpuFormats,
+  // Of float16 matrices WebGPU's products are not made for one row, nor for the matrix units of a GPU; of blocks they are.
+  gpu: {
+    none: whole,
+    fp16: half,
+    int8: { ...halves, encoder: 'blocks8', decoder: 'blocks8', head: 'blocks8' },
+    int4: { ...halves, encoder: 'blocks8', decoder: 'int4', head: 'blocks8' },
+  },
+  cuda: { none: whole, fp16: half, int4: { ...half, decoder: 'int4' } },
 }
 
 type GraphName = 'encoder' | 'decoder'

@@ -81,7 +81,8 @@ export class GraphBuilder {
     attributes: Record<string, Attribute>,
     outputCount: number,
   ): string[] {
-    return this.someOutputs(op, inputs, attributes, new Array<boolean>(outputCount).fill(true))
+    const wanted = Array.from({ length: outputCount }, () => true)
+    return this.someOutputs(op, inputs, attributes, wanted)
   }
 
   /** Like `nodes`, of an operator of whose outputs only some are asked for. */

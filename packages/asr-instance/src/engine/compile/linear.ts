@@ -1,13 +1,13 @@
 import type { GraphBuilder } from './graph-builder.js'
 import { integerProduct, quantizeRows, scaleRows, type RowFacts } from './integer-product.js'
-import { ColumnQuantizer, quantizeBlocks } from './quantize.js'
+import { ColumnQuantizer, quantizeBlocks, quantizeByteBlocks, type QuantizedBlocks } from './quantize.js'
 import { TransposedMatrix } from './transposed-matrix.js'
 
 /**
  * How the weight of a linear layer is stored: in the graph's precision with the checkpoint's rows or transposed, at 8 bits
- * with a scale per output, at 4 bits in blocks.
+ * with a scale per output, at 8 or 4 bits in blocks.
  */
-export type LinearFormat = 'rows' | 'columns' | 'int8' | 'int4'
+export type LinearFormat = 'rows' | 'columns' | 'int8' | 'blocks8' | 'int4'
 
 export interface LinearWeight {
   /** Checkpoint tensors whose rows are stacked into one matrix, so that one product serves them all. */
@@ -29,8 +29,13 @@ export async function linear(
   weight: LinearWeight,
   facts: RowFacts,
 ): Promise<string> {
+  const hasBias = weight.tensors[0]?.bias !== undefined
+  if (hasBias && weight.format === 'blocks8') {
+    const bias = await joinedBias(graph, weight, outputs(weight))
+    return blockProduct(8, graph, scaled(graph, x), weight, outputs(weight), bias)
+  }
   const product = scaled(graph, await unscaledLinear(graph, x, weight, facts))
-  if (!weight.tensors[0]?.bias) return product
+  if (!hasBias) return product
   return graph.node('Add', [product, await joinedBias(graph, weight, outputs(weight))])
 }
 
@@ -82,35 +87,44 @@ const products: Record<Exclude<LinearFormat, 'int8'>, Product> = {
     const name = matrixName(weight, rows)
     return graph.node('MatMul', [x, await graph.initializer(name, precision, dims, [values])])
   },
-  int4: blockProduct,
+  blocks8: (...product) => blockProduct(8, ...product),
+  int4: (...product) => blockProduct(4, ...product),
 }
 
 /**
- * Values that share one scale at 4 bits. A processor takes two thirds of the time, for a prompt as for a step, with
+ * Values that share one scale. At 4 bits a processor takes two thirds of the time, for a prompt as for a step, with
  * blocks of 128 instead of 32; the kernels of GPUs are written for 32.
  */
 const blockLengths = { cpu: 128, gpu: 32, cuda: 32 } as const
 
 async function blockProduct(
+  bits: 4 | 8,
   graph: GraphBuilder,
   x: string,
   weight: LinearWeight,
   rows: number,
+  bias?: string,
 ): Promise<string> {
   const { precision } = graph.target
   const name = matrixName(weight, rows)
   const blockLength = blockLengths[graph.target.device]
   const blocks = Math.ceil(weight.columns / blockLength)
   const scales = new Float32Array(rows * blocks)
-  const values = quantizedBlocks(rowBlocks(graph, weight), weight.columns, blockLength, scales)
-  const matrix = await graph.initializer(`${name}:int4`, 'uint8', [rows, blocks, blockLength / 2], values)
+  const quantize = bits === 4 ? quantizeBlocks : quantizeByteBlocks
+  const values = quantizedBlocks(rowBlocks(graph, weight), scales, (block) =>
+    quantize(block, weight.columns, blockLength),
+  )
+  const dims = [rows, blocks, (blockLength * bits) / 8]
+  const matrix = await graph.initializer(`${name}:int${bits}`, 'uint8', dims, values)
   // Filled while the values were written.
   const filled = [graph.typed(scales)]
-  const scalesName = await graph.initializer(`${name}:int4:scales`, precision, [scales.length], filled)
-  return graph.node('MatMulNBits', [x, matrix, scalesName], {
+  const scalesName = await graph.initializer(`${name}:int${bits}:scales`, precision, [scales.length], filled)
+  // Between scales and bias: zero points and the order of the groups, which are as usual.
+  const inputs = [x, matrix, scalesName, ...(bias === undefined ? [] : ['', '', bias])]
+  return graph.node('MatMulNBits', inputs, {
     K: BigInt(weight.columns),
     N: BigInt(rows),
-    bits: 4n,
+    bits: BigInt(bits),
     block_size: BigInt(blockLength),
     accuracy_level: 4n,
   })
@@ -142,13 +156,12 @@ async function joinedBias(graph: GraphBuilder, { tensors }: LinearWeight, total:
 
 async function* quantizedBlocks(
   blocks: AsyncIterable<Float32Array>,
-  columns: number,
-  blockLength: number,
   scales: Float32Array,
+  quantize: (rows: Float32Array) => QuantizedBlocks,
 ): AsyncGenerator<Uint8Array> {
   let at = 0
   for await (const rows of blocks) {
-    const quantized = quantizeBlocks(rows, columns, blockLength)
+    const quantized = quantize(rows)
     scales.set(quantized.scales, at)
     at += quantized.scales.length
     yield quantized.values

@@ -41,7 +41,7 @@ export function copyGraph(text: AttentionText): Uint8Array {
   const attention: OnnxNode = {
     op: 'PagedAttention',
     domain: 'com.microsoft',
-    inputs: [...inputs, ...new Array<string>(8).fill(''), 'longest'],
+    inputs: [...inputs, ...unused, 'longest'],
     outputs: ['done'],
     attributes: { num_heads: BigInt(kvHeads), kv_num_heads: BigInt(kvHeads) },
   }
@@ -61,6 +61,9 @@ export function copyGraph(text: AttentionText): Uint8Array {
     outputs: [{ name: 'done', type: 'float16', dims: ['tokens', kvHeads * headDim] }],
   })
 }
+
+/** Inputs of the attention for what is not done here. */
+const unused = Array.from({ length: 8 }, () => '')
 
 function pagesInput(name: string, text: AttentionText): OnnxValue {
   return { name, type: 'float16', dims: ['pages', ...pageDims(text)] }

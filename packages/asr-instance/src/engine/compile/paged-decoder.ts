@@ -79,9 +79,14 @@ export async function buildPagedDecoder(
       [
         await headsNormed(q, `${attention}.q_norm.weight`, heads),
         await headsNormed(k, `${attention}.k_norm.weight`, kvHeads),
-        ...[v, ...pages, begins, past, pageTable, ...rotary],
-        // Until the 17th input, the lengths in the host's memory: without it each layer would fetch them from the device.
-        ...['', '', '', '', '', '', longest],
+        v,
+        ...pages,
+        begins,
+        past,
+        pageTable,
+        ...rotary,
+        ...unused,
+        longest,
       ],
       { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale: headDim ** -0.5, do_rotary: 1n },
     )
@@ -109,6 +114,9 @@ export async function buildPagedDecoder(
   )
   graph.output(graph.node('Concat', lines, { axis: 0n }), 'choice', 'float', [2, 'rows'])
 }
+
+/** Between the rotary tables and the lengths in the host's memory, without which each layer would fetch them from the device. */
+const unused = ['', '', '', '', '', '']
 
 type Facts = [begins: string, past: string, pageList: string, last: string]
 

@@ -36,6 +36,30 @@ export function quantizeBlocks(rows: Float32Array, columns: number, blockLength:
   return { values, scales }
 }
 
+/**
+ * 8 bits the same way: the value of largest magnitude maps to 127 steps from the implied zero point 128. `values`
+ * `[rows, ceil(columns / blockLength), blockLength]`.
+ */
+export function quantizeByteBlocks(rows: Float32Array, columns: number, blockLength: number): QuantizedBlocks {
+  const blocksPerRow = Math.ceil(columns / blockLength)
+  const rowCount = rows.length / columns
+  const values = new Uint8Array(rowCount * blocksPerRow * blockLength).fill(128)
+  const scales = new Float32Array(rowCount * blocksPerRow)
+  for (let row = 0, block = 0; row < rowCount; row++) {
+    for (let column = 0; column < columns; column += blockLength, block++) {
+      const from = row * columns + column
+      const to = Math.min(from + blockLength, (row + 1) * columns)
+      const scale = Math.abs(largestValue(rows, from, to)) / 127
+      scales[block] = scale
+      const inverse = scale === 0 ? 0 : 1 / scale
+      // Never negative, so that cutting off is rounding down.
+      for (let i = from, at = block * blockLength; i < to; i++, at++)
+        values[at] = ((rows[i] as number) * inverse + 128.5) | 0
+    }
+  }
+  return { values, scales }
+}
+
 function bestScale(source: Float32Array, from: number, to: number): number {
   const peak = largestValue(source, from, to) / -8
   let best = 0

@@ -1,4 +1,4 @@
-import type { LogMelExtractor } from '../features/log-mel.js'
+import type { LogMel } from '../features/log-mel.js'
 import type { EncoderRunner } from './encoder-runner.js'
 import type { RowTable } from './row-table.js'
 import type { Decoder, DecoderOutput, SequenceCache } from './sequence-cache.js'
@@ -15,7 +15,7 @@ export interface PreparedRow {
 }
 
 export interface PreparationModel {
-  mel: LogMelExtractor
+  mel: { extract(samples: Float32Array): LogMel | Promise<LogMel> }
   encoder: Pick<EncoderRunner, 'windowCount' | 'settledFrames' | 'encode'>
   decoder: Decoder
   embeddings: Pick<RowTable, 'rows'>
@@ -35,7 +35,7 @@ export async function* prepareRow(
   alone: () => boolean,
   memory?: StreamMemory,
 ): AsyncGenerator<Stage, PreparedRow> {
-  const mel = model.mel.extract(request.samples)
+  const mel = await model.mel.extract(request.samples)
   yield 'features'
   const parts: Float32Array[] = [model.embeddings.rows(request.before)]
   const windows = model.encoder.windowCount(mel)

@@ -2,7 +2,7 @@ import { coalesce } from './coalesce.js'
 import type { ClipWindows } from './encoder-runner.js'
 import type { OpenModel } from './open-model.js'
 import type { PreparationModel } from './preparation.js'
-import type { DecoderStep } from './sequence-cache.js'
+import type { Decoder, DecoderStep } from './sequence-cache.js'
 import type { PieceRequest } from './worker-messages.js'
 
 /** Pieces that are prepared in the same runs, and their sound: what these need of the device's memory grows with it. */
@@ -16,10 +16,9 @@ export function preparesTogether({
   encoder,
   decoder,
 }: OpenModel): Pick<PreparationModel, 'encoder' | 'decoder' | 'isTogether'> {
-  const { stepTogether } = decoder
-  if (!stepTogether) return { encoder, decoder }
+  if (!canStepTogether(decoder)) return { encoder, decoder }
   const encode = coalesce((clips: readonly ClipWindows[]) => encoder.encodeTogether(clips))
-  const step = coalesce((steps: readonly DecoderStep[]) => stepTogether.call(decoder, steps))
+  const step = coalesce((steps: readonly DecoderStep[]) => decoder.stepTogether(steps))
   return {
     encoder: {
       windowCount: (mel) => encoder.windowCount(mel),
@@ -33,6 +32,10 @@ export function preparesTogether({
     },
     isTogether: true,
   }
+}
+
+function canStepTogether(decoder: Decoder): decoder is Decoder & Required<Pick<Decoder, 'stepTogether'>> {
+  return decoder.stepTogether !== undefined
 }
 
 /** How many of the pieces that wait should be prepared together, at least the first. */

@@ -1,6 +1,8 @@
+import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
+import { FeatureThreads, featureThreadCount } from '../features/feature-threads.js'
 import { LogMelExtractor } from '../features/log-mel.js'
 import { TextTokenizer } from '../text/tokenizer.js'
 import { BatchScheduler } from './batch-scheduler.js'
@@ -74,6 +76,12 @@ async function close(): Promise<void> {
   port.close()
 }
 
+/** A GPU's thread has no time for it; a processor's cores are busy anyway. */
+function featureExtractor(): LogMelExtractor | FeatureThreads {
+  if (options.device === 'cpu') return new LogMelExtractor()
+  return new FeatureThreads(featureThreadCount(availableParallelism()))
+}
+
 function preparationHelpers(shape: CacheShape): PreparationHelpers {
   const { count, threads } = helperPlan(options.threads, options.slots)
   const place: ModelPlace = { ...options, threads }
@@ -96,7 +104,7 @@ async function load() {
   const helpers = options.device === 'cpu' ? preparationHelpers(text) : undefined
   const built = new BatchScheduler({
     model: {
-      mel: new LogMelExtractor(),
+      mel: featureExtractor(),
       ...preparesTogether(model),
       embeddings,
       hidden: text.hidden,
