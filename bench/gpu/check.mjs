@@ -1,10 +1,11 @@
 /**
  * Compares WebGPU with the processor on this machine, and makes the device fail: the same texts alone and as a batch, a
- * client that leaves, a device without memory, one that is lost. Without a GPU, on Vulkan in software: Mesa's lavapipe
- * (Debian: mesa-vulkan-drivers, and `cc` for the driver around it) has float16, SwiftShader (chromium) has not.
+ * client that leaves, keys and values in pages, a device without memory, one that is lost. Without a GPU, on Vulkan in
+ * software: Mesa's lavapipe (Debian: mesa-vulkan-drivers, and `cc` for the driver around it) has float16, SwiftShader
+ * (chromium) has not.
  *
- *   node bench/gpu/check.mjs [--driver lavapipe|swiftshader|system] [--quantization none,fp16,int4] [--clips 8]
- *                            [--faults memory,lost] [--fixture]
+ *   node bench/gpu/check.mjs [--driver lavapipe|swiftshader|system] [--quantization none,fp16,int8,int4] [--clips 8]
+ *                            [--faults memory,lost] [--fixture] [--pages]
  *
  * Faults are the driver's answers to a real call (vkAllocateMemory, vkQueueSubmit), so they need a software driver. With
  * `hung` a submission never comes back; the engine waits 120 s for it.
@@ -15,6 +16,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { checkAnswers } from './lib/check-answers.mjs'
 import { checkHung, checkLost, checkMemory } from './lib/check-faults.mjs'
+import { checkPages } from './lib/check-pages.mjs'
 import { findDriver, wrapDriver } from './lib/vulkan-driver.mjs'
 
 const { values: options } = parseArgs({
@@ -24,6 +26,7 @@ const { values: options } = parseArgs({
     quantization: { type: 'string', default: 'none' },
     faults: { type: 'string', default: '' },
     fixture: { type: 'boolean', default: false },
+    pages: { type: 'boolean', default: false },
   },
 })
 const scratch = mkdtempSync(join(tmpdir(), 'asr-gpu-check-'))
@@ -38,6 +41,7 @@ try {
   if (options.driver !== 'system') useDriver(options.driver)
   const context = { scratch, report, clips: Number(options.clips), fixture: options.fixture }
   for (const quantization of list(options.quantization)) await checkAnswers({ ...context, quantization })
+  if (options.pages) await checkPages(context)
   const faults = { memory: checkMemory, lost: checkLost, hung: checkHung }
   for (const fault of list(options.faults)) await faults[fault](context)
 } finally {

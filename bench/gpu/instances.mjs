@@ -4,7 +4,7 @@
  *
  *   node bench/gpu/instances.mjs [--setups 1x16,2x8,4x4] [--clients 16] [--seconds 10] [--turns 2]
  *                                [--model DIR | --size 0.6B] [--device webgpu] [--quantization fp16]
- *                                [--driver system|lavapipe|swiftshader]
+ *                                [--cache DIR] [--driver system|lavapipe|swiftshader]
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,11 +25,12 @@ const { values: options } = parseArgs({
     size: { type: 'string' },
     device: { type: 'string', default: 'webgpu' },
     quantization: { type: 'string', default: 'fp16' },
+    cache: { type: 'string' },
     driver: { type: 'string', default: 'system' },
   },
 })
 const scratch = mkdtempSync(join(tmpdir(), 'asr-gpu-instances-'))
-const env = { XDG_CACHE_HOME: scratch, ...driverEnv() }
+const env = { XDG_CACHE_HOME: options.cache ?? scratch, ...driverEnv() }
 const model = modelDir()
 // The demo hears its own clips, a large model 11 s of them.
 const clips = options.size

@@ -34,12 +34,17 @@ describe.skipIf(reason !== null)(
       return lines.filter((line) => line.startsWith('✓'))
     }
 
-    test('float32, float16 and 4 bits give the texts of the processor, alone and in a batch', async () => {
-      expect(await check('--quantization', 'none,fp16,int4')).toHaveLength(15)
+    test('float32, float16 and 4 bits give the texts of the processor, alone and in a batch, and its tokens', async () => {
+      // Five of each, and the tokens of the fixture where random weights bear the rounding. (int4 has 8 bits in it.)
+      expect(await check('--quantization', 'none,fp16,int4', '--fixture')).toHaveLength(17)
+    })
+
+    test('keys and values in pages: shared, cut, continued, long, and in batches', async () => {
+      expect(await check('--quantization', '', '--pages')).toHaveLength(8)
     })
 
     test('a device without memory, and one that is lost under load', async () => {
-      expect(await check('--quantization', '', '--faults', 'memory,lost')).toHaveLength(6)
+      expect(await check('--quantization', '', '--faults', 'memory,lost')).toHaveLength(7)
     })
   },
 )

@@ -9,6 +9,8 @@ const program = fileURLToPath(new URL('../../../packages/asr-instance/bin/asr-in
 /** The exit code that says that the device is of no use. */
 const deviceExit = 76
 const requests = 12
+/** Enough for the model and one clip but not for eight, where a step makes keys and values anew and where they have pages. */
+const tightBytes = { none: 40e6, fp16: 30e6 }
 
 /** A device with too little memory: at load, and for a batch. */
 export async function checkMemory({ scratch, report }) {
@@ -19,11 +21,17 @@ export async function checkMemory({ scratch, report }) {
   const says = /cannot be used: no memory is left|does not fit/.exec(stderr)?.[0]
   report(code === deviceExit && says !== undefined, `8 MB at load: exit code ${code}, “${says}”`)
 
+  for (const [quantization, bytes] of Object.entries(tightBytes)) {
+    await checkBatch({ scratch, report, limit, quantization, bytes })
+  }
+}
+
+async function checkBatch({ scratch, report, limit, quantization, bytes }) {
   const clips = Array.from({ length: 8 }, (_, index) => readWav(demoClip(index)))
   const expected = await textsOf(clips, scratch)
-  const small = await open(demo, scratch, 'webgpu', 'none')
+  const small = await open(demo, scratch, 'webgpu', quantization)
   await transcribe(small, clips[0])
-  writeFileSync(limit, String(40e6))
+  writeFileSync(limit, String(bytes))
   const texts = await Promise.all(
     clips.map((clip) =>
       transcribe(small, clip).then(
@@ -35,7 +43,8 @@ export async function checkMemory({ scratch, report }) {
   rmSync(limit)
   await small.close()
   const right = expected.filter((text, index) => text === texts[index]).length
-  report(right === clips.length, `40 MB for a batch of 8: ${right} of 8 right`)
+  const what = `${bytes / 1e6} MB for a batch of ${clips.length} in ${quantization}`
+  report(right === clips.length, `${what}: ${right} of ${clips.length} right`)
 }
 
 /** Two instances with a device each; one is lost under load. */

@@ -24,10 +24,11 @@ export async function timeStages({ modelDir, cacheDir, quantization, device, sec
   const mel = { frames, values: noise(frames * 128) }
   const windows = model.encoder.windowCount(mel)
   const result = { decode: {}, encoderMs: await medianMs(5, () => model.encoder.encode(mel, 0, windows)) }
+  const promptEmbeds = noise(promptTokens * hidden)
   const prompt = async () => {
     const cache = model.decoder.newCache(1)
     cache.addRow()
-    await model.decoder.step(cache, noise(promptTokens * hidden), promptTokens, false)
+    await model.decoder.step(cache, promptEmbeds, promptTokens, false)
     return cache
   }
   result.prefillMs = await medianMs(5, async () => (await prompt()).removeRow(0))

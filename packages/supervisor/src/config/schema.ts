@@ -31,7 +31,7 @@ export const groupConfigSchema = z.strictObject({
   quantization: z
     .enum([...quantizations, 'auto'])
     .default('auto')
-    .describe('Precision of the compiled weights: int8 is for processors, fp16 for GPUs.'),
+    .describe('Precision of the compiled weights: fp16 is for GPUs.'),
   device: z
     .enum(deviceChoices)
     .default('auto')

@@ -15,20 +15,20 @@ export interface MemoryQuestion {
   slots: number | 'auto'
 }
 
-/** Bytes on a GPU per byte of the checkpoint's 16-bit weights, and per value of the cache; 8 bits are for processors only. */
+/** Bytes on a GPU per byte of the checkpoint's 16-bit weights, and per value of the cache. */
 const formats: Record<GroupConfig['quantization'], { weights: number; value: number }> = {
   auto: { weights: 1, value: 2 },
   fp16: { weights: 1, value: 2 },
   none: { weights: 2, value: 4 },
-  int8: { weights: 1, value: 2 },
+  int8: { weights: 0.55, value: 2 },
   int4: { weights: 0.45, value: 2 },
 }
 /** As the engine's `slots: auto` on a GPU. */
 const defaultSlots = 32
 /** The longest piece (30 s: 390 tokens of sound), its prompt and its answer. */
 const tokensPerRow = 520
-/** While a step appends, one layer is there twice; and blocks that joined or left are for a moment. */
-const cacheSlack = 1.25
+/** Pages are added by half of what is there. */
+const cacheSlack = 1.5
 /** The device's context, compiled kernels, and what one step computes. */
 const contextBytes = 400e6
 

@@ -22,7 +22,13 @@ export type DeviceKind = GraphTarget['device']
 type Formats = Pick<GraphTarget, 'precision'> & DecoderFormats & { encoder: LinearFormat }
 
 const halves = { precision: 'float16', cache: 'device' } as const
-const whole: Formats = { precision: 'float', encoder: 'columns', decoder: 'columns', head: 'columns', cache: 'device' }
+const whole: Formats = {
+  precision: 'float',
+  encoder: 'columns',
+  decoder: 'columns',
+  head: 'columns',
+  cache: 'device',
+}
 const half: Formats = { ...halves, encoder: 'columns', decoder: 'columns', head: 'columns' }
 
 /** What a device computes well; a missing pair is refused. */

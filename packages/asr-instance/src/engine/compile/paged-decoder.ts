@@ -11,9 +11,9 @@ import { pageDims } from './page-graphs.js'
  *
  * Inputs: `embeds [tokens, hidden]`, those of each row after those of the one before; `facts [n]`: where rows begin and the
  * last one ends among the tokens (`[rows + 1]`), tokens of their past (`[rows]`), their pages (`[rows · most pages]`), where
- * the token is whose successor is wanted (`[rows]`); `fact_sizes [4]`; `longest [2]`, most new tokens of a row and most in all;
- * `keys.i` and `values.i [pages, tokens, kvHeads, headDim]`.
- * Outputs: `choice [2, rows]`, the most likely token and its natural log-probability; `logits [rows, vocab]`.
+ * the tokens are whose successors are wanted (`[wanted]`); `fact_sizes [4]`; `longest [2]`, most new tokens of a row and most
+ * in all; `positions [1, tokens]`; `keys.i` and `values.i [pages, tokens, kvHeads, headDim]`.
+ * Outputs: `choice [2, wanted]`, the most likely token and its natural log-probability; `logits [wanted, vocab]`.
  */
 export async function buildPagedDecoder(
   graph: GraphBuilder,
@@ -27,12 +27,13 @@ export async function buildPagedDecoder(
   const facts = graph.input('facts', 'int32', ['facts'])
   const sizes = graph.input('fact_sizes', 'int64', [4])
   const longest = graph.input('longest', 'int32', [2])
+  const positions = graph.input('positions', 'int64', [1, 'tokens'])
   const [begins, past, pageList, last] = graph.nodes('Split', [facts, sizes], { axis: 0n }, 4) as Facts
   const rowCount = graph.node('Shape', [past])
   const tableShape = graph.node('Concat', [rowCount, graph.ints(-1)], { axis: 0n })
   const pageTable = graph.node('Reshape', [pageList, tableShape])
   const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
-  const rotary = [graph.floats(...cos), graph.floats(...sin)]
+  const rotary = [positions, graph.floats(...cos), graph.floats(...sin)]
 
   const rmsNorm = async (x: string, name: string, width: number) =>
     graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width])], {
@@ -51,9 +52,11 @@ export async function buildPagedDecoder(
     const tensors = Object.entries(parts).map(([name, rows]) => ({ name: `${prefix}.${name}.weight`, rows }))
     return linear(graph, { values: x }, { tensors, columns, format }, { group: 'tokens' })
   }
-  const headsNormed = async (x: string, name: string, count: number) => {
+  /** Each head normalized and turned. The attention would turn them too, but looks for the row of each value one after the other. */
+  const rotated = async (x: string, name: string, count: number) => {
     const normed = await rmsNorm(graph.reshape(x, -1, count, headDim), name, headDim)
-    return graph.reshape(normed, -1, count * headDim)
+    const turned = graph.node('RotaryEmbedding', [graph.reshape(normed, 1, -1, count * headDim), ...rotary])
+    return graph.reshape(turned, -1, count * headDim)
   }
   const wantedRows = (x: string) => graph.node('Gather', [x, last], { axis: 0n })
 
@@ -77,18 +80,17 @@ export async function buildPagedDecoder(
     const attended = graph.node(
       'PagedAttention',
       [
-        await headsNormed(q, `${attention}.q_norm.weight`, heads),
-        await headsNormed(k, `${attention}.k_norm.weight`, kvHeads),
+        await rotated(q, `${attention}.q_norm.weight`, heads),
+        await rotated(k, `${attention}.k_norm.weight`, kvHeads),
         v,
         ...pages,
         begins,
         past,
         pageTable,
-        ...rotary,
         ...unused,
         longest,
       ],
-      { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale: headDim ** -0.5, do_rotary: 1n },
+      { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale: headDim ** -0.5 },
     )
     const output = await project(attended, attention, { o_proj: hidden }, heads * headDim)
     const isLast = layer === text.layers - 1
@@ -105,23 +107,27 @@ export async function buildPagedDecoder(
   }
 
   const { normed: state } = await addAndNorm(x, added, 'thinker.model.norm.weight')
-  const head = { tensors: [{ name: headTensor(checkpoint), rows: vocab }], columns: hidden, format: headFormat }
+  const head = {
+    tensors: [{ name: headTensor(checkpoint), rows: vocab }],
+    columns: hidden,
+    format: headFormat,
+  }
   const logits = await linear(graph, { values: state }, head, { group: 'wanted tokens' })
-  graph.floatOutput(logits, 'logits', ['rows', vocab])
+  graph.floatOutput(logits, 'logits', ['wanted', vocab])
   const logprob = graph.cast(bestLogprob(graph, logits), 'float')
   const lines = [firstOfBest(graph, logits, vocab), logprob].map((value) =>
     graph.node('Unsqueeze', [value, graph.ints(0)]),
   )
-  graph.output(graph.node('Concat', lines, { axis: 0n }), 'choice', 'float', [2, 'rows'])
+  graph.output(graph.node('Concat', lines, { axis: 0n }), 'choice', 'float', [2, 'wanted'])
 }
 
-/** Between the rotary tables and the lengths in the host's memory, without which each layer would fetch them from the device. */
-const unused = ['', '', '', '', '', '']
+/** Before the lengths in the host's memory, without which each layer would fetch them from the device. */
+const unused = Array.from({ length: 8 }, () => '')
 
 type Facts = [begins: string, past: string, pageList: string, last: string]
 
 /**
- * Index of the most likely token as float32, `[rows]`; the first of several, as `ArgMax` has it, of which one thread would
+ * Index of the most likely token as float32, `[wanted]`; the first of several, as `ArgMax` has it, of which one thread would
  * search a row: 5 ms for 151,936 tokens on an H200.
  */
 function firstOfBest(graph: GraphBuilder, logits: string, vocab: number): string {

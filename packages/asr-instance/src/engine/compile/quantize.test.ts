@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ColumnQuantizer, quantizeBlocks } from './quantize.js'
+import { ColumnQuantizer, quantizeBlocks, quantizeByteBlocks } from './quantize.js'
 
 const columns = 70
 const matrix = Float32Array.from({ length: 3 * columns }, (_, i) => Math.sin(i * 1.7) * (1 + (i % 5)))
@@ -47,6 +47,25 @@ test('4 bits: the scale leaves no more error than that of the peak', () => {
   expect(error).toBeLessThan(squaredError(fromPeak))
 })
 
+test('8 bits in blocks: none further off than half a step of its block, and a ragged last block is whole', () => {
+  const length = 32
+  const { values, scales } = quantizeByteBlocks(matrix, columns, length)
+  const blocks = Math.ceil(columns / length)
+  expect(values).toHaveLength(3 * blocks * length)
+  for (let i = 0; i < matrix.length; i++) {
+    const [row, column] = [Math.floor(i / columns), i % columns]
+    const block = row * blocks + Math.floor(column / length)
+    const from = i - (column % length)
+    const end = Math.min(from + length, (row + 1) * columns)
+    const back = (values[block * length + (column % length)]! - 128) * scales[block]!
+    expect(Math.abs(back - matrix[i]!)).toBeLessThanOrEqual((peak(matrix.subarray(from, end)) / 254) * 1.001)
+  }
+  // What fills the last block up is zero.
+  expect([...values.subarray((blocks - 1) * length + (columns % length), blocks * length)]).toEqual(
+    Array.from({ length: blocks * length - columns }, () => 128),
+  )
+})
+
 test('8 bits: rows become columns, none further off than half a step of its row', () => {
   // More rows than a tile holds, in pieces that do not end where tiles do.
   const rows = 150
@@ -65,6 +84,7 @@ test('8 bits: rows become columns, none further off than half a step of its row'
 
 test('zeros stay zero', () => {
   expect(quantizeBlocks(new Float32Array(32), 32, 32).scales[0]).toBeCloseTo(0, 30)
+  expect(new Set(quantizeByteBlocks(new Float32Array(32), 32, 32).values)).toEqual(new Set([128]))
   const quantizer = new ColumnQuantizer(1, 32)
   quantizer.append(new Float32Array(32))
   expect(quantizer.values).toEqual(new Int8Array(32))

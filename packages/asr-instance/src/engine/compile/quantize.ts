@@ -40,7 +40,11 @@ export function quantizeBlocks(rows: Float32Array, columns: number, blockLength:
  * 8 bits the same way: the value of largest magnitude maps to 127 steps from the implied zero point 128. `values`
  * `[rows, ceil(columns / blockLength), blockLength]`.
  */
-export function quantizeByteBlocks(rows: Float32Array, columns: number, blockLength: number): QuantizedBlocks {
+export function quantizeByteBlocks(
+  rows: Float32Array,
+  columns: number,
+  blockLength: number,
+): QuantizedBlocks {
   const blocksPerRow = Math.ceil(columns / blockLength)
   const rowCount = rows.length / columns
   const values = new Uint8Array(rowCount * blocksPerRow * blockLength).fill(128)

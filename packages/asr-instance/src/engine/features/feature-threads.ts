@@ -10,6 +10,8 @@ export type FeatureThread = Pick<Worker, 'postMessage' | 'on' | 'unref' | 'termi
  */
 export class FeatureThreads {
   readonly #threads: { thread: FeatureThread; waiting: ((mel: LogMel) => void)[] }[]
+  /** Of samples that wait for their turn on the GPU. */
+  readonly #early = new WeakMap<Float32Array, Promise<LogMel>>()
 
   constructor(count: number, start: () => FeatureThread = startThread) {
     this.#threads = Array.from({ length: count }, () => {
@@ -22,8 +24,17 @@ export class FeatureThreads {
     })
   }
 
+  /** `extract` will be asked for them. */
+  prefetch(samples: Float32Array): void {
+    this.#early.set(samples, this.#compute(samples))
+  }
+
   /** Mono samples at 16 kHz, which are copied. */
   extract(samples: Float32Array): Promise<LogMel> {
+    return this.#early.get(samples) ?? this.#compute(samples)
+  }
+
+  #compute(samples: Float32Array): Promise<LogMel> {
     const { thread, waiting } = this.#threads.reduce((a, b) => (b.waiting.length < a.waiting.length ? b : a))
     return new Promise((resolve) => {
       waiting.push(resolve)

@@ -102,6 +102,7 @@ export class BatchScheduler {
   }
 
   add(request: PieceRequest): void {
+    this.#model.mel.prefetch?.(request.samples)
     this.#waiting.push({ request, tokens: [] })
   }
 

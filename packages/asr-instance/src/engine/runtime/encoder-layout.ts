@@ -32,10 +32,9 @@ export function layOut(clips: readonly Clip[], windowTokens: number): EncoderLay
   if (!clips.some(({ tokens }) => tokens > windowTokens)) return { ...windows, paired: undefined }
   if (clips.some(({ tokens }) => tokens > 2 * windowTokens)) return { ...windows, paired: undefined }
   const pairs = rowsOf(clips, 2 * windowTokens)
-  const size = (layout: Pick<EncoderLayout, 'clips' | 'columns'>) => layout.clips.flat().length * layout.columns
-  return size(pairs) < size(windows)
-    ? { ...pairs, paired: windowTokens }
-    : { ...windows, paired: undefined }
+  const size = (layout: Pick<EncoderLayout, 'clips' | 'columns'>) =>
+    layout.clips.flat().length * layout.columns
+  return size(pairs) < size(windows) ? { ...pairs, paired: windowTokens } : { ...windows, paired: undefined }
 }
 
 function rowsOf(clips: readonly Clip[], most: number): Pick<EncoderLayout, 'clips' | 'columns'> {

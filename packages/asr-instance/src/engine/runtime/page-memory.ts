@@ -60,7 +60,8 @@ export class PageMemory {
     const count = copies.length
     const int32 = (values: number[], dims = [values.length]) =>
       new ort.Tensor('int32', Int32Array.from(values), dims)
-    const each = (value: (index: number) => number, length = count) => Array.from({ length }, (_, i) => value(i))
+    const each = (value: (index: number) => number, length = count) =>
+      Array.from({ length }, (_, i) => value(i))
     for (let layer = 0; layer < this.#text.layers; layer++) {
       await this.#copy.run({
         keys: this.#tensors.get(`keys.${layer}`)!,
@@ -91,7 +92,10 @@ export class PageMemory {
   }
 
   #names(): string[] {
-    return Array.from({ length: this.#text.layers }, (_, layer) => [`keys.${layer}`, `values.${layer}`]).flat()
+    return Array.from({ length: this.#text.layers }, (_, layer) => [
+      `keys.${layer}`,
+      `values.${layer}`,
+    ]).flat()
   }
 }
 

@@ -15,7 +15,11 @@ export interface PreparedRow {
 }
 
 export interface PreparationModel {
-  mel: { extract(samples: Float32Array): LogMel | Promise<LogMel> }
+  mel: {
+    extract(samples: Float32Array): LogMel | Promise<LogMel>
+    /** The same samples will be asked for. */
+    prefetch?(samples: Float32Array): void
+  }
   encoder: Pick<EncoderRunner, 'windowCount' | 'settledFrames' | 'encode'>
   decoder: Decoder
   embeddings: Pick<RowTable, 'rows'>

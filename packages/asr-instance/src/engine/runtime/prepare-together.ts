@@ -5,9 +5,12 @@ import type { PreparationModel } from './preparation.js'
 import type { Decoder, DecoderStep } from './sequence-cache.js'
 import type { PieceRequest } from './worker-messages.js'
 
-/** Pieces that are prepared in the same runs, and their sound: what these need of the device's memory grows with it. */
-const mostPieces = 16
-const mostSeconds = 240
+/**
+ * Pieces that are prepared in the same runs, and their sound: with a thousand tokens a device is busy, with more only the
+ * memory that a run needs grows, and the time that running rows wait for it.
+ */
+const mostPieces = 8
+const mostSeconds = 120
 /** While somebody reads along, who would notice the longer runs. */
 const mostPiecesReadAlong = 2
 
