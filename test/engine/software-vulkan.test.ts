@@ -40,7 +40,7 @@ describe.skipIf(reason !== null)(
     })
 
     test('keys and values in pages: shared, cut, continued, long, and in batches', async () => {
-      expect(await check('--quantization', '', '--pages')).toHaveLength(8)
+      expect(await check('--quantization', '', '--pages')).toHaveLength(10)
     })
 
     test('a device without memory, and one that is lost under load', async () => {

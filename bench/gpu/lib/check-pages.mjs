@@ -68,6 +68,17 @@ export async function checkPages({ scratch, report }) {
 
   const twin = decoder.newCache(1)
   twin.copy(sliced)
+  const [a, b] = [newRow(), newRow()]
+  const both = [
+    { cache: a, embeds: prompt, tokens: 21, wantLogits: false },
+    { cache: b, embeds: long, tokens: longPrompt, wantLogits: false },
+  ]
+  const mixed = await decoder.stepTogether(both)
+  same(`21 tokens beside ${longPrompt}`, mixed[0], await alone(prompt))
+  same(`${longPrompt} beside 21`, mixed[1], answer)
+  a.removeRow(0)
+  b.removeRow(0)
+
   batch.adopt(sliced)
   const three = decoder.newCache(1)
   three.addRow()

@@ -14,12 +14,13 @@ const instance = {
 it('reckons with weights, and with keys and values of all slots', () => {
   // Qwen3-ASR-1.7B: 28 layers, 8 key heads of 128.
   const size = { weightBytes: 4.1e9, cacheValuesPerToken: 2 * 28 * 8 * 128 }
-  const need = (quantization: 'fp16' | 'int4' | 'none', slots: number | 'auto') =>
+  const need = (quantization: 'fp16' | 'int8' | 'int4' | 'none', slots: number | 'auto') =>
     gpuBytesNeeded({ size, quantization, slots }) / 1e9
-  expect(need('fp16', 'auto')).toBeCloseTo(6.9, 1)
-  expect(need('int4', 'auto')).toBeCloseTo(4.6, 1)
-  expect(need('none', 'auto')).toBeCloseTo(13.4, 1)
-  expect(need('fp16', 128)).toBeCloseTo(14, 0)
+  expect(need('fp16', 'auto')).toBeCloseTo(7.4, 1)
+  expect(need('int8', 'auto')).toBeCloseTo(5.5, 1)
+  expect(need('int4', 'auto')).toBeCloseTo(5.1, 1)
+  expect(need('none', 'auto')).toBeCloseTo(14.3, 1)
+  expect(need('fp16', 128)).toBeCloseTo(16, 0)
 })
 
 it('reads the size of a folder as it is published', () => {

@@ -2,7 +2,7 @@
  * What a message of onnxruntime says of the device. It has no codes for these: the texts are those of its allocators, of
  * WebGPU and of Vulkan.
  */
-export type DeviceFailure = 'lost' | 'out-of-memory' | 'no-float16'
+export type DeviceFailure = 'lost' | 'out-of-memory' | 'no-float16' | 'no-attention'
 
 export function deviceFailure(error: unknown): DeviceFailure | undefined {
   const text = String(error)
@@ -12,6 +12,7 @@ export function deviceFailure(error: unknown): DeviceFailure | undefined {
     return 'out-of-memory'
   }
   if (/requires f16/i.test(text)) return 'no-float16'
+  if (/supported by FlashAttention|more workgroup storage/i.test(text)) return 'no-attention'
   return undefined
 }
 
@@ -20,6 +21,7 @@ export const deviceAdvice: Record<DeviceFailure, string> = {
   lost: 'the device was lost',
   'out-of-memory': 'the model does not fit on the device: use int4, fewer slots or a larger GPU',
   'no-float16': 'the device has no 16-bit floating point: use quantization none',
+  'no-attention': 'the device lacks what the attention in pages needs (subgroups): use quantization none',
 }
 
 /** The device does not work, or no longer: the process ends with an exit code of its own. */
