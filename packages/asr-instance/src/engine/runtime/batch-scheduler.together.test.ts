@@ -43,11 +43,13 @@ describe('pieces that are prepared together', () => {
   test('a device without memory for all of them is mended once, and all are answered', async () => {
     const { runs, model } = together(2)
     let reloads = 0
-    const reload = async () => {
-      reloads++
-      return model
-    }
-    const { scheduler, tokensOf, drain } = setUp(4, model, () => 0, { reload })
+    const released: number[] = []
+    const loaded = (life: number) => ({
+      ...model,
+      decoder: { ...model.decoder, releaseMemory: () => released.push(life) },
+    })
+    const reload = async () => loaded(++reloads)
+    const { scheduler, tokensOf, drain } = setUp(4, loaded(0), () => 0, { reload })
     scheduler.add(piece(9, 3))
     await drain()
     for (let id = 0; id < 4; id++) scheduler.add(piece(id, 6))
@@ -55,5 +57,7 @@ describe('pieces that are prepared together', () => {
     expect(runs.slice(0, 3)).toEqual([1, 4, 2])
     expect(reloads).toBe(1)
     for (let id = 0; id < 4; id++) expect(tokensOf(id)).toEqual(countdown(6))
+    scheduler.releaseMemory()
+    expect(released).toEqual([1])
   })
 })

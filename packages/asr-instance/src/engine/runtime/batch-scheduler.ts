@@ -98,7 +98,7 @@ export class BatchScheduler {
 
   /** Nothing is expected for a while. */
   releaseMemory(): void {
-    this.#options.model.decoder.releaseMemory?.()
+    this.#model.decoder.releaseMemory?.()
   }
 
   add(request: PieceRequest): void {
