@@ -16,10 +16,6 @@ class FakeThread extends EventEmitter {
   }
 
   unref(): void {}
-
-  async terminate(): Promise<number> {
-    return 0
-  }
 }
 
 function setUp(count: number) {

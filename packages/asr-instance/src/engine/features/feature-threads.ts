@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import type { LogMel } from './log-mel.js'
 
 /** What a worker thread has to have here. */
-export type FeatureThread = Pick<Worker, 'postMessage' | 'on' | 'unref' | 'terminate'>
+export type FeatureThread = Pick<Worker, 'postMessage' | 'on' | 'unref'>
 
 /**
  * Features in threads of their own, for an engine whose thread has a GPU to feed: those of one piece take longer than the
@@ -40,10 +40,6 @@ export class FeatureThreads {
       waiting.push(resolve)
       thread.postMessage(samples)
     })
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#threads.map(({ thread }) => thread.terminate()))
   }
 }
 
