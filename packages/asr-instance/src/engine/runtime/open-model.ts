@@ -69,13 +69,13 @@ export async function openModel({
   async function openDecoder(): Promise<Decoder> {
     if (device === 'cpu') return new DecoderRunner(await open(place.decoderPath), text, head, pool)
     if (device === 'cuda') return new LoopDecoder(await open(place.decoderPath), text, precision, ends)
-    const presents = cacheNames(text).map(({ name }) => `present_${name}`)
     if (precision === 'float16') {
-      const paged = await open(place.decoderPath)
+      const decoder = await open(place.decoderPath)
       const memory = await PageMemory.create(text, session)
       opened.push(memory)
-      return new PagedDecoder(paged, memory)
+      return new PagedDecoder(decoder, memory)
     }
+    const presents = cacheNames(text).map(({ name }) => `present_${name}`)
     const decoder = await open(place.decoderPath, keepOnDevice(session, presents))
     const cacheDevice = await OnnxCacheDevice.create(text, precision, session)
     opened.push(cacheDevice)
