@@ -10,6 +10,7 @@ import { contentHash } from './content-hash.js'
 import { buildDecoder, type DecoderFormats } from './decoder-graph.js'
 import { buildDecoderLoop } from './decoder-loop.js'
 import { buildEncoder } from './encoder-graph.js'
+import { pagePrecision } from './page-graphs.js'
 import { buildPagedDecoder } from './paged-decoder.js'
 import { ExternalData } from './external-data.js'
 import { GraphBuilder, type GraphTarget } from './graph-builder.js'
@@ -156,10 +157,9 @@ async function writeGraphs(
   onProgress(1, 'compiled')
 }
 
-/** The pages' attention is written for 16 bits. */
 function decoderBuilder({ device, precision }: GraphTarget): typeof buildDecoder {
   if (device === 'cuda') return buildDecoderLoop
-  return device === 'gpu' && precision === 'float16' ? buildPagedDecoder : buildDecoder
+  return device === 'gpu' && precision === pagePrecision ? buildPagedDecoder : buildDecoder
 }
 
 async function writePackedGraph(

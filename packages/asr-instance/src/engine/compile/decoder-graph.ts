@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
+import type { ModelConfig } from '../checkpoint/model-config.js'
 import type { CachedAttention } from './cached-attention.js'
 import { cachedAttention, type CacheFormat } from './decoder-attention.js'
 import type { GraphBuilder } from './graph-builder.js'
@@ -77,8 +78,7 @@ export async function decode(
 ): Promise<{ state: string; logits: string }> {
   const { text } = checkpoint.config
   const { hidden, heads, kvHeads, headDim } = text
-  const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
-  const rotary = { cos: graph.floats(...cos), sin: graph.floats(...sin) }
+  const rotary = rotaryTables(graph, text)
 
   const pick = (value: string) => graph.node('GatherND', [value, last], { batch_dims: 1n })
   const all: Tokens = { group: 'tokens', shape: graph.node('Shape', [positions]), positions, mask }
@@ -96,11 +96,7 @@ export async function decode(
   const pickRows = (value: string) => pick(graph.node('Reshape', [value, rowShape]))
 
   const weights = (tensors: LinearWeight['tensors'], columns: number) => ({ tensors, columns, format })
-  const rmsNorm = async (x: string, name: string, width: number, scale = 1) =>
-    graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width], scale)], {
-      axis: -1n,
-      epsilon: text.rmsEps,
-    })
+  const rmsNorm = rmsNormOf(graph, text)
 
   /** `sum = x + added`, and its norm: two operations take half the time of `SkipSimplifiedLayerNormalization`. */
   const addAndNorm = async (x: string, added: string, name: string) => {
@@ -120,7 +116,7 @@ export async function decode(
   const rotated = async (value: string, tokens: Tokens, norm: string, count: number, scale: number) => {
     const normed = await rmsNorm(splitHeads(value, tokens, count), norm, headDim, scale)
     const headFirst = graph.transpose(normed, 0, 2, 1, 3)
-    return graph.node('RotaryEmbedding', [headFirst, tokens.positions, rotary.cos, rotary.sin], {})
+    return graph.node('RotaryEmbedding', [headFirst, tokens.positions, ...rotary], {})
   }
 
   let x = graph.reshape(embeds, -1, hidden)
@@ -179,6 +175,15 @@ export async function decode(
   return { state, logits }
 }
 
+/** Root mean square norm over the last `width` values, by the weights `name` times `scale`. */
+export function rmsNormOf(graph: GraphBuilder, { rmsEps }: ModelConfig['text']) {
+  return async (x: string, name: string, width: number, scale = 1): Promise<string> =>
+    graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width], scale)], {
+      axis: -1n,
+      epsilon: rmsEps,
+    })
+}
+
 /** `[batch]` */
 export function bestToken(graph: GraphBuilder, logits: string): string {
   return graph.node('ArgMax', [logits], { axis: -1n, keepdims: 0n })
@@ -192,12 +197,16 @@ export function bestLogprob(graph: GraphBuilder, logits: string): string {
 }
 
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */
-export function rotaryTables(headDim: number, theta: number, positions: number) {
+export function rotaryTables(
+  graph: GraphBuilder,
+  { headDim, ropeTheta, maxPositions }: ModelConfig['text'],
+): [cos: string, sin: string] {
+  const positions = Math.min(maxSequenceTokens, maxPositions)
   const half = headDim / 2
   const cos = new Float32Array(positions * half)
   const sin = new Float32Array(positions * half)
   for (let i = 0; i < half; i++) {
-    const frequency = Math.fround(1 / Math.fround(theta ** ((2 * i) / headDim)))
+    const frequency = Math.fround(1 / Math.fround(ropeTheta ** ((2 * i) / headDim)))
     for (let position = 0; position < positions; position++) {
       const angle = Math.fround(position * frequency)
       cos[position * half + i] = Math.cos(angle)
@@ -205,8 +214,5 @@ export function rotaryTables(headDim: number, theta: number, positions: number) 
     }
   }
   const dims = [positions, half]
-  return [
-    [cos, dims],
-    [sin, dims],
-  ] as const
+  return [graph.floats(cos, dims), graph.floats(sin, dims)]
 }

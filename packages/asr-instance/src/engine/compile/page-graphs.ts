@@ -1,6 +1,9 @@
 import type { AttentionText } from './cached-attention.js'
 import { encodeModel, type OnnxNode, type OnnxValue } from './onnx-model.js'
 
+/** Of keys and values in pages: the attention is written for no other. */
+export const pagePrecision = 'float16' as const
+
 /** Tokens of a page: short, because the last page of a row is half empty, and a decode step reads whole ones. */
 export const pageTokens = 16
 
@@ -11,7 +14,7 @@ export function pageDims({ kvHeads, headDim }: AttentionText): number[] {
 
 /** More pages: inputs `pages [n, …]` and `more [4]`, the dimensions of the empty ones; output `grown`. */
 export function growGraph(text: AttentionText): Uint8Array {
-  const zero = { name: 'zero', type: 'float16' as const, dims: [1], data: new Uint8Array(2) }
+  const zero = { name: 'zero', type: pagePrecision, dims: [1], data: new Uint8Array(2) }
   return encodeModel({
     name: 'grow',
     nodes: [
@@ -58,7 +61,7 @@ export function copyGraph(text: AttentionText): Uint8Array {
       integers('past', 'n'),
       integers('longest', 2),
     ],
-    outputs: [{ name: 'done', type: 'float16', dims: ['tokens', kvHeads * headDim] }],
+    outputs: [{ name: 'done', type: pagePrecision, dims: ['tokens', kvHeads * headDim] }],
   })
 }
 
@@ -66,7 +69,7 @@ export function copyGraph(text: AttentionText): Uint8Array {
 const unused = Array.from({ length: 8 }, () => '')
 
 function pagesInput(name: string, text: AttentionText): OnnxValue {
-  return { name, type: 'float16', dims: ['pages', ...pageDims(text)] }
+  return { name, type: pagePrecision, dims: ['pages', ...pageDims(text)] }
 }
 
 function node(

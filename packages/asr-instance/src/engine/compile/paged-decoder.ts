@@ -1,9 +1,9 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js'
 import { headTensor } from '../checkpoint/tensor-names.js'
-import { bestLogprob, maxSequenceTokens, rotaryTables, type DecoderFormats } from './decoder-graph.js'
+import { bestLogprob, rmsNormOf, rotaryTables, type DecoderFormats } from './decoder-graph.js'
 import type { GraphBuilder } from './graph-builder.js'
 import { linear } from './linear.js'
-import { pageDims } from './page-graphs.js'
+import { pageDims, pagePrecision } from './page-graphs.js'
 
 /**
  * Qwen3 decoder for WebGPU: keys and values stand in pages on the device, where a run changes them, and rows of different
@@ -32,14 +32,9 @@ export async function buildPagedDecoder(
   const rowCount = graph.node('Shape', [past])
   const tableShape = graph.node('Concat', [rowCount, graph.ints(-1)], { axis: 0n })
   const pageTable = graph.node('Reshape', [pageList, tableShape])
-  const [cos, sin] = rotaryTables(headDim, text.ropeTheta, Math.min(maxSequenceTokens, text.maxPositions))
-  const rotary = [positions, graph.floats(...cos), graph.floats(...sin)]
+  const rotary = [positions, ...rotaryTables(graph, text)]
 
-  const rmsNorm = async (x: string, name: string, width: number) =>
-    graph.node('SimplifiedLayerNormalization', [x, await graph.weight(name, [width])], {
-      axis: -1n,
-      epsilon: text.rmsEps,
-    })
+  const rmsNorm = rmsNormOf(graph, text)
   const addAndNorm = async (x: string, added: string, name: string) => {
     const inputs = [x, added, await graph.weight(name, [hidden])]
     const wanted = [true, false, false, true]
@@ -75,7 +70,7 @@ export async function buildPagedDecoder(
     const splits = graph.ints(...Object.values(widths))
     const [q, k, v] = graph.nodes('Split', [qkv, splits], { axis: -1n }, 3) as [string, string, string]
     const pages = ['keys', 'values'].map((name) =>
-      graph.input(`${name}.${layer}`, 'float16', ['pages', ...pageDims(text)]),
+      graph.input(`${name}.${layer}`, pagePrecision, ['pages', ...pageDims(text)]),
     )
     const attended = graph.node(
       'PagedAttention',

@@ -19,21 +19,12 @@ const peakShares = [1, 0.95, 0.9, 0.85, 0.8]
  * a part of it does, whichever leaves the smallest squared error.
  */
 export function quantizeBlocks(rows: Float32Array, columns: number, blockLength: number): QuantizedBlocks {
-  const blocksPerRow = Math.ceil(columns / blockLength)
-  const rowCount = rows.length / columns
-  const blockBytes = blockLength / 2
-  const values = new Uint8Array(rowCount * blocksPerRow * blockBytes).fill(0x88)
-  const scales = new Float32Array(rowCount * blocksPerRow)
-  for (let row = 0, block = 0; row < rowCount; row++) {
-    for (let column = 0; column < columns; column += blockLength, block++) {
-      const from = row * columns + column
-      const to = Math.min(from + blockLength, (row + 1) * columns)
-      const scale = bestScale(rows, from, to)
-      scales[block] = scale
-      quantizeBlock(rows, from, to, scale, values, block * blockBytes)
-    }
-  }
-  return { values, scales }
+  const place = { columns, blockLength, blockBytes: blockLength / 2, zero: 0x88 }
+  return inBlocks(rows, place, (from, to, values, at) => {
+    const scale = bestScale(rows, from, to)
+    quantizeBlock(rows, from, to, scale, values, at)
+    return scale
+  })
 }
 
 /**
@@ -45,20 +36,36 @@ export function quantizeByteBlocks(
   columns: number,
   blockLength: number,
 ): QuantizedBlocks {
+  const place = { columns, blockLength, blockBytes: blockLength, zero: 128 }
+  return inBlocks(rows, place, (from, to, values, at) => {
+    const scale = Math.abs(largestValue(rows, from, to)) / 127
+    const inverse = scale === 0 ? 0 : 1 / scale
+    // Never negative, so that cutting off is rounding down.
+    for (let i = from; i < to; i++, at++) values[at] = ((rows[i] as number) * inverse + 128.5) | 0
+    return scale
+  })
+}
+
+/** `quantize` writes the values of a block to `at` and answers its scale; what it leaves stays `zero`. */
+function inBlocks(
+  rows: Float32Array,
+  {
+    columns,
+    blockLength,
+    blockBytes,
+    zero,
+  }: Record<'columns' | 'blockLength' | 'blockBytes' | 'zero', number>,
+  quantize: (from: number, to: number, values: Uint8Array, at: number) => number,
+): QuantizedBlocks {
   const blocksPerRow = Math.ceil(columns / blockLength)
   const rowCount = rows.length / columns
-  const values = new Uint8Array(rowCount * blocksPerRow * blockLength).fill(128)
+  const values = new Uint8Array(rowCount * blocksPerRow * blockBytes).fill(zero)
   const scales = new Float32Array(rowCount * blocksPerRow)
   for (let row = 0, block = 0; row < rowCount; row++) {
     for (let column = 0; column < columns; column += blockLength, block++) {
       const from = row * columns + column
       const to = Math.min(from + blockLength, (row + 1) * columns)
-      const scale = Math.abs(largestValue(rows, from, to)) / 127
-      scales[block] = scale
-      const inverse = scale === 0 ? 0 : 1 / scale
-      // Never negative, so that cutting off is rounding down.
-      for (let i = from, at = block * blockLength; i < to; i++, at++)
-        values[at] = ((rows[i] as number) * inverse + 128.5) | 0
+      scales[block] = quantize(from, to, values, block * blockBytes)
     }
   }
   return { values, scales }

@@ -129,9 +129,13 @@ export class BatchScheduler {
     if (this.#rows.length > 0 && (!this.#canPrepare || this.#isStalled)) await this.#decodeStep()
   }
 
+  /** Somebody reads a running row as it grows. */
+  get #isReadAlong(): boolean {
+    return this.#rows.some(({ request }) => request.isReadAlong)
+  }
+
   get #isStalled(): boolean {
-    const isRead = this.#rows.some(({ request }) => request.isReadAlong)
-    const longest = isRead ? longestStallSeconds.readAlong : longestStallSeconds.unread
+    const longest = this.#isReadAlong ? longestStallSeconds.readAlong : longestStallSeconds.unread
     return this.#options.now() - this.#lastDecode >= longest
   }
 
@@ -180,9 +184,8 @@ export class BatchScheduler {
 
   #countTogether(room: number): number {
     if (!this.#model.isTogether) return 1
-    const isReadAlong = this.#rows.some(({ request }) => request.isReadAlong)
     const requests = this.#waiting.map(({ request }) => request)
-    return countTogether(requests, { room, isReadAlong })
+    return countTogether(requests, { room, isReadAlong: this.#isReadAlong })
   }
 
   /** Those that should prepare the next pieces, one each; none if one piece after the other is better. */
@@ -194,7 +197,7 @@ export class BatchScheduler {
     const count = ready.length
     if (count < 2 || Math.min(this.#waiting.length, this.#mostRows - this.#rows.length) < count) return []
     // Their steps take longer, which who reads along would notice.
-    if (this.#rows.some(({ request }) => request.isReadAlong)) return []
+    if (this.#isReadAlong) return []
     return gainSideBySide(this.#waiting.slice(0, count).map(({ request }) => request)) ? ready : []
   }
 

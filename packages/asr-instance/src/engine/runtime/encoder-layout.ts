@@ -29,8 +29,6 @@ interface Clip {
  */
 export function layOut(clips: readonly Clip[], windowTokens: number): EncoderLayout {
   const windows = rowsOf(clips, windowTokens)
-  if (!clips.some(({ tokens }) => tokens > windowTokens)) return { ...windows, paired: undefined }
-  if (clips.some(({ tokens }) => tokens > 2 * windowTokens)) return { ...windows, paired: undefined }
   const pairs = rowsOf(clips, 2 * windowTokens)
   const size = (layout: Pick<EncoderLayout, 'clips' | 'columns'>) =>
     layout.clips.flat().length * layout.columns

@@ -2,6 +2,7 @@ import * as ort from 'onnxruntime-node'
 import { chunkFrames, chunkTokens } from '../compile/encoder-graph.js'
 import { audioTokens } from '../features/audio-tokens.js'
 import { melBands, type LogMel } from '../features/log-mel.js'
+import { concatenate } from './concatenate.js'
 import { layOut, layoutInputs, type AttentionRow } from './encoder-layout.js'
 
 /** Runs the encoder graph over the attention windows of one clip; windows never see each other. */
@@ -90,15 +91,13 @@ function cutChunks(out: Float32Array, mel: LogMel, firstChunk: number, chunks: n
 /** The features of a clip's rows, without what fills them up. */
 function gather(features: Float32Array, rows: readonly AttentionRow[], width: number, hidden: number) {
   const [first] = rows
-  const total = rows.reduce((sum, { tokens }) => sum + tokens, 0) * hidden
   // Whole rows stand one after the other already.
-  if (rows.every(({ tokens }, i) => i === rows.length - 1 || tokens * hidden === width))
+  if (rows.every(({ tokens }, i) => i === rows.length - 1 || tokens * hidden === width)) {
+    const total = rows.reduce((sum, { tokens }) => sum + tokens, 0) * hidden
     return features.subarray(first!.index * width, first!.index * width + total)
-  const out = new Float32Array(total)
-  let at = 0
-  for (const { index, tokens } of rows) {
-    out.set(features.subarray(index * width, index * width + tokens * hidden), at)
-    at += tokens * hidden
   }
-  return out
+  return concatenate(
+    rows.map(({ index, tokens }) => features.subarray(index * width, index * width + tokens * hidden)),
+    Float32Array,
+  )
 }

@@ -1,9 +1,10 @@
-import * as ort from 'onnxruntime-node'
+import type * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import type { GraphTarget } from '../compile/graph-builder.js'
 import { ArrayPool, type CacheValues } from './array-pool.js'
 import { CacheInputs } from './cache-inputs.js'
 import { answerNames, decoderFeeds, readAnswer } from './decoder-io.js'
+import { int64 } from './integer-tensors.js'
 import { KvCache } from './kv-cache.js'
 import type { Decoder, DecoderOutput } from './sequence-cache.js'
 
@@ -26,7 +27,7 @@ export class LoopDecoder implements Decoder {
     this.#text = text
     this.#type = precision === 'float' ? 'float32' : 'float16'
     this.#inputs = new CacheInputs(session)
-    this.#eos = int64(eosTokenIds, [eosTokenIds.length])
+    this.#eos = int64(eosTokenIds)
   }
 
   newCache(mostRows: number): KvCache {
@@ -78,15 +79,11 @@ export class LoopDecoder implements Decoder {
       ...this.#inputs.feeds(cache),
       steps: int64([count], []),
       eos: this.#eos,
-      most: int64(most, [most.length]),
+      most: int64(most),
     }
     const outputs = await this.#session.run(feeds, [...answerNames(wantLogits), 'new_k', 'new_v'])
     const [keys, values] = [outputs['new_k']!, outputs['new_v']!]
     cache.append([keys.data as CacheValues, values.data as CacheValues], keys.dims[3]!)
     return outputs
   }
-}
-
-function int64(values: readonly number[], dims: readonly number[]): ort.Tensor {
-  return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), dims)
 }

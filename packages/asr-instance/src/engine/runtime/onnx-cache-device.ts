@@ -2,6 +2,7 @@ import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { cacheNames, joinGraph, selectGraph } from '../compile/cache-graphs.js'
 import type { GraphTarget } from '../compile/graph-builder.js'
+import { int64 } from './integer-tensors.js'
 import type { CacheBlock, CacheDevice } from './device-cache.js'
 
 /** Options of a session whose tensors called `names` stay where it computes. */
@@ -102,10 +103,6 @@ export class OnnxCacheDevice implements CacheDevice {
     const tensors = this.#names.map((name) => outputs[`out_${name}`] as ort.Tensor)
     return { tensors, rows, span, uses: 0 }
   }
-}
-
-function int64(values: readonly number[]): ort.Tensor {
-  return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [values.length])
 }
 
 /** ONNX pads of five axes: so many places before the first of one of them. */

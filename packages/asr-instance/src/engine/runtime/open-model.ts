@@ -1,6 +1,7 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { cacheNames } from '../compile/cache-graphs.js'
+import { pagePrecision } from '../compile/page-graphs.js'
 import type { ArrayPool } from './array-pool.js'
 import { DecoderRunner } from './decoder-runner.js'
 import { DeviceDecoder } from './device-decoder.js'
@@ -69,7 +70,7 @@ export async function openModel({
   async function openDecoder(): Promise<Decoder> {
     if (device === 'cpu') return new DecoderRunner(await open(place.decoderPath), text, head, pool)
     if (device === 'cuda') return new LoopDecoder(await open(place.decoderPath), text, precision, ends)
-    if (precision === 'float16') {
+    if (precision === pagePrecision) {
       const decoder = await open(place.decoderPath)
       const memory = await PageMemory.create(text, session)
       opened.push(memory)

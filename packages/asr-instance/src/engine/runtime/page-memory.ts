@@ -1,6 +1,7 @@
 import * as ort from 'onnxruntime-node'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { copyGraph, growGraph, pageDims, pageTokens } from '../compile/page-graphs.js'
+import { int32, int64 } from './integer-tensors.js'
 import type { PageCopy } from './paged-cache.js'
 import { PagePool } from './page-pool.js'
 
@@ -58,23 +59,19 @@ export class PageMemory {
   async copy(copies: readonly PageCopy[]): Promise<void> {
     if (copies.length === 0) return
     const count = copies.length
-    const int32 = (values: number[], dims = [values.length]) =>
-      new ort.Tensor('int32', Int32Array.from(values), dims)
-    const each = (value: (index: number) => number, length = count) =>
-      Array.from({ length }, (_, i) => value(i))
+    const inputs = {
+      from: int32(Int32Array.from(copies, ({ from }) => from)),
+      to: int32(
+        Int32Array.from(copies, ({ to }) => to),
+        [count, 1],
+      ),
+      begins: int32(Int32Array.from({ length: count + 1 }, (_, index) => index * pageTokens)),
+      past: int32(new Int32Array(count)),
+      longest: int32(Int32Array.of(pageTokens, pageTokens)),
+    }
     for (let layer = 0; layer < this.#text.layers; layer++) {
-      await this.#copy.run({
-        keys: this.#tensors.get(`keys.${layer}`)!,
-        values: this.#tensors.get(`values.${layer}`)!,
-        from: int32(copies.map(({ from }) => from)),
-        to: int32(
-          copies.map(({ to }) => to),
-          [count, 1],
-        ),
-        begins: int32(each((index) => index * pageTokens, count + 1)),
-        past: int32(each(() => 0)),
-        longest: int32([pageTokens, pageTokens]),
-      })
+      const [keys, values] = [this.#tensors.get(`keys.${layer}`)!, this.#tensors.get(`values.${layer}`)!]
+      await this.#copy.run({ keys, values, ...inputs })
     }
   }
 
@@ -102,8 +99,4 @@ export class PageMemory {
 function firstPage(dims: readonly number[]): ort.Tensor {
   const size = dims.reduce((product, dim) => product * dim, 1)
   return new ort.Tensor('float16', new Uint16Array(size), [1, ...dims])
-}
-
-function int64(values: readonly number[]): ort.Tensor {
-  return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [values.length])
 }

@@ -1,4 +1,5 @@
 import type * as ort from 'onnxruntime-node'
+import { concatenate } from './concatenate.js'
 import type { PageMemory } from './page-memory.js'
 import { missingPages, PagedCache, takePages, type PageCopy } from './paged-cache.js'
 import { pagedInputs, type RowTokens } from './paged-inputs.js'
@@ -35,9 +36,16 @@ export class PagedDecoder implements Decoder {
   async stepTogether(steps: readonly DecoderStep<PagedCache>[]): Promise<DecoderOutput[]> {
     const parts = steps.flatMap(({ cache, tokens }) => cache.list.map((row) => ({ row, tokens })))
     await this.#takePages(parts)
+    const embeds =
+      steps.length === 1
+        ? steps[0]!.embeds
+        : concatenate(
+            steps.map((step) => step.embeds),
+            Float32Array,
+          )
     const wantLogits = steps.some((step) => step.wantLogits)
     const outputs = await this.#session.run(
-      { ...pagedInputs(parts, joined(steps)), ...this.#memory.feeds },
+      { ...pagedInputs(parts, embeds), ...this.#memory.feeds },
       wantLogits ? ['choice', 'logits'] : ['choice'],
     )
     for (const { row, tokens } of parts) row.length += tokens
@@ -63,15 +71,4 @@ export class PagedDecoder implements Decoder {
     const copies = parts.map(({ row, tokens }) => takePages(pool, row, tokens))
     await this.#memory.copy(copies.filter((copy): copy is PageCopy => copy !== undefined))
   }
-}
-
-function joined(steps: readonly DecoderStep<PagedCache>[]): Float32Array {
-  if (steps.length === 1) return steps[0]!.embeds
-  const all = new Float32Array(steps.reduce((sum, { embeds }) => sum + embeds.length, 0))
-  let at = 0
-  for (const { embeds } of steps) {
-    all.set(embeds, at)
-    at += embeds.length
-  }
-  return all
 }

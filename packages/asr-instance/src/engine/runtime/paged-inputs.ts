@@ -1,4 +1,6 @@
 import * as ort from 'onnxruntime-node'
+import { concatenate } from './concatenate.js'
+import { int32, int64 } from './integer-tensors.js'
 import type { PagedRow } from './paged-cache.js'
 
 export interface RowTokens {
@@ -43,19 +45,13 @@ export function pagedInputs(parts: readonly RowTokens[], embeds: Float32Array): 
   let end = 0
   const last = Int32Array.from(parts, (part) => (end += part.tokens) - 1)
   const facts = [begins, past, table, last]
-  const positions = BigInt64Array.from(
-    spans.flatMap((span) => Array.from({ length: span.count }, (_, i) => BigInt(span.past + i))),
-  )
+  const positions = spans.flatMap((span) => Array.from({ length: span.count }, (_, i) => span.past + i))
   const longest = (of: (span: Span) => number) => spans.reduce((most, span) => Math.max(most, of(span)), 0)
   return {
     embeds: new ort.Tensor('float32', embeds, [tokens, embeds.length / tokens]),
-    facts: int32(concatenated(facts)),
-    fact_sizes: new ort.Tensor(
-      'int64',
-      BigInt64Array.from(facts, ({ length }) => BigInt(length)),
-      [4],
-    ),
-    positions: new ort.Tensor('int64', positions, [1, tokens]),
+    facts: int32(concatenate(facts, Int32Array)),
+    fact_sizes: int64(facts.map(({ length }) => length)),
+    positions: int64(positions, [1, tokens]),
     longest: int32(
       Int32Array.of(
         longest(({ count }) => count),
@@ -63,18 +59,4 @@ export function pagedInputs(parts: readonly RowTokens[], embeds: Float32Array): 
       ),
     ),
   }
-}
-
-function concatenated(arrays: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(arrays.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const values of arrays) {
-    all.set(values, at)
-    at += values.length
-  }
-  return all
-}
-
-function int32(values: Int32Array): ort.Tensor {
-  return new ort.Tensor('int32', values, [values.length])
 }

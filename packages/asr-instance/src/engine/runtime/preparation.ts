@@ -1,4 +1,5 @@
 import type { LogMel } from '../features/log-mel.js'
+import { concatenate } from './concatenate.js'
 import type { EncoderRunner } from './encoder-runner.js'
 import type { RowTable } from './row-table.js'
 import type { Decoder, DecoderOutput, SequenceCache } from './sequence-cache.js'
@@ -60,7 +61,7 @@ export async function* prepareRow(
     yield 'encoder'
   }
   parts.push(model.embeddings.rows(request.after))
-  const embeds = concatenate(parts)
+  const embeds = concatenate(parts, Float32Array)
   const promptTokens = embeds.length / model.hidden
   const cache = memory?.takePrompt(embeds, model.hidden) ?? emptyRow(model.decoder)
   let first: DecoderOutput | undefined
@@ -92,14 +93,4 @@ function emptyRow(decoder: Decoder): SequenceCache {
 function windowsOfStep(left: number, alone: boolean): number {
   if (left <= 2) return left
   return alone ? left - 2 : 1
-}
-
-function concatenate(parts: readonly Float32Array[]): Float32Array {
-  const joined = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
-  }
-  return joined
 }

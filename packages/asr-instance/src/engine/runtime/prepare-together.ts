@@ -1,3 +1,4 @@
+import { sampleRate } from '../features/log-mel.js'
 import { coalesce } from './coalesce.js'
 import type { ClipWindows } from './encoder-runner.js'
 import type { OpenModel } from './open-model.js'
@@ -49,7 +50,7 @@ export function countTogether(
   const most = Math.min(room, isReadAlong ? mostPiecesReadAlong : mostPieces)
   let seconds = 0
   const next = waiting.findIndex(({ samples }, index) => {
-    seconds += samples.length / 16_000
+    seconds += samples.length / sampleRate
     return index >= most || (index > 0 && seconds > mostSeconds)
   })
   return next < 0 ? waiting.length : next
