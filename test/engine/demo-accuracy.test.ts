@@ -110,7 +110,7 @@ test.each([
       expect(wordErrorRate(clips, texts(together)) - referenceRate).toBeLessThanOrEqual(allowed)
     }
     // A small model is prepared in no time; so that its pieces are too.
-    await withEngine(quantization, compare, { sideBySideFromSeconds: 0 })
+    await withEngine(quantization, compare, { sideBySideFromSeconds: 0, threads: 2 })
   },
 )
 

@@ -15,12 +15,16 @@ export interface DemoEngine {
   close(): Promise<void>
 }
 
-export type DemoOptions = Pick<CreateEngineOptions, 'sideBySideFromSeconds'> & { cacheDir?: string }
+export type DemoOptions = Pick<CreateEngineOptions, 'sideBySideFromSeconds'> & {
+  cacheDir?: string
+  /** 1, unless more are looked at: an engine without a supervisor spins, and other tests run beside. */
+  threads?: number
+}
 
 /** The engine with the demo model, compiled into a cache folder of its own unless one is given. */
 export async function openDemoEngine(
   quantization: Quantization,
-  { cacheDir, ...options }: DemoOptions = {},
+  { cacheDir, threads = 1, ...options }: DemoOptions = {},
 ): Promise<DemoEngine> {
   const own = cacheDir === undefined ? await mkdtemp(join(tmpdir(), 'asr-demo-')) : null
   const engine = await createEngine({
@@ -28,7 +32,7 @@ export async function openDemoEngine(
     modelDir: demoModelDir,
     quantization,
     slots: 8,
-    threads: 2,
+    threads,
     cacheDir: cacheDir ?? own!,
     onProgress: () => {},
     onFatal: (error) => {

@@ -36,7 +36,8 @@ function start(modelDir: string): Promise<Engine> {
     quantization: 'none',
     // So that what is asked for later is also done later.
     slots: 1,
-    threads: 2,
+    // More would spin while they wait, and other tests run beside.
+    threads: 1,
     cacheDir: dir,
     onProgress: () => {},
     onFatal: (error) => {
