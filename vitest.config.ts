@@ -4,9 +4,11 @@ import { defineConfig } from 'vitest/config'
 const long = [
   'test/docs/**/*.test.ts',
   'test/engine/software-vulkan.test.ts',
-  'test/faults/lab.test.ts',
   'test/observability/live-alerts.test.ts',
 ]
+
+/** Counts late answers, so nothing runs beside it. */
+const alone = ['test/faults/lab.test.ts']
 
 export default defineConfig({
   test: {
@@ -24,7 +26,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
-          exclude: long,
+          exclude: [...long, ...alone],
           // Each of these starts real programs, which mostly wait for one another: a small machine can carry two files.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -36,9 +38,20 @@ export default defineConfig({
         test: {
           name: 'long',
           include: long,
-          fileParallelism: false,
+          // One of them computes, the others mostly wait.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
           testTimeout: 240_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: alone,
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+          testTimeout: 240_000,
         },
       },
     ],
