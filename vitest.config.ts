@@ -10,6 +10,9 @@ const long = [
 /** Counts late answers, so nothing runs beside it. */
 const alone = ['test/faults/lab.test.ts']
 
+/** Whole-system tests use our packages as others do: built, and loaded by node itself. */
+const built = { deps: { external: [/\/packages\/[^/]+\/dist\//] } }
+
 export default defineConfig({
   test: {
     projects: [
@@ -19,14 +22,18 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts'],
           // They leave nothing behind, so that a process for each of 180 files, with all its modules, is not needed.
           isolate: false,
+          // The default leaves a core to vitest, of two.
+          maxWorkers: 2,
           testTimeout: 20_000,
         },
       },
       {
         test: {
           name: 'system',
+          server: built,
           include: ['test/**/*.test.ts'],
           exclude: [...long, ...alone],
+          globalSetup: 'test/harness/bundle-supervisor.ts',
           // Each of these starts real programs, which mostly wait for one another: a small machine can carry two files.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -37,6 +44,7 @@ export default defineConfig({
       {
         test: {
           name: 'long',
+          server: built,
           include: long,
           // One of them computes, the others mostly wait.
           maxWorkers: 2,
@@ -48,6 +56,7 @@ export default defineConfig({
       {
         test: {
           name: 'alone',
+          server: built,
           include: alone,
           maxWorkers: 1,
           sequence: { groupOrder: 3 },

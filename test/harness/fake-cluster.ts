@@ -4,12 +4,11 @@ import { join } from 'node:path'
 import { ControlClient, controlSocketPath } from '@asr-cluster/supervisor'
 import type { ClusterConfigInput } from '@asr-cluster/supervisor'
 import type { ClusterStatus } from '@asr-cluster/protocol'
-import { repositoryRoot, startProgram } from './program.js'
+import { fixtures, supervisorProgram } from './fixtures.js'
+import { startProgram } from './program.js'
 import type { Program } from './program.js'
 import { readStatus } from './read-status.js'
 import { waitFor } from './wait-for.js'
-
-export const fixtures = `${repositoryRoot}packages/supervisor/src/fixtures/`
 
 /** The real supervisor over programs that have no model and misbehave as told. Its output is one event per line. */
 export interface FakeCluster extends AsyncDisposable {
@@ -37,8 +36,8 @@ export async function startFakeCluster(
     groups: (config.groups ?? [{}]).map((group) => ({ basePort: 0, ...group })),
     supervisor: { ...config.supervisor, logs: { dir: join(dir, 'logs'), ...config.supervisor?.logs } },
   }
-  const program = startProgram(`${fixtures}supervise.js`, {
-    args: [JSON.stringify(full), stateDir],
+  const program = startProgram(supervisorProgram, {
+    args: [JSON.stringify(full), stateDir, fixtures],
     env,
     cwd: dir,
   })
