@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Minutes of real time each; CI runs them after the others (npm run test:long). */
@@ -22,8 +23,8 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts'],
           // They leave nothing behind, so that a process for each of 180 files, with all its modules, is not needed.
           isolate: false,
-          // The default leaves a core to vitest, of two.
-          maxWorkers: 2,
+          // One is left to vitest by default, also of two.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 20_000,
         },
       },
