@@ -23,6 +23,8 @@ export const seeds = [
     'GET /v1/models/a%2fb HTTP/1.1\r\nHost: a\r\nExpect: nothing\r\n\r\n',
     'GET /v1/realtime HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: short\r\nSec-WebSocket-Version: 7\r\n\r\n',
     'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n',
+    'GET http://169.254.16:.254/latest HTTP/1.1\r\nHost: a\r\n\r\n',
+    'POST /v1/realtime HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 9\r\n\r\nabc',
   ].map((text) => Buffer.from(text, 'latin1')),
 ]
 export const dictionary = [

@@ -142,6 +142,12 @@ const heads: Case[] = [
     [200],
     1,
   ],
+  [
+    'a WebSocket with a body',
+    [get('/v1/realtime', 'Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n'), 'abc'],
+    [400],
+    0,
+  ],
 ]
 
 const connections: Case[] = [

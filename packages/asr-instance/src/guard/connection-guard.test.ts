@@ -54,6 +54,8 @@ describe('the guard of an instance', () => {
     const { port, refused } = await startGuarded(async () => own)
     expect((await ask(port, get)).text).toMatch(/^HTTP\/1\.1 200 /)
     expect((await ask(port, 'nonsense\r\n')).text).toMatch(/^HTTP\/1\.1 400 /)
+    const withBody = upgrade.replace('websocket', 'other') + 'Content-Length: 10\r\n'
+    expect((await ask(port, withBody)).text).toMatch(/^HTTP\/1\.1 400 /)
     expect(refused).toEqual([])
   })
 
@@ -63,6 +65,7 @@ describe('the guard of an instance', () => {
     ['a request before whose body it waits', 'POST /asr HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n'],
     ['an unknown expectation', 'POST /asr HTTP/1.1\r\nHost: x\r\nExpect: other\r\n'],
     ['a WebSocket', upgrade],
+    ['a WebSocket with a body', `${upgrade}Content-Length: 10\r\n`],
     ['a wrong proof', `${get}${callerHeader}: ${callerProof('another life')}\r\n`],
     ['nonsense', 'nonsense\r\n'],
     ['CONNECT', 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n'],

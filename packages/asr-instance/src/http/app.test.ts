@@ -86,6 +86,16 @@ describe('every response', () => {
     expect(answer).toContain(`${identityHeader}: ${identityMark('secret-of-this-life')}\r\n`)
   })
 
+  it('is marked and JSON where the target is no URL, which not every Node says', async () => {
+    const { url } = await startTestServer()
+    const answer = await sendRaw(
+      url,
+      'GET http://169.254.16:.254/latest HTTP/1.1\r\nConnection: close\r\n\r\n',
+    )
+    expect(answer).toMatch(/^HTTP\/1\.1 40[04] [^]*\{"error":/)
+    expect(answer).toContain(`${identityHeader}: ${identityMark('secret-of-this-life')}\r\n`)
+  })
+
   it('carries a request id and the instance', async () => {
     const { url } = await startTestServer()
     for (const path of ['/health', '/asr', '/nowhere', '/%zz', '/v1/models']) {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { AsrError, renderError } from '@asr-cluster/protocol'
+import type { Request, RequestHandler, Response } from 'express'
 import type { Admit, ConnectionGuard } from '../guard/connection-guard.js'
 import { serveRealtime } from '../realtime/upgrade.js'
 import { createApp } from './app.js'
@@ -22,7 +23,7 @@ export async function startServer(
   address: { host: string; port: number },
   guard?: ConnectionGuard,
 ): Promise<InstanceServer> {
-  const app = createApp(service)
+  const app: RequestHandler = createApp(service)
   const http = createServer({
     requestTimeout: 300_000,
     headersTimeout: 60_000,
@@ -39,7 +40,8 @@ export async function startServer(
     res.once('close', () => {
       if (!http.listening) req.socket.end()
     })
-    app(req, res)
+    // Comes back with what Express cannot route, of which nothing of ours has said who answers.
+    app(req as Request, res as Response, () => answerNoUrl(service, res))
   }
   const handle = (req: IncomingMessage, res: ServerResponse) =>
     admit(req.socket, req.headers, () => answer(req, res))
@@ -82,15 +84,27 @@ function refuse(
     socket.destroy()
     return
   }
-  const { status, headers, body } = renderError(parserError(error), '/')
-  const head = Object.entries({
-    ...headers,
+  const { status, headers, body } = refusal(service, parserError(error))
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} Refused\r\n${head.join('')}\r\n${body}`)
+}
+
+/** Where `url.parse` throws, as it does for more since Node 26. */
+function answerNoUrl(service: Service, res: ServerResponse): void {
+  const { status, headers, body } = refusal(service, new AsrError('invalid_request', 'The target is no URL.'))
+  res.writeHead(status, headers).end(body)
+}
+
+/** An answer without Express. */
+function refusal(service: Service, error: AsrError) {
+  const { status, headers, body } = renderError(error, '/')
+  const more = {
     'x-request-id': requestIdFor(undefined),
     ...originHeaders(service.options),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
-  }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} Refused\r\n${head.join('')}\r\n${body}`)
+  }
+  return { status, headers: { ...headers, ...more }, body }
 }
 
 function parserError(error: NodeJS.ErrnoException): AsrError {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AsrError, renderError, toAsrError } from '@asr-cluster/protocol'
 import { WebSocketServer, type WebSocket } from 'ws'
@@ -37,7 +36,8 @@ export function serveRealtime(http: Server, service: Service, admit: Admit): voi
   http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const requestId = requestIdFor(req.headers['x-request-id'])
-    admit(socket as Socket, req.headers, () => {
+    // Since Node 26 `socket` is only a stream on it where the request has a body.
+    admit(req.socket, req.headers, () => {
       accept(service, req, socket)
         .then((release) => {
           if (socket.destroyed) return release()

@@ -19,6 +19,8 @@ export function keepOtherUpgradesAsRequests(socket: Socket): void {
   }
 }
 
+/** One with a body is none, and Node 26 would hand over a stream that lacks half of a socket. */
 export function isWebSocket({ headers, method }: IncomingMessage): boolean {
-  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && !hasBody
 }
