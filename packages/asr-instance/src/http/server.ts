@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { AsrError, renderError } from '@asr-cluster/protocol'
+import { AsrError } from '@asr-cluster/protocol'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Admit, ConnectionGuard } from '../guard/connection-guard.js'
 import { serveRealtime } from '../realtime/upgrade.js'
 import { createApp } from './app.js'
 import { expectContinue } from './early-answer.js'
-import { originHeaders } from './origin-headers.js'
+import { refusal, refuseOnSocket, type RefusedRequest } from './refusal.js'
 import { requestIdFor } from './request-id.js'
 import type { Service } from './service.js'
 
@@ -84,28 +84,18 @@ function refuse(
     socket.destroy()
     return
   }
-  const { status, headers, body } = refusal(service, parserError(error))
-  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} Refused\r\n${head.join('')}\r\n${body}`)
+  refuseOnSocket(service, socket, parserError(error), unread())
 }
 
 /** Where `url.parse` throws, as it does for more since Node 26. */
 function answerNoUrl(service: Service, res: ServerResponse): void {
-  const { status, headers, body } = refusal(service, new AsrError('invalid_request', 'The target is no URL.'))
+  const error = new AsrError('invalid_request', 'The target is no URL.')
+  const { status, headers, body } = refusal(service, error, unread())
   res.writeHead(status, headers).end(body)
 }
 
-/** An answer without Express. */
-function refusal(service: Service, error: AsrError) {
-  const { status, headers, body } = renderError(error, '/')
-  const more = {
-    'x-request-id': requestIdFor(undefined),
-    ...originHeaders(service.options),
-    'content-length': String(Buffer.byteLength(body)),
-    connection: 'close',
-  }
-  return { status, headers: { ...headers, ...more }, body }
-}
+/** A request of which neither the path nor an id was understood. */
+const unread = (): RefusedRequest => ({ path: '/', requestId: requestIdFor(undefined) })
 
 function parserError(error: NodeJS.ErrnoException): AsrError {
   switch (error.code) {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { AsrError, renderError, toAsrError } from '@asr-cluster/protocol'
+import { AsrError, toAsrError } from '@asr-cluster/protocol'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Admit } from '../guard/connection-guard.js'
 import { originHeaders } from '../http/origin-headers.js'
+import { refuseOnSocket } from '../http/refusal.js'
 import { requestIdFor } from '../http/request-id.js'
 import type { Service } from '../http/service.js'
 import type { Dialect } from './session-config.js'
@@ -119,13 +120,5 @@ function dialectOf(req: IncomingMessage): Dialect {
 
 function refuse(service: Service, socket: Duplex, error: AsrError, requestId: string): void {
   if (socket.destroyed) return
-  const { status, headers, body } = renderError(error, realtimePath)
-  const lines = Object.entries({
-    ...headers,
-    'x-request-id': requestId,
-    ...originHeaders(service.options),
-    'content-length': String(Buffer.byteLength(body)),
-    connection: 'close',
-  }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${body}`)
+  refuseOnSocket(service, socket, error, { path: realtimePath, requestId })
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { hasBody } from '../server/respond.js'
 
 type OnIncoming = (request: IncomingMessage, keepAlive: boolean) => number
 
@@ -20,7 +21,7 @@ export function keepOtherUpgradesAsRequests(socket: Socket): void {
 }
 
 /** One with a body is none, and Node 26 would hand over a stream that lacks half of a socket. */
-export function isWebSocket({ headers, method }: IncomingMessage): boolean {
-  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && !hasBody
+export function isWebSocket(request: IncomingMessage): boolean {
+  const { headers, method } = request
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && !hasBody(request)
 }
