@@ -27,7 +27,10 @@ export type Opening =
   /** Nothing has reached the client. */
   | { kind: 'failed'; error: Error }
 
-/** Opens a WebSocket to `target` for the client. Never rejects. The head is put back into the client's socket. */
+/**
+ * Opens a WebSocket to `target` for the client. The head is put back into the client's socket. Rejects only with what
+ * the library throws at a request that it cannot make; the client's socket is then as it was.
+ */
 export function openTunnel(options: OpenOptions): Promise<Opening> {
   const { request, socket, head, target, requestHeaders, responseHeaders, isStranger, timeoutMs } = options
   // The library closes the client's socket after any failure; while nothing was answered another instance may be tried.
@@ -39,11 +42,11 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       upstream?.destroy()
       settle({ kind: 'failed', error: new Error('the client is gone') })
     }
+    const restore = (): void => {
+      socket.destroySoon = destroySoon
+    }
     const settle = (opening: Opening): void => {
       socket.off('close', onClientGone)
-      const restore = (): void => {
-        socket.destroySoon = destroySoon
-      }
       // The library closes the socket right after it told of a failure.
       if (opening.kind === 'failed') setImmediate(restore)
       else restore()
@@ -57,6 +60,8 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
     proxy.on('error', () => undefined)
     proxy.on('proxyReqWs', (clientRequest) => {
       upstream = clientRequest
+      // The library listens only once everything below has been done.
+      clientRequest.on('error', () => undefined)
       for (let index = 0; index < requestHeaders.length; index += 2)
         clientRequest.setHeader(requestHeaders[index] as string, requestHeaders[index + 1] as string)
       refuseStrangers(clientRequest, ({ headers }) => isStranger(markIn(headers)), new StrangerError())
@@ -72,7 +77,14 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
     })
     proxy.on('open', (instance) => settle({ kind: 'open', tunnel: new Tunnel(socket, instance), instance }))
     socket.once('close', onClientGone)
-    proxy.ws(request, socket, head, {}, (error) => settle({ kind: 'failed', error }))
+    try {
+      proxy.ws(request, socket, head, {}, (error) => settle({ kind: 'failed', error }))
+    } catch (error) {
+      upstream?.destroy()
+      socket.off('close', onClientGone)
+      restore()
+      throw error
+    }
   })
 }
 

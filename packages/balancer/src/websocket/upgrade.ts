@@ -137,14 +137,14 @@ export class Upgrades {
         attempt === 1 ? head : Buffer.alloc(0),
         requestId,
         lease,
-      )
+      ).finally(() => lease.release())
       if (status !== undefined) return status
       avoid.set(lease.backend.id, lease.backend.life)
       if (attempt === mostAttempts) throw new AsrError('upstream_failed', 'No instance opened the WebSocket.')
     }
   }
 
-  /** One attempt; undefined when another instance may be tried. */
+  /** One attempt, which holds its slot until it settles; undefined when another instance may be tried. */
   async #attempt(
     request: IncomingMessage,
     socket: Socket,
@@ -168,13 +168,11 @@ export class Upgrades {
       const { kind, code } = classifyFailure(opening.error, false, false)
       if (kind === 'refused') monitor.eject(backend, 'refused', code)
       else monitor.suspect(backend)
-      lease.release()
       return undefined
     }
     if (opening.kind === 'answered') {
       metrics.instanceAnswered(backend.id, opening.status)
       await closed(socket)
-      lease.release()
       return opening.status
     }
     metrics.instanceAnswered(backend.id, 101)
@@ -188,7 +186,6 @@ export class Upgrades {
     await closed(opening.instance)
     backend.running.remove(entry)
     this.#open.delete(tunnel)
-    lease.release()
     return 101
   }
 }

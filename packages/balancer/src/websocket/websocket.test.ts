@@ -1,7 +1,9 @@
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { hashApiKey, type Member } from '@asr-cluster/protocol'
 import { request, WebSocket } from 'undici'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Backend } from '../backend/backend.js'
 import { startCluster, waitFor, type ClusterOptions, type TestCluster } from '../fixtures/cluster.js'
 import { json } from '../fixtures/upstream.js'
 import { acceptWebSockets, textFrame } from '../fixtures/websocket-upstream.js'
@@ -41,6 +43,16 @@ function open(
     socket.addEventListener('open', () => resolve({ socket, messages, closed }))
     socket.addEventListener('error', () => reject(new Error('the WebSocket did not open')))
   })
+}
+
+/** What a raw upgrade is answered until the connection ends. */
+async function upgradeOver(cluster: TestCluster): Promise<string> {
+  const socket = connect(cluster.port, '127.0.0.1')
+  socket.write(
+    'GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
+      'sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  )
+  return text(socket)
 }
 
 const slotsTaken = (cluster: TestCluster): number[] =>
@@ -158,6 +170,17 @@ describe('WebSocket', () => {
     expect(client.messages).toEqual(['b: x'])
     expect(taken.received).toHaveLength(1)
     expect(slotsTaken(cluster)).toEqual([0, 1])
+  })
+
+  it('gives the slot back and answers when the request to the instance cannot be made', async () => {
+    const { cluster } = await startEcho(1)
+    const headers = vi.spyOn(Backend.prototype, 'callerHeaders', 'get').mockReturnValue(['no header', 'x'])
+    onTestFinished(() => headers.mockRestore())
+    const answer = await upgradeOver(cluster)
+    expect(answer).toMatch(/^HTTP\/1\.1 500 /)
+    expect(answer).toContain('"internal"')
+    expect(slotsTaken(cluster)).toEqual([0])
+    expect(cluster.upstreams[0]?.received).toEqual([])
   })
 
   it('passes on the refusal of an instance that has no WebSockets', async () => {
