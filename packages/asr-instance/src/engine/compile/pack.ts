@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import * as ort from 'onnxruntime-node'
+import { ort } from '../runtime/onnxruntime.js'
 import { alignWeights } from './align-weights.js'
 import { disableTelemetry } from '../runtime/disable-telemetry.js'
 

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import type { KvCache } from './kv-cache.js'
 
 /** A cache in the host's memory as the inputs of a decoder graph, without a copy. */

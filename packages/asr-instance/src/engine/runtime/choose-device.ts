@@ -1,5 +1,5 @@
 import type { DeviceChoice } from '@asr-cluster/protocol'
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import { encodeModel } from '../compile/onnx-model.js'
 import { DeviceError, deviceFailure } from './device-errors.js'
 import { disableTelemetry } from './disable-telemetry.js'

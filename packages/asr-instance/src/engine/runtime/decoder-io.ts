@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import { chooseExactly } from './exact-choice.js'
 import type { DecoderOutput, SequenceCache } from './sequence-cache.js'
 

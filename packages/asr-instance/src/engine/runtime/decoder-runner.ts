@@ -1,4 +1,4 @@
-import type * as ort from 'onnxruntime-node'
+import type { ort } from './onnxruntime.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { ArrayPool, type CacheValues } from './array-pool.js'
 import { CacheInputs } from './cache-inputs.js'

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import { beforeAll, expect, test } from 'vitest'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { DeviceCache, type CacheBlock } from './device-cache.js'

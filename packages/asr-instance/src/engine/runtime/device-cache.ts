@@ -1,4 +1,4 @@
-import type * as ort from 'onnxruntime-node'
+import type { ort } from './onnxruntime.js'
 import type { SequenceCache } from './sequence-cache.js'
 
 /** Keys and values of some rows on the device, as one run left them. Never changed, only replaced. */

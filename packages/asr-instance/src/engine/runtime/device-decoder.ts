@@ -1,4 +1,4 @@
-import type * as ort from 'onnxruntime-node'
+import type { ort } from './onnxruntime.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { cacheNames } from '../compile/cache-graphs.js'
 import { answerNames, decoderFeeds, readAnswer } from './decoder-io.js'

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import { masked } from './decoder-io.js'
 
 /** Tokens that attend together in one run, among those of the run. */

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import { chunkFrames, chunkTokens } from '../compile/encoder-graph.js'
 import { audioTokens } from '../features/audio-tokens.js'
 import { melBands, type LogMel } from '../features/log-mel.js'

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 
 /** In one dimension unless told otherwise. */
 export function int64(values: readonly number[], dims: readonly number[] = [values.length]): ort.Tensor {

@@ -1,4 +1,4 @@
-import type * as ort from 'onnxruntime-node'
+import type { ort } from './onnxruntime.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import type { GraphTarget } from '../compile/graph-builder.js'
 import { ArrayPool, type CacheValues } from './array-pool.js'

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { cacheNames, joinGraph, selectGraph } from '../compile/cache-graphs.js'
 import type { GraphTarget } from '../compile/graph-builder.js'

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
 import { copyGraph, growGraph, pageDims, pageTokens } from '../compile/page-graphs.js'
 import { int32, int64 } from './integer-tensors.js'

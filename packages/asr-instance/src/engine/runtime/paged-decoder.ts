@@ -1,4 +1,4 @@
-import type * as ort from 'onnxruntime-node'
+import type { ort } from './onnxruntime.js'
 import { concatenate } from './concatenate.js'
 import type { PageMemory } from './page-memory.js'
 import { missingPages, PagedCache, takePages, type PageCopy } from './paged-cache.js'

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import { ort } from './onnxruntime.js'
 import { concatenate } from './concatenate.js'
 import { int32, int64 } from './integer-tensors.js'
 import type { PagedRow } from './paged-cache.js'
