@@ -106,7 +106,8 @@ class Attempt implements UpstreamHandler {
     }
     if (response.write(chunk) || this.#cancelStallTimer) return
     this.#flow?.pause()
-    this.#cancelStallTimer = clock.after(clientStallMs, () => response.destroy())
+    // Not the answer alone: one that waits behind another on its connection would only end when its turn comes.
+    this.#cancelStallTimer = clock.after(clientStallMs, () => response.req.socket.destroy())
   }
 
   onEnd(): void {

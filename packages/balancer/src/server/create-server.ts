@@ -50,13 +50,17 @@ export function createBalancerServer(
   server.on(connected, joinShortWrites)
   server.on('request', (request, response) => handle(request, response, false))
   server.on('checkContinue', (request, response) => handle(request, response, true))
-  server.on('upgrade', (request, socket, head: Buffer) => upgrade(request, socket as Socket, head))
+  // Behind a request that is being answered nothing may be written: that answer is then the last one.
+  server.on('upgrade', (request, socket, head: Buffer) => {
+    if (isFree(socket as Socket)) upgrade(request, socket as Socket, head)
+  })
   server.on('checkExpectation', (_, response: ServerResponse) => {
     const error = new AsrError('invalid_request', 'The only expectation known is 100-continue.')
-    if (response.socket) replyOnSocket(response.socket, error)
+    if (isFree(response.req.socket)) replyOnSocket(response.req.socket, error)
   })
   server.on('connect', (_, socket: Duplex) => {
-    replyOnSocket(socket, new AsrError('method_not_allowed', 'This is no forward proxy.'))
+    if (isFree(socket as Socket))
+      replyOnSocket(socket, new AsrError('method_not_allowed', 'This is no forward proxy.'))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') socket.destroy()

@@ -7,6 +7,8 @@ export class Exchanges {
   readonly #open = new Bag<ServerResponse>()
   /** Sockets that have had their last answer and are being closed. */
   readonly #finished = new WeakSet<Socket>()
+  /** What ends the answers that wait behind another one on their connection, if that is closed. */
+  readonly #queued = new WeakMap<Socket, Set<() => void>>()
   #lastOnes = false
   #onEmpty: (() => void)[] = []
 
@@ -15,12 +17,33 @@ export class Exchanges {
     const entry = this.#open.add(response)
     if (this.#lastOnes) response.shouldKeepAlive = false
     const { socket } = response.req
-    response.on('close', () => {
+    let isOver = false
+    const end = (): void => {
+      if (isOver) return
+      isOver = true
+      this.#queued.get(socket)?.delete(end)
       this.#open.remove(entry)
       if (!response.shouldKeepAlive) this.#finished.add(socket)
       onClose()
       if (this.#open.size > 0) return
       for (const resolve of this.#onEmpty.splice(0)) resolve()
+    }
+    response.on('close', end)
+    // Before Node 24 an answer that has no turn yet is not told that its connection is gone.
+    if (response.socket === null) this.#endWith(socket, end)
+  }
+
+  /** By one listener for all answers of a socket. */
+  #endWith(socket: Socket, end: () => void): void {
+    const known = this.#queued.get(socket)
+    if (known) {
+      known.add(end)
+      return
+    }
+    const queued = new Set([end])
+    this.#queued.set(socket, queued)
+    socket.once('close', () => {
+      for (const each of [...queued]) each()
     })
   }
 

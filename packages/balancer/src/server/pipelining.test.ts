@@ -1,0 +1,60 @@
+import { connect, type Socket } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { startCluster, waitFor, type TestCluster } from '../fixtures/cluster.js'
+import { exchange, parseAnswers } from '../fixtures/raw-http.js'
+import type { Answerer } from '../fixtures/upstream.js'
+
+const post = (body: string): string => `POST /asr HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n${body}`
+const get = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'
+
+function send(cluster: TestCluster, bytes: string): Socket {
+  const socket = connect(cluster.port, '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => undefined)
+  socket.write(bytes)
+  return socket
+}
+
+describe('pipelined requests', () => {
+  it('do not keep a drain open when their client leaves', async () => {
+    const cluster = await startCluster([() => undefined])
+    const socket = send(cluster, post('a') + get + get)
+    await waitFor(() => cluster.balancer.stats().inFlight === 1)
+    socket.destroy()
+    await cluster.balancer.drain()
+    expect(cluster.balancer.stats().inFlight).toBe(0)
+  })
+
+  it('do not keep a slot for a streamed answer that waits for its turn when their client leaves', async () => {
+    const endless: Answerer = (_, response, body) => {
+      if (body.toString() === 'a') return
+      response.writeHead(200, { 'content-type': 'text/plain' })
+      const push = (): void => {
+        while (response.write(Buffer.alloc(1 << 18)));
+        response.once('drain', push)
+      }
+      push()
+    }
+    const cluster = await startCluster([endless], { member: { slots: 2 } })
+    const socket = send(cluster, post('a') + post('b'))
+    await waitFor(() => cluster.upstreams[0]?.received.length === 2)
+    socket.destroy()
+    await waitFor(() => cluster.balancer.stats().inFlight === 0)
+  })
+
+  it.each([
+    ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n'],
+    ['an unknown expectation', `GET /healthz HTTP/1.1\r\nhost: x\r\nexpect: foo\r\n\r\n${get}`],
+    [
+      'a WebSocket',
+      'GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
+        'sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+    ],
+  ])('have their answer when %s comes behind them, and it is the last one', async (_, bytes) => {
+    const cluster = await startCluster([undefined])
+    const answers = parseAnswers(await exchange(cluster.port, [post('a') + bytes], 5_000))
+    expect(answers.map(({ status }) => status)).toEqual([200])
+    expect(answers[0]?.headers).toMatchObject({ connection: 'close', 'x-asr-instance': 'a' })
+    await cluster.balancer.drain()
+  })
+})
