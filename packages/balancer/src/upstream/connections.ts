@@ -39,6 +39,9 @@ interface Connection {
 /** An idle connection is closed before a Node or Uvicorn server closes it (5 s), to keep out of that race. */
 const idleTimeoutMs = 4_000
 
+/** Only compared by undici; the connector finds the true name in the origin. */
+const sameServer = 'upstream'
+
 /**
  * The connections to one backend, one request at a time on each; the last used is used first. A pool of our own instead
  * of undici's because the replay has to know whether a connection was a used one.
@@ -55,8 +58,9 @@ export class Connections {
     this.#origin = origin
     this.#options = options
     const connect = buildConnector({ timeout: options.connectTimeoutMs })
+    // undici would take the name that the certificate has to be for from the Host header, which is the client's.
     this.#connect = (target, callback) =>
-      connect(target, (...result) => {
+      connect({ ...target, servername: '' }, (...result) => {
         if (result[1]) joinShortWrites(result[1])
         callback(...result)
       })
@@ -133,9 +137,11 @@ class Exchange implements Dispatcher.DispatchHandler, Flow {
           method: method as Dispatcher.HttpMethod,
           path,
           headers,
+          // Always the same, or undici leaves a kept connection when the Host header changes.
+          servername: sameServer,
           // Its types leave out what it documents and does: iterables of buffers.
           body: body as Buffer | null,
-        },
+        } as Dispatcher.DispatchOptions,
         this,
       )
     } catch (error) {

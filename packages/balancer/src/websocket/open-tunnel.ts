@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { identityHeader } from '@asr-cluster/protocol'
 import { createProxyServer } from 'http-proxy'
 import { StrangerError } from '../upstream/failure.js'
@@ -56,7 +56,9 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       delete headers[identityHeader]
       Object.assign(headers, responseHeaders)
     }
-    const proxy = createProxyServer({ target })
+    // Else the name that the certificate has to be for would be that of the client's Host header.
+    const { hostname } = new URL(target)
+    const proxy = createProxyServer({ target, ssl: { servername: isIP(hostname) ? '' : hostname } })
     proxy.on('error', () => undefined)
     proxy.on('proxyReqWs', (clientRequest) => {
       upstream = clientRequest
@@ -72,6 +74,10 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       })
       clientRequest.on('response', (answer) => {
         replaceHeaders(answer)
+        // The library ends the client's connection only after an answer that is complete.
+        answer.on('close', () => {
+          if (!answer.complete) socket.destroy()
+        })
         settle({ kind: 'answered', status: answer.statusCode ?? 502 })
       })
     })
