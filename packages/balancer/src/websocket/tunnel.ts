@@ -6,6 +6,8 @@ export const closeCodes = { policyViolation: 1008, internalError: 1011, serviceR
 
 /** How long the client may take to answer our close frame. */
 const closeLingerMs = 1_000
+/** How long the rest of a frame may take before our close frame, with a client that does not read for instance. */
+const frameLingerMs = 10_000
 
 /** An open WebSocket between a client and an instance. */
 export class Tunnel {
@@ -40,6 +42,7 @@ export class Tunnel {
     else if (this.#tracker.atBoundary) this.#finish(this.#closing)
     // The rest of the frame will not come: a torn frame tells the client as much as can be told.
     else if (this.#instance.readableEnded || this.#instance.destroyed) this.#finish()
+    else this.#expectEnd(frameLingerMs)
   }
 
   #forward(chunk: Buffer): void {
@@ -63,8 +66,8 @@ export class Tunnel {
   }
 
   /** One side has said its last: the other has a moment to do so too. */
-  #expectEnd(): void {
-    const timer = setTimeout(() => this.#client.destroy(), closeLingerMs)
+  #expectEnd(lingerMs = closeLingerMs): void {
+    const timer = setTimeout(() => this.#client.destroy(), lingerMs)
     this.#client.once('close', () => clearTimeout(timer))
   }
 }

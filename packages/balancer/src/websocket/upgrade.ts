@@ -116,14 +116,17 @@ export class Upgrades {
     socket.once('close', () => departure.announce())
     const avoid = new Map<string, number>()
     for (let attempt = 1; ; attempt += 1) {
-      const lease = await scheduler.acquire({
-        client: clientKey(request),
-        group,
-        avoid,
-        replay: attempt > 1,
-        departure,
-        patienceMs: config.queue.timeout,
-      })
+      const stopWatching = destroyAtEnd(socket)
+      const lease = await scheduler
+        .acquire({
+          client: clientKey(request),
+          group,
+          avoid,
+          replay: attempt > 1,
+          departure,
+          patienceMs: config.queue.timeout,
+        })
+        .finally(stopWatching)
       if (this.#closing) {
         lease.release()
         throw draining()
@@ -192,6 +195,15 @@ export class Upgrades {
 
 function draining(): AsrError {
   return new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 5 })
+}
+
+/** Nobody reads from a client that waits, so its leaving would not be noticed. What it sends is kept. */
+function destroyAtEnd(socket: Socket): () => void {
+  const onEnd = (): void => void socket.destroy()
+  socket.once('end', onEnd)
+  if (socket.readableEnded) socket.destroy()
+  else socket.read(0)
+  return () => socket.off('end', onEnd)
 }
 
 function closed(socket: Socket): Promise<void> {

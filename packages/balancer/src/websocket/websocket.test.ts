@@ -45,14 +45,20 @@ function open(
   })
 }
 
+const upgradeRequest =
+  'GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
+  'sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
+
 /** What a raw upgrade is answered until the connection ends. */
 async function upgradeOver(cluster: TestCluster): Promise<string> {
   const socket = connect(cluster.port, '127.0.0.1')
-  socket.write(
-    'GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
-      'sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
-  )
+  socket.write(upgradeRequest)
   return text(socket)
+}
+
+/** A short text frame as a client sends it; the mask is of zeros. */
+function maskedText(content: string): Buffer {
+  return Buffer.concat([Buffer.of(0x81, 0x80 | content.length, 0, 0, 0, 0), Buffer.from(content)])
 }
 
 const slotsTaken = (cluster: TestCluster): number[] =>
@@ -190,6 +196,46 @@ describe('WebSocket', () => {
     await expect(open(cluster)).rejects.toThrow('did not open')
     await waitFor(() => slotsTaken(cluster)[0] === 0)
     expect(cluster.upstreams[0]?.received).toHaveLength(1)
+  })
+
+  it('leaves the queue with a client that goes away, also without a word', async () => {
+    const { cluster } = await startEcho(1)
+    await open(cluster)
+    for (const leave of ['end', 'resetAndDestroy'] as const) {
+      const waiting = connect(cluster.port, '127.0.0.1')
+      waiting.on('error', () => undefined)
+      waiting.write(upgradeRequest)
+      await waitFor(() => cluster.balancer.stats().queueDepth === 1)
+      waiting[leave]()
+      await waitFor(() => cluster.balancer.stats().queueDepth === 0)
+    }
+  })
+
+  it('keeps what a client sends before its turn', async () => {
+    const { cluster, sockets } = await startEcho(1)
+    const first = await open(cluster)
+    const waiting = connect(cluster.port, '127.0.0.1')
+    onTestFinished(() => void waiting.destroy())
+    waiting.write(upgradeRequest)
+    await waitFor(() => cluster.balancer.stats().queueDepth === 1)
+    waiting.write(maskedText('early'))
+    first.socket.close()
+    let received = ''
+    waiting.on('data', (chunk) => (received += chunk.toString('latin1')))
+    await waitFor(() => received.includes('a: early'))
+    expect(sockets[0]).toHaveLength(2)
+  })
+
+  it('gives its slot back when an instance breaks off in the middle of its refusal', async () => {
+    const cluster = await startCluster([
+      (_, response) => {
+        response.writeHead(400, { 'content-length': 100 })
+        response.write('part', () => response.destroy())
+      },
+    ])
+    const answer = await upgradeOver(cluster)
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    await waitFor(() => slotsTaken(cluster)[0] === 0)
   })
 
   it('says what is wrong with an ordinary request', async () => {
