@@ -192,27 +192,37 @@ describe('side by side', () => {
   function fakeHelpers(count: number, failing?: { id: number; error: Error }) {
     const prepared: number[][] = Array.from({ length: count }, () => [])
     const freed: number[] = []
+    /** What became of each piece, in order. */
+    const log: string[] = []
     let working = 0
     let most = 0
     const ready = prepared.map((ids) => ({
       async *prepare(request: PieceRequest, alone: () => boolean) {
         ids.push(request.id)
+        log.push(`begin ${request.id}`)
         const steps = prepareRow(countdownModel(), request, alone)
-        for (;;) {
-          most = Math.max(most, ++working)
-          const { done, value } = await steps.next().finally(() => working--)
-          if (request.id === failing?.id) throw failing.error
-          if (!done) yield value
-          else {
-            const lender = { take: () => expect.fail('it does not grow'), give: () => freed.push(request.id) }
-            const row = (value.cache as KvCache).detach()
-            return { ...value, cache: KvCache.attach(countdownShape, row, lender) }
+        try {
+          for (;;) {
+            most = Math.max(most, ++working)
+            const { done, value } = await steps.next().finally(() => working--)
+            if (request.id === failing?.id) throw failing.error
+            if (!done) yield value
+            else {
+              const lender = {
+                take: () => expect.fail('it does not grow'),
+                give: () => freed.push(request.id),
+              }
+              const row = (value.cache as KvCache).detach()
+              return { ...value, cache: KvCache.attach(countdownShape, row, lender) }
+            }
           }
+        } finally {
+          log.push(`end ${request.id}`)
         }
       },
     }))
     const helpers = { ready, wake: () => {} } as unknown as NonNullable<SchedulerOptions['helpers']>
-    return { helpers, prepared, freed, most: () => most }
+    return { helpers, prepared, freed, log, most: () => most }
   }
 
   const withHelpers = (helpers: NonNullable<SchedulerOptions['helpers']>, slots = 8) =>
@@ -259,6 +269,19 @@ describe('side by side', () => {
     for (const id of [1, 2]) expect(tokensOf(id)).toEqual(countdown(9))
     expect(end(3)).toMatchObject({ type: 'failed' })
   })
+
+  test('a helper has let go of a piece that leaves before it begins another', async () => {
+    const { helpers, log } = fakeHelpers(2)
+    const { scheduler, tokensOf, drain } = withHelpers(helpers)
+    for (let id = 0; id < 4; id++) scheduler.add(piece(id, 9))
+    await scheduler.step()
+    scheduler.cancel(0)
+    scheduler.cancel(1)
+    await drain()
+    expect(log.slice(0, 6)).toEqual(['begin 0', 'begin 1', 'end 0', 'end 1', 'begin 2', 'begin 3'])
+    for (const id of [2, 3]) expect(tokensOf(id)).toEqual(countdown(9))
+  })
+
   test('a piece whose helper is gone is prepared by another', async () => {
     const { helpers, prepared } = fakeHelpers(2, { id: 1, error: new HelperGone('the thread has ended') })
     const { scheduler, tokensOf, drain } = withHelpers(helpers)

@@ -124,7 +124,7 @@ export class BatchScheduler {
 
   /** One preparation step and, unless more should be prepared first, one decode step. */
   async step(): Promise<void> {
-    this.#dropCanceled()
+    await this.#dropCanceled()
     await this.#prepareStep()
     if (this.#rows.length > 0 && (!this.#canPrepare || this.#isStalled)) await this.#decodeStep()
   }
@@ -143,17 +143,18 @@ export class BatchScheduler {
     return this.#preparing.length > 0 || (this.#waiting.length > 0 && this.#rows.length < this.#mostRows)
   }
 
-  #dropCanceled(): void {
+  async #dropCanceled(): Promise<void> {
     if (this.#canceled.size === 0) return
-    for (const preparing of this.#preparing) {
-      if (!this.#canceled.has(preparing.waiting.request.id)) continue
-      void preparing.steps.return(undefined as never)
-      this.#endPreparing(preparing)
-    }
-    for (let row = this.#rows.length - 1; row >= 0; row--) {
-      if (this.#canceled.has(this.#rows[row]!.request.id)) this.#removeRow(row)
-    }
+    // Others may be cancelled while the dropped pieces come to their end; they leave at the next step.
+    const canceled = this.#canceled
     this.#canceled = new Set()
+    for (let row = this.#rows.length - 1; row >= 0; row--) {
+      if (canceled.has(this.#rows[row]!.request.id)) this.#removeRow(row)
+    }
+    const dropped = this.#preparing.filter(({ waiting }) => canceled.has(waiting.request.id))
+    for (const preparing of dropped) this.#endPreparing(preparing)
+    // A helper must have let go of its piece before it is given the next one.
+    await Promise.all(dropped.map(({ steps }) => steps.return(undefined as never)))
   }
 
   async #prepareStep(): Promise<void> {

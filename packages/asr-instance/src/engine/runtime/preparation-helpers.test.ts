@@ -123,7 +123,7 @@ test('a piece that is given up is dropped', async () => {
   const steps = new PreparationHelper(thread, shape).prepare(piece(), () => true)
   await steps.next()
   await steps.return(undefined as never)
-  expect(thread.sent.at(-1)).toEqual({ type: 'drop' })
+  expect(thread.sent.at(-1)).toEqual({ type: 'drop', id: 1 })
 })
 
 test('failures are thrown: of the piece, of the thread while it works, of a thread that is gone', async () => {

@@ -126,7 +126,7 @@ export class PreparationHelper {
     let isOver = false
     try {
       for (;;) {
-        const answer = await this.#next(alone())
+        const answer = await this.#next(request.id, alone())
         if (answer.type === 'step') {
           yield answer.stage
           continue
@@ -138,7 +138,7 @@ export class PreparationHelper {
         return { cache: KvCache.attach(this.#shape, row, this.#lender()), first, promptTokens }
       }
     } finally {
-      if (!isOver) this.#thread.postMessage({ type: 'drop' })
+      if (!isOver) this.#thread.postMessage({ type: 'drop', id: request.id })
     }
   }
 
@@ -150,11 +150,11 @@ export class PreparationHelper {
     void this.#thread.terminate()
   }
 
-  #next(alone: boolean): Promise<FromHelper> {
+  #next(id: number, alone: boolean): Promise<FromHelper> {
     return new Promise<FromHelper>((resolve, reject) => {
       if (this.#state === 'dead') return reject(new HelperGone('a thread that prepares has ended'))
       this.#answered = { resolve, reject }
-      this.#thread.postMessage({ type: 'next', alone })
+      this.#thread.postMessage({ type: 'next', id, alone })
     }).finally(() => (this.#answered = undefined))
   }
 

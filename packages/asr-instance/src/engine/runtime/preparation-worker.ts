@@ -24,26 +24,30 @@ const model = {
   embeddings,
   hidden: config.text.hidden,
 }
-let steps: AsyncGenerator<Stage, PreparedRow> | undefined
+let piece: { id: number; steps: AsyncGenerator<Stage, PreparedRow> } | undefined
 let alone = true
 
 port.on('message', (message: ToHelper) => {
-  if (message.type === 'begin') steps = prepareRow(model, message.request, () => alone)
-  else if (message.type === 'drop') void steps?.return(undefined as never)
-  else if (message.type === 'give') pool.give(message.arrays)
+  if (message.type === 'begin') {
+    const { request } = message
+    piece = { id: request.id, steps: prepareRow(model, request, () => alone) }
+  } else if (message.type === 'drop') {
+    if (message.id === piece?.id) void piece.steps.return(undefined as never)
+  } else if (message.type === 'give') pool.give(message.arrays)
   else if (message.type === 'release') {
     pool.clear()
     collectGarbage()
   } else {
     alone = message.alone
-    void next()
+    void next(message.id)
   }
 })
 answer({ type: 'ready' })
 
-async function next(): Promise<void> {
+async function next(id: number): Promise<void> {
   try {
-    const { done, value } = await steps!.next()
+    if (piece?.id !== id) throw new Error(`piece ${id} is not the one that was begun`)
+    const { done, value } = await piece.steps.next()
     if (!done) return answer({ type: 'step', stage: value })
     const { cache, first, promptTokens } = value
     const row = (cache as KvCache).detach()

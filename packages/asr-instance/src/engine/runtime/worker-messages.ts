@@ -69,10 +69,10 @@ export type FromWorker =
 /** To a thread that prepares pieces, one at a time. */
 export type ToHelper =
   | { type: 'begin'; request: PieceRequest }
-  /** One step, a large one if nobody waits. Answered by `step`, `done` or `failed`. */
-  | { type: 'next'; alone: boolean }
-  /** The piece is given up. */
-  | { type: 'drop' }
+  /** One step of the piece `id`, a large one if nobody waits. Answered by `step`, `done` or `failed`. */
+  | { type: 'next'; id: number; alone: boolean }
+  /** The piece is given up; of no effect on a piece that was begun since. */
+  | { type: 'drop'; id: number }
   /** Memory of a row comes back. */
   | { type: 'give'; arrays: CacheValues[] }
   /** Nothing is expected for a while. */
