@@ -4,11 +4,13 @@ import { environment, type DeviceChoice, type Quantization } from '@asr-cluster/
 import type { EngineMetrics } from '../metrics.js'
 import { readModelConfig } from './checkpoint/model-config.js'
 import { compileModel } from './compile/compile.js'
+import { sequenceTokens } from './compile/decoder-graph.js'
 import type { Engine, LiveOptions, TranscribeOptions } from './engine.js'
 import { listen } from './live/listen.js'
 import { chooseDevice, probeProvider, type Device } from './runtime/choose-device.js'
 import { EngineWorker } from './runtime/engine-worker.js'
 import { maySpin } from './runtime/spinning.js'
+import { mostStepsPerRun } from './runtime/steps-per-run.js'
 import { readCutRule } from './segment/cut-rule.js'
 import { TextTokenizer } from './text/tokenizer.js'
 import { transcribe } from './transcriber.js'
@@ -80,6 +82,8 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
     tokenizer,
     cutRule,
     maxNewTokens: config.maxNewTokens,
+    // A row that has ended goes on to the end of its run.
+    mostTokens: sequenceTokens(config.text) - mostStepsPerRun,
     maxPiecesAtOnce: Math.max(1, Math.floor(slots / 2)),
   }
   onProgress('warmup', 0, 'first run')

@@ -3,6 +3,7 @@ import { sampleRate } from './features/log-mel.js'
 import type { EngineWorker } from './runtime/engine-worker.js'
 import type { CutRule } from './segment/cut-rule.js'
 import { cutPieces, type Piece } from './segment/cut-pieces.js'
+import { answerRoom } from './text/answer-room.js'
 import { AnswerReader } from './text/answer.js'
 import { separatorBetween } from './text/join.js'
 import { OrderedDeltas } from './text/ordered-deltas.js'
@@ -14,6 +15,8 @@ export interface TranscriberContext {
   tokenizer: TextTokenizer
   cutRule: CutRule
   maxNewTokens: number
+  /** Of a piece: prompt, sound and answer together. */
+  mostTokens: number
   /** Pieces of one recording that may be decoded at once: a long one must leave rows to the others. */
   maxPiecesAtOnce: number
 }
@@ -84,17 +87,19 @@ export async function transcribePieces(
 }
 
 async function decodePiece(
-  { worker, tokenizer, maxNewTokens }: TranscriberContext,
+  { worker, tokenizer, maxNewTokens, mostTokens }: TranscriberContext,
   piece: Piece,
   id: number,
   options: PiecesOptions,
   deltas: OrderedDeltas,
 ): Promise<DecodedSegment> {
   const reader = new AnswerReader(tokenizer, options.language)
+  const prompt = buildPrompt(tokenizer, options.prompt, options.language)
+  const room = answerRoom(prompt, piece.samples.length, mostTokens)
   const request = {
     samples: piece.samples,
-    ...buildPrompt(tokenizer, options.prompt, options.language),
-    maxNewTokens: options.maxNewTokens ?? maxNewTokens,
+    ...prompt,
+    maxNewTokens: Math.min(room, options.maxNewTokens ?? maxNewTokens),
     temperature: options.temperature,
     isReadAlong: options.onDelta !== undefined || options.stream !== undefined,
     ...(options.stream === undefined ? {} : { stream: options.stream }),

@@ -7,8 +7,12 @@ import type { RowFacts } from './integer-product.js'
 import { headTensor } from '../checkpoint/tensor-names.js'
 import { linear, scaled, unscaledLinear, type LinearFormat, type LinearWeight, type Rows } from './linear.js'
 
+const maxSequenceTokens = 16_384
+
 /** Longest sequence, prompt and answer together, that the rotary tables cover. */
-export const maxSequenceTokens = 16_384
+export function sequenceTokens({ maxPositions }: Pick<ModelConfig['text'], 'maxPositions'>): number {
+  return Math.min(maxSequenceTokens, maxPositions)
+}
 
 /** Among so many tokens by a head at 4 bits the most likely one is looked for. */
 const candidateCount = 16
@@ -197,11 +201,9 @@ export function bestLogprob(graph: GraphBuilder, logits: string): string {
 }
 
 /** cos and sin of `position · theta^(-2i/headDim)`: plain NeoX rotary, to which the checkpoint's MRoPE reduces. */
-export function rotaryTables(
-  graph: GraphBuilder,
-  { headDim, ropeTheta, maxPositions }: ModelConfig['text'],
-): [cos: string, sin: string] {
-  const positions = Math.min(maxSequenceTokens, maxPositions)
+export function rotaryTables(graph: GraphBuilder, text: ModelConfig['text']): [cos: string, sin: string] {
+  const { headDim, ropeTheta } = text
+  const positions = sequenceTokens(text)
   const half = headDim / 2
   const cos = new Float32Array(positions * half)
   const sin = new Float32Array(positions * half)

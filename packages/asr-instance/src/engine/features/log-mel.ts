@@ -15,6 +15,10 @@ export interface LogMel {
   frames: number
 }
 
+export function frameCount(samples: number): number {
+  return Math.floor(Math.max(samples, minSamples) / hopSamples)
+}
+
 /**
  * Whisper's log-mel features as Qwen3-ASR uses them: centred frames with reflected borders (torch.stft's
  * `center=True`), periodic Hann window, the last frame dropped, floor at 8 decades below the clip's peak. No padding
@@ -33,7 +37,7 @@ export class LogMelExtractor {
   /** Mono samples at 16 kHz in -1 to 1. */
   extract(samples: Float32Array): LogMel {
     const length = Math.max(samples.length, minSamples)
-    const frames = Math.floor(length / hopSamples)
+    const frames = frameCount(samples.length)
     const values = new Float32Array(melBands * frames)
     let peak = Number.NEGATIVE_INFINITY
     for (let frame = 0; frame < frames; frame++) {

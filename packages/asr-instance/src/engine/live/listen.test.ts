@@ -26,8 +26,14 @@ type Request = Omit<PieceRequest, 'id'>
 
 const tick = () => new Promise((resolve) => setImmediate(resolve))
 
+interface Setting {
+  maxPieceSeconds?: number
+  prompt?: string
+  decode?: Decode
+}
+
 /** An engine that understands `speech`, and goes on behind what it is made to begin with. */
-function setUp({ maxPieceSeconds = 10, decode }: { maxPieceSeconds?: number; decode?: Decode } = {}) {
+function setUp({ maxPieceSeconds = 10, prompt = '', decode }: Setting = {}) {
   const requests: { seconds: number; kept: number[]; maxNewTokens: number }[] = []
   const closed: number[] = []
   const understand: Decode = async ({ samples, after, ...request }) => {
@@ -59,13 +65,14 @@ function setUp({ maxPieceSeconds = 10, decode }: { maxPieceSeconds?: number; dec
     tokenizer,
     cutRule: { maxPieceSeconds, pauseSeconds: null },
     maxNewTokens: 500,
+    mostTokens: 4000,
     maxPiecesAtOnce: 2,
   }
   const guesses: { text: string; certain: string }[] = []
   const decided: string[] = []
   const options: LiveOptions = {
     language: null,
-    prompt: '',
+    prompt,
     stepSeconds: 2,
     onGuess: (text, certain) => guesses.push({ text, certain: text.slice(0, certain) }),
     onDecided: (text) => decided.push(text),
@@ -164,6 +171,14 @@ describe('listening', () => {
     live.push(speech(30))
     await expect(live.finish()).rejects.toMatchObject({ code: 'internal' })
     expect(closed).toEqual([7])
+  })
+
+  it('rejects a prompt that is too long as an upload does, at the end', async () => {
+    const { live, requests, closed } = setUp({ prompt: '1'.repeat(5000) })
+    live.push(speech(3))
+    await tick()
+    await expect(live.finish()).rejects.toMatchObject({ code: 'invalid_request', param: 'prompt' })
+    expect([requests, closed]).toEqual([[], [7]])
   })
 
   it('ends all work when it is cancelled', async () => {

@@ -2,7 +2,8 @@ import { PassThrough } from 'node:stream'
 import type { LiveOptions, LiveTranscription } from '../engine.js'
 import { sampleRate } from '../features/log-mel.js'
 import { PieceCutter } from '../segment/cut-pieces.js'
-import { buildPrompt } from '../text/prompt.js'
+import { answerRoom } from '../text/answer-room.js'
+import { buildPrompt, type Prompt } from '../text/prompt.js'
 import { transcribePieces, type TranscriberContext } from '../transcriber.js'
 import { RollingGuess } from './rolling-guess.js'
 
@@ -21,7 +22,8 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
   const stream = worker.openStream()
   const canceled = new AbortController()
   const cutter = new PieceCutter(context.cutRule)
-  const prompt = buildPrompt(tokenizer, options.prompt, language)
+  // Built by the first guess: one that is too long is told by the result, as that of an upload.
+  let built: Prompt | undefined
   const stepSamples = options.stepSeconds * sampleRate
   let heard = 0
   let nextStepAt = stepSamples
@@ -76,13 +78,19 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
     if (!piece) return
     const { signal } = step
     const { kept } = guess
+    built ??= buildPrompt(tokenizer, options.prompt, language)
+    const prompt = { before: built.before, after: [...built.after, ...kept] }
+    const room = answerRoom(prompt, piece.samples.length, context.mostTokens)
     const newSeconds = piece.end - (kept.length === 0 ? piece.start : guessedUntil)
     const answer = await worker.decode(
       {
         samples: piece.samples,
-        before: prompt.before,
-        after: [...prompt.after, ...kept],
-        maxNewTokens: Math.min(context.maxNewTokens, Math.ceil(newSeconds * tokensPerSecond) + spareTokens),
+        ...prompt,
+        maxNewTokens: Math.min(
+          room,
+          context.maxNewTokens,
+          Math.ceil(newSeconds * tokensPerSecond) + spareTokens,
+        ),
         temperature: 0,
         isReadAlong: true,
         stream,

@@ -8,6 +8,8 @@ import type { PieceRequest, Stage } from './worker-messages.js'
 
 /** Prompt tokens fed in one step while other rows wait for their next token. */
 const interleavedPrefillTokens = 192
+/** While nobody waits: more gain nothing, and the mask of a run grows with the square of its tokens. */
+const alonePrefillTokens = 1024
 
 export interface PreparedRow {
   cache: SequenceCache
@@ -68,7 +70,8 @@ export async function* prepareRow(
   let complete = false
   try {
     for (let token = cache.length(0); token < promptTokens;) {
-      const count = alone() ? promptTokens - token : Math.min(interleavedPrefillTokens, promptTokens - token)
+      const most = alone() ? alonePrefillTokens : interleavedPrefillTokens
+      const count = Math.min(most, promptTokens - token)
       const slice = embeds.subarray(token * model.hidden, (token + count) * model.hidden)
       first = await model.decoder.step(cache, slice, count, request.temperature > 0)
       token += count

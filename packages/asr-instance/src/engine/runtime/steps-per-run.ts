@@ -6,7 +6,7 @@ const longestRunSeconds = 0.2
  */
 const fewest = 16
 /** Rows that end early are computed on until the run ends; beyond this the crossing is small anyway. */
-const most = 64
+export const mostStepsPerRun = 64
 
 export interface StepsQuestion {
   /** Of the last run, its crossing included; undefined before the first one. */
@@ -18,5 +18,5 @@ export interface StepsQuestion {
 /** How many decode steps one run should do: as many as 0.2 s hold, within bounds. Pure. */
 export function stepsPerRun({ stepSeconds, longest }: StepsQuestion): number {
   const inTime = stepSeconds === undefined ? fewest : Math.floor(longestRunSeconds / stepSeconds)
-  return Math.max(1, Math.min(longest, most, Math.max(fewest, inTime)))
+  return Math.max(1, Math.min(longest, mostStepsPerRun, Math.max(fewest, inTime)))
 }

@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { buildPrompt } from './text/prompt.js'
+import { TextTokenizer } from './text/tokenizer.js'
+import { transcribe, type TranscriberContext } from './transcriber.js'
+
+const tokenizer = await TextTokenizer.load(fileURLToPath(new URL('../../../../models/demo', import.meta.url)))
+
+/** Transcribes a second of sound, 13 tokens; notes the tokens that each answer may have. */
+async function transcribeSecond(mostTokens: number, maxNewTokens?: number) {
+  const asked: number[] = []
+  const context: TranscriberContext = {
+    worker: {
+      decode: (request) => {
+        asked.push(request.maxNewTokens)
+        return Promise.resolve({ tokens: [], logprobs: [], reason: 'length', promptTokens: 0, stages: [] })
+      },
+      openStream: () => 0,
+      closeStream: () => {},
+    },
+    tokenizer,
+    cutRule: { maxPieceSeconds: 30, pauseSeconds: null },
+    maxNewTokens: 500,
+    mostTokens,
+    maxPiecesAtOnce: 1,
+  }
+  async function* audio() {
+    yield new Float32Array(16_000).fill(0.1)
+  }
+  const result = transcribe(context, audio(), {
+    language: null,
+    prompt: 'Kubernetes',
+    temperature: 0,
+    signal: new AbortController().signal,
+    ...(maxNewTokens === undefined ? {} : { maxNewTokens }),
+  })
+  const code = await result.then(
+    () => 'ok',
+    ({ code, param }: { code: string; param: string }) => `${code}: ${param}`,
+  )
+  return { asked, code }
+}
+
+test('an answer ends where the model has no more positions', async () => {
+  const { before, after } = buildPrompt(tokenizer, 'Kubernetes', null)
+  const prompt = before.length + 13 + after.length
+  expect(await transcribeSecond(prompt + 600)).toEqual({ asked: [500], code: 'ok' })
+  expect(await transcribeSecond(prompt + 20)).toEqual({ asked: [20], code: 'ok' })
+  expect(await transcribeSecond(prompt + 20, 7)).toEqual({ asked: [7], code: 'ok' })
+})
+
+test('a prompt that leaves no room for an answer is refused before anything is computed', async () => {
+  const { before, after } = buildPrompt(tokenizer, 'Kubernetes', null)
+  const prompt = before.length + 13 + after.length
+  expect(await transcribeSecond(prompt)).toEqual({ asked: [], code: 'invalid_request: prompt' })
+})
