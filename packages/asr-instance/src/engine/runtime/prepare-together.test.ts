@@ -19,6 +19,15 @@ test.each([
   expect(countTogether(one.waiting, one)).toBe(one.count)
 })
 
+test('of a growing recording one at a time', () => {
+  const of = (...streams: (number | undefined)[]) =>
+    streams.map((stream) => ({ ...seconds(1), ...(stream === undefined ? {} : { stream }) }))
+  const how = { room: 8, isReadAlong: false }
+  expect(countTogether(of(1, 2, undefined, undefined, 3), how)).toBe(5)
+  expect(countTogether(of(1, 2, 1, 3), how)).toBe(2)
+  expect(countTogether(of(1, 1), how)).toBe(1)
+})
+
 test('what pieces ask for in the same turn is one run of the encoder and one of the decoder', async () => {
   const runs: string[] = []
   const encoder = {

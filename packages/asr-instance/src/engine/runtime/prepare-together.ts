@@ -42,16 +42,22 @@ function canStepTogether(decoder: Decoder): decoder is Decoder & Required<Pick<D
   return decoder.stepTogether !== undefined
 }
 
-/** How many of the pieces that wait should be prepared together, at least the first. */
+/**
+ * How many of the pieces that wait should be prepared together, at least the first. Of a growing recording it is one:
+ * the next goes on from what that one leaves behind.
+ */
 export function countTogether(
-  waiting: readonly Pick<PieceRequest, 'samples'>[],
+  waiting: readonly Pick<PieceRequest, 'samples' | 'stream'>[],
   { room, isReadAlong }: { room: number; isReadAlong: boolean },
 ): number {
   const most = Math.min(room, isReadAlong ? mostPiecesReadAlong : mostPieces)
+  const streams = new Set<number>()
   let seconds = 0
-  const next = waiting.findIndex(({ samples }, index) => {
+  const next = waiting.findIndex(({ samples, stream }, index) => {
     seconds += samples.length / sampleRate
-    return index >= most || (index > 0 && seconds > mostSeconds)
+    const isSecond = stream !== undefined && streams.has(stream)
+    if (stream !== undefined) streams.add(stream)
+    return index >= most || isSecond || (index > 0 && seconds > mostSeconds)
   })
   return next < 0 ? waiting.length : next
 }

@@ -3,6 +3,8 @@ import { audioTokens } from '../features/audio-tokens.js'
 import { LogMelExtractor } from '../features/log-mel.js'
 import { EncoderRunner } from './encoder-runner.js'
 import { KvCache } from './kv-cache.js'
+import { PagePool } from './page-pool.js'
+import { PagedCache, takePages } from './paged-cache.js'
 import { prepareRow, type PreparationModel } from './preparation.js'
 import type { DecoderOutput } from './sequence-cache.js'
 import { StreamMemory } from './stream-memory.js'
@@ -93,6 +95,24 @@ describe('a growing recording', () => {
     expect((await prepare(tone(3), [9, 8, 7, 6], memory)).fed).toEqual([1])
     expect((await prepare(tone(3), [9, 8, 5], memory)).fed).toEqual([1])
     expect((await prepare(tone(3), [9], memory)).fed).toEqual([1])
+  })
+
+  test('one prompt is kept, and the memory of another before it given back', () => {
+    const pool = new PagePool()
+    pool.grow(8)
+    const prompt = () => {
+      const cache = new PagedCache(pool)
+      const row = cache.list[cache.addRow()]!
+      takePages(pool, row, 1)
+      row.length = 1
+      return cache
+    }
+    const memory = new StreamMemory()
+    memory.keepPrompt(Float32Array.of(1), prompt())
+    memory.keepPrompt(Float32Array.of(2), prompt())
+    expect(pool.free).toBe(7)
+    memory.release()
+    expect(pool.free).toBe(8)
   })
 
   test('a louder peak that lifts the floor changes all windows', async () => {

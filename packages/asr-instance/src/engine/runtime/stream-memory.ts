@@ -35,7 +35,9 @@ export class StreamMemory {
     return prompt.cache
   }
 
+  /** In place of another one, whose memory is given back. */
   keepPrompt(embeds: Float32Array, cache: SequenceCache): void {
+    this.release()
     this.#prompt = { embeds, cache }
   }
 
