@@ -136,6 +136,28 @@ describe('a device that fails', () => {
     expect(end(0)).toMatchObject({ type: 'failed', message: expect.stringContaining('out of memory') })
   })
 
+  test.each([{ beside: 0 }, { beside: 4 }])(
+    'with too little memory for one piece: it fails, and batches are as large as before, $beside beside it',
+    async ({ beside }) => {
+      const sizes: number[] = []
+      const model = countdownModel((rows) => sizes.push(rows))
+      const { step } = model.decoder
+      model.decoder.step = (cache, embeds, tokens, wantLogits) =>
+        tokens > 50 ? Promise.reject(new Error('std::bad_alloc')) : step(cache, embeds, tokens, wantLogits)
+      const { scheduler, tokensOf, end, drain } = setUp(8, model)
+      for (let id = 1; id <= beside; id++) scheduler.add(piece(id, 9 + id))
+      while (beside > 0 && tokensOf(beside).length === 0) await scheduler.step()
+      scheduler.add({ ...piece(0, 9), before: Array.from({ length: 100 }, () => 9) })
+      await drain()
+      expect(end(0)).toMatchObject({ type: 'failed' })
+      for (let id = 1; id <= beside; id++) expect(tokensOf(id)).toEqual(countdown(9 + id))
+      sizes.length = 0
+      for (let id = 10; id < 18; id++) scheduler.add(piece(id, 9))
+      await drain()
+      expect(Math.max(...sizes)).toBe(8)
+    },
+  )
+
   /** Of WebGPU: what did not fit once never will again, until the model is loaded anew. */
   function poisonedDevice(room: number) {
     const good = countdownModel()

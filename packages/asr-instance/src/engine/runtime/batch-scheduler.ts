@@ -300,7 +300,8 @@ export class BatchScheduler {
       // Loaded anew and no better: somebody else has the memory, and only the supervisor can wait for it.
       if (this.#options.reload && !this.#works)
         throw new DeviceError(`${deviceAdvice[failure]} (${String(error)})`)
-      this.#mostRows = Math.max(1, room)
+      // A piece that does not fit alone was what was too large, also in the batches that it made too large before.
+      this.#mostRows = room > 0 ? room : this.#options.slots
       if (room > 0) this.#waitAgain(pieces)
       if (this.#options.reload) await this.#startAnew(this.#options.reload)
       if (room > 0) return true
