@@ -304,6 +304,22 @@ describe('side by side', () => {
     for (const id of [2, 3]) expect(tokensOf(id)).toEqual(countdown(9))
   })
 
+  test('a piece that left while its helper was gone is prepared by nobody', async () => {
+    const { helpers, prepared } = fakeHelpers(2, { id: 1, error: new HelperGone('the thread has ended') })
+    const mel = { extract: () => expect.fail('nobody waits for it') }
+    const { scheduler, tokensOf, end, drain } = setUp(8, { ...countdownModel(), mel }, () => 0, { helpers })
+    for (let id = 0; id < 2; id++) scheduler.add(piece(id, 9))
+    const step = scheduler.step()
+    while (prepared.flat().length < 2) await Promise.resolve()
+    scheduler.cancel(1)
+    await step
+    await drain()
+    expect(tokensOf(0)).toEqual(countdown(9))
+    expect(tokensOf(1)).toEqual([])
+    expect(end(1)).toBeUndefined()
+    expect(prepared.flat()).toEqual([0, 1])
+  })
+
   test('a piece whose helper is gone is prepared by another', async () => {
     const { helpers, prepared } = fakeHelpers(2, { id: 1, error: new HelperGone('the thread has ended') })
     const { scheduler, tokensOf, drain } = withHelpers(helpers)

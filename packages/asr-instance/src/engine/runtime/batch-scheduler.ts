@@ -69,7 +69,7 @@ export class BatchScheduler {
   #cache: SequenceCache
   /** Row i of the batch stands at row i of the cache. */
   readonly #rows: Row[] = []
-  readonly #waiting: Waiting[] = []
+  #waiting: Waiting[] = []
   /** One piece, or several: side by side, or in the same runs. */
   #preparing: Preparing[] = []
   /** Of the last piece, from its features to its first token. */
@@ -148,6 +148,8 @@ export class BatchScheduler {
     // Others may be cancelled while the dropped pieces come to their end; they leave at the next step.
     const canceled = this.#canceled
     this.#canceled = new Set()
+    // Where a step failed meanwhile, a piece waits again.
+    this.#waiting = this.#waiting.filter(({ request }) => !canceled.has(request.id))
     for (let row = this.#rows.length - 1; row >= 0; row--) {
       if (canceled.has(this.#rows[row]!.request.id)) this.#removeRow(row)
     }
