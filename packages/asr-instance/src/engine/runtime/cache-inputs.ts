@@ -16,6 +16,11 @@ export class CacheInputs {
     return this.#dims.has(name)
   }
 
+  /** Holds no cache's memory any more. */
+  clear(): void {
+    this.#bound = undefined
+  }
+
   feeds(cache: KvCache): Record<string, ort.Tensor> {
     const { views } = cache
     if (this.#bound?.views === views) return this.#bound.feeds

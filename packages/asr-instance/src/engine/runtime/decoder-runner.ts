@@ -38,6 +38,7 @@ export class DecoderRunner implements Decoder {
 
   releaseMemory(): void {
     this.#pool.clear()
+    this.#inputs.clear()
   }
 
   async step(

@@ -36,6 +36,7 @@ export class LoopDecoder implements Decoder {
 
   releaseMemory(): void {
     this.#pool.clear()
+    this.#inputs.clear()
   }
 
   async step(

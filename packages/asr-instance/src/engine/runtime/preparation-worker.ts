@@ -35,7 +35,8 @@ port.on('message', (message: ToHelper) => {
     if (message.id === piece?.id) void piece.steps.return(undefined as never)
   } else if (message.type === 'give') pool.give(message.arrays)
   else if (message.type === 'release') {
-    pool.clear()
+    // Empties the pool, too.
+    decoder.releaseMemory?.()
     collectGarbage()
   } else {
     alone = message.alone
