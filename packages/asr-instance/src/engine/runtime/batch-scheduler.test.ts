@@ -141,7 +141,7 @@ describe('a device that fails', () => {
     async ({ beside }) => {
       const sizes: number[] = []
       const model = countdownModel((rows) => sizes.push(rows))
-      const { step } = model.decoder
+      const step = model.decoder.step.bind(model.decoder)
       model.decoder.step = (cache, embeds, tokens, wantLogits) =>
         tokens > 50 ? Promise.reject(new Error('std::bad_alloc')) : step(cache, embeds, tokens, wantLogits)
       const { scheduler, tokensOf, end, drain } = setUp(8, model)

@@ -8,7 +8,7 @@ test.each([
 ])('a long prompt is fed in slices, alone: $isAlone', async ({ isAlone, runs }) => {
   const fed: number[] = []
   const model = countdownModel()
-  const { step } = model.decoder
+  const step = model.decoder.step.bind(model.decoder)
   model.decoder.step = (cache, embeds, tokens, wantLogits) => {
     fed.push(tokens)
     return step(cache, embeds, tokens, wantLogits)
