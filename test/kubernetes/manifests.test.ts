@@ -33,12 +33,16 @@ interface PodSpec {
 const argumentsOf = (manifest: Manifest): string[] =>
   (manifest.spec as { template: { spec: PodSpec } }).template.spec.containers[0]?.args ?? []
 
+const servedFlag = '--served-model-name='
+
 /** What fits together only by names, which no schema looks at. */
 function expectConnected(manifests: Manifest[]): void {
   const balancer = manifests.find(({ kind }) => kind === 'Deployment')
   if (!balancer) throw new Error('no Deployment')
   const texts = argumentsOf(balancer).flatMap((arg) => (arg.startsWith('--upstream=') ? [arg.slice(11)] : []))
   const services = parseUpstreams(texts).map(({ service, member }) => ({ service, group: member.group }))
+  // A name that the balancer lists and the instance does not know would be answered with 404.
+  const announced = parseUpstreams(texts).map(({ member }) => member.models)
   const headless = manifests.filter(
     ({ kind, spec }) => kind === 'Service' && (spec as { clusterIP?: string }).clusterIP === 'None',
   )
@@ -49,6 +53,10 @@ function expectConnected(manifests: Manifest[]): void {
   expect(sets.map(({ spec }) => (spec as { serviceName: string }).serviceName)).toEqual(
     headless.map(({ metadata }) => metadata.name),
   )
+  const served = sets.map((set) =>
+    argumentsOf(set).flatMap((arg) => (arg.startsWith(servedFlag) ? [arg.slice(servedFlag.length)] : [])),
+  )
+  expect(served).toEqual(announced)
   const role = manifests.find(({ kind }) => kind === 'Role')
   expect(role?.['rules']).toEqual([
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
