@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { repositoryRoot, startCluster, waitFor } from '../harness/index.js'
 
 it('tells systemd when it is ready, that it lives, and that it stops', async () => {
@@ -25,6 +26,15 @@ it('tells systemd when it is ready, that it lives, and that it stops', async () 
   await cluster.program.exited
   await hasTold('STOPPING=1')
   rmSync(dir, { recursive: true })
+})
+
+it('has a socket unit with the address of the configuration that is shipped: another one is refused', () => {
+  const unit = readFileSync(join(repositoryRoot, 'deploy/systemd/asr-cluster.socket'), 'utf8')
+  const config = parse(readFileSync(join(repositoryRoot, 'config/asr-cluster.yaml'), 'utf8')) as {
+    balancer: { host: string; port: number }
+  }
+  const { host, port } = config.balancer
+  expect(/^ListenStream=(.*)$/m.exec(unit)?.[1]).toBe(`${host}:${port}`)
 })
 
 const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0
