@@ -1,4 +1,4 @@
-# The balancer alone. docker build -f deploy/docker/balancer.Dockerfile -t asr-balancer .
+# The balancer alone. docker build -f deploy/docker/balancer.Dockerfile -t asr-balancer:0.1.0 .
 # For a build that never changes, name the base by digest: --build-arg NODE_IMAGE=node@sha256:…
 ARG NODE_IMAGE=node:22.16.0-bookworm-slim
 

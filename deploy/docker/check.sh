@@ -96,7 +96,7 @@ curl -s -F "audio=@$work/noise.mp3" http://127.0.0.1:7860/asr | grep -q '"status
 for name in balancer instance; do
   $DOCKER stop -t 20 "asr-check-$name" > /dev/null
   code=$($DOCKER inspect "asr-check-$name" --format '{{.State.ExitCode}}')
-  # 143: it ended by the signal once it had drained; 137 would be a kill after the deadline.
+  # 0: it drained; 143: it had not loaded yet and ended by the signal; 137 would be a kill after the deadline.
   case $code in 0 | 143) echo "$name: SIGTERM drained it, exit code $code" ;; *) fail "$name ended with $code" ;; esac
 done
 echo passed

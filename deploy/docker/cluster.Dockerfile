@@ -1,5 +1,5 @@
 # The command `asr-cluster` with all that it starts but ffmpeg: to fetch models.
-# docker build -f deploy/docker/cluster.Dockerfile -t asr-cluster .
+# docker build -f deploy/docker/cluster.Dockerfile -t asr-cluster:0.1.0 .
 # For a build that never changes, name the base by digest: --build-arg NODE_IMAGE=node@sha256:…
 ARG NODE_IMAGE=node:22.16.0-bookworm-slim
 

@@ -1,4 +1,4 @@
-# One asr-instance on an NVIDIA GPU. docker build -f deploy/docker/instance-cuda.Dockerfile -t asr-instance-cuda .
+# One asr-instance on an NVIDIA GPU. docker build -f deploy/docker/instance-cuda.Dockerfile -t asr-instance-cuda:0.1.0 .
 # Some GB: CUDA's run time, cuDNN and onnxruntime's provider, which comes from nuget.org. The driver's Vulkan is there for
 # `--device webgpu` (the container toolkit's capability `graphics`).
 # For a build that never changes, name the base by digest: --build-arg NODE_IMAGE=node@sha256:…
@@ -47,6 +47,6 @@ VOLUME /cache
 EXPOSE 7861
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30m --retries=3 CMD ["node", "-e", "fetch('http://127.0.0.1:7861/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM
-# The instance ends by a signal when it has drained, which the kernel does not let process 1 do to itself.
+# An instance that is stopped while it loads ends itself by a signal, which the kernel does not let process 1 do; one that has drained ends with 0.
 ENTRYPOINT ["tini", "--", "node", "packages/asr-instance/bin/asr-instance.js", "--host", "0.0.0.0", "--port", "7861", "--cache-dir", "/cache"]
 CMD ["--model", "/models/model", "--device", "cuda"]
