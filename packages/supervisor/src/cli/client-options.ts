@@ -2,7 +2,7 @@ import type { Argv } from 'yargs'
 import { balancerConfigSchema } from '@asr-cluster/protocol'
 import type { ControlClient, ControlLine } from '../control/control-client.js'
 import { findCluster } from '../control/find-cluster.js'
-import { controlSocketPath, stateDir } from '../control/state-dir.js'
+import { controlSocketPath, trustedStateDir } from '../control/state-dir.js'
 import { cliExit } from './exit-codes.js'
 import type { CliContext } from './context.js'
 
@@ -17,15 +17,26 @@ export function withPort<T>(argv: Argv<T>): Argv<T & PortArgs> {
   }) as Argv<T & PortArgs>
 }
 
-export const defaultPort = balancerConfigSchema.parse({}).port
+const defaultPort = balancerConfigSchema.parse({}).port
 
-/** Connects to a running cluster. Throws NotRunningError. */
-export async function connectToCluster({ port }: PortArgs, context: CliContext): Promise<ControlClient> {
-  const dir = stateDir(context.env)
+/** Port and control socket of a running cluster of this user. Throws NotRunningError, and for a folder of somebody else. */
+export async function findOwnCluster(
+  { port }: PortArgs,
+  env: NodeJS.ProcessEnv,
+): Promise<{ port: number; socketPath: string }> {
+  const dir = trustedStateDir(env)
   const found = await findCluster(dir, port, defaultPort)
+  // It may have come into being only after the first look.
+  trustedStateDir(env)
+  return { port: found, socketPath: controlSocketPath(dir, found) }
+}
+
+/** Connects to a running cluster. Throws as findOwnCluster does. */
+export async function connectToCluster(args: PortArgs, context: CliContext): Promise<ControlClient> {
+  const { socketPath } = await findOwnCluster(args, context.env)
   // Loaded when needed: the HTTP client takes 10 MB that the supervisor, which is this program too, can do without.
   const { ControlClient } = await import('../control/control-client.js')
-  return new ControlClient(controlSocketPath(dir, found))
+  return new ControlClient(socketPath)
 }
 
 export interface OperationOutcome {

@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs'
-import { findCluster, NotRunningError } from '../control/find-cluster.js'
-import { controlSocketPath, stateDir } from '../control/state-dir.js'
-import { defaultPort, withPort } from './client-options.js'
+import { NotRunningError } from '../control/find-cluster.js'
+import { findOwnCluster, withPort } from './client-options.js'
 import type { PortArgs } from './client-options.js'
 import type { CliContext } from './context.js'
 
@@ -16,16 +15,15 @@ export function withUrl<T>(argv: Argv<T>): Argv<T & UrlArgs> {
   }) as unknown as Argv<T & UrlArgs>
 }
 
-/** Where requests go: `--url`, else this machine's cluster. Throws NotRunningError, ToolUsageError. */
+/** Where requests go: `--url`, else this machine's cluster. Throws ToolUsageError, and as findOwnCluster does. */
 export async function clusterUrl({ url, port }: UrlArgs, context: CliContext): Promise<string> {
   const { parseBaseUrl, pinCertificate } = await import('@asr-cluster/tools/client')
   if (url !== undefined) return parseBaseUrl(url)
   try {
-    const dir = stateDir(context.env)
-    const found = await findCluster(dir, port, defaultPort)
-    const certificate = await certificateOf(controlSocketPath(dir, found))
-    if (certificate === null) return localUrl(found)
-    const secured = `https://127.0.0.1:${found}`
+    const found = await findOwnCluster({ port }, context.env)
+    const certificate = await certificateOf(found.socketPath)
+    if (certificate === null) return localUrl(found.port)
+    const secured = `https://127.0.0.1:${found.port}`
     pinCertificate(secured, certificate)
     return secured
   } catch (error) {

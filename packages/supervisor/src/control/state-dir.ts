@@ -1,5 +1,6 @@
-import { lstatSync, mkdirSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import type { Stats } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 /** The kernel's limit for the path of a Unix socket, less the final zero. */
 const longestSocketPath = 107
@@ -13,8 +14,27 @@ export function stateDir(env: NodeJS.ProcessEnv = process.env): string {
 /** Creates the folder; throws if another user could have put it there. */
 export function ensureStateDir(dir: string): void {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const info = lstatSync(dir)
-  if (!info.isDirectory() || info.uid !== process.getuid?.() || (info.mode & 0o077) !== 0) {
+  checkFolder(dir, lstatSync(dir), process.getuid?.())
+}
+
+/**
+ * `stateDir` for a client: whoever listens in it is told keys and shown recordings. Throws if another user could have
+ * put it there; one that does not exist is right. Root may name the folder of another user's cluster, by that user's
+ * XDG_RUNTIME_DIR.
+ */
+export function trustedStateDir(env: NodeJS.ProcessEnv): string {
+  const dir = stateDir(env)
+  const info = lstatSync(dir, { throwIfNoEntry: false })
+  if (!info) return dir
+  const own = process.getuid?.()
+  // The owner of what root has named, so that in a folder of everybody's, such as /tmp, only root's own counts.
+  const isNamedByRoot = own === 0 && info.uid !== 0 && Boolean(env['XDG_RUNTIME_DIR'])
+  checkFolder(dir, info, isNamedByRoot ? statSync(dirname(dir)).uid : own)
+  return dir
+}
+
+function checkFolder(dir: string, info: Stats, owner: number | undefined): void {
+  if (!info.isDirectory() || info.uid !== owner || (info.mode & 0o077) !== 0) {
     throw new Error(`${dir} must be a folder of yours that nobody else can enter (mode 0700)`)
   }
 }

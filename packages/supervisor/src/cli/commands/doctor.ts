@@ -56,10 +56,11 @@ async function readCluster(
     const counts = config.groups.map((group) =>
       countInstances(group, { cores: usableCores(), gpus: Array.from({ length: gpuCount }) }),
     )
+    const configProblems = stateDirProblems(env)
     return {
-      configProblems: stateDirProblems(env),
+      configProblems,
       model: readModel(config, counts[0] ?? 0),
-      ports: await readPorts(config, counts, env),
+      ports: await readPorts(config, counts, configProblems.length === 0 ? stateDir(env) : null),
       folders: await readFolders(config.supervisor.logs.dir, env),
     }
   } catch (error) {
@@ -103,9 +104,9 @@ function weightBytesIn(dir: string): number {
 async function readPorts(
   { balancer, groups }: ClusterConfig,
   counts: readonly number[],
-  env: NodeJS.ProcessEnv,
+  socketsDir: string | null,
 ): Promise<PortFact[]> {
-  const isOurs = await isSocketAlive(controlSocketPath(stateDir(env), balancer.port))
+  const isOurs = socketsDir !== null && (await isSocketAlive(controlSocketPath(socketsDir, balancer.port)))
   const wanted = [
     { port: balancer.port, purpose: 'balancer' as const, host: balancer.host },
     ...groups.flatMap(({ basePort }, index) =>
