@@ -4,6 +4,7 @@ import { loadConfig } from '../../config/load-config.js'
 import { NotRunningError } from '../../control/find-cluster.js'
 import { listLogs, readMergedTail } from '../../logs/read-tail.js'
 import type { TaggedLine } from '../../logs/read-tail.js'
+import { abortOnEnd } from '../abort-on-end.js'
 import { connectToCluster, withPort } from '../client-options.js'
 import type { PortArgs } from '../client-options.js'
 import type { CliContext, Command } from '../context.js'
@@ -48,8 +49,7 @@ export const logsCommand: Command<LogsArgs> = {
 async function showLive(args: LogsArgs, context: CliContext): Promise<number> {
   const client = await connectToCluster(args, context)
   const abort = new AbortController()
-  const stop = (): void => abort.abort()
-  process.once('SIGINT', stop)
+  const release = abortOnEnd(abort)
   try {
     const query = new URLSearchParams({ lines: String(args.lines), follow: args.follow ? '1' : '0' })
     if (args.id !== undefined) query.set('id', args.id)
@@ -66,7 +66,7 @@ async function showLive(args: LogsArgs, context: CliContext): Promise<number> {
     if (abort.signal.aborted) return cliExit.ok
     throw error
   } finally {
-    process.off('SIGINT', stop)
+    release()
     await client.close()
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Argv } from 'yargs'
 import type { ControlClient } from '../../control/control-client.js'
+import { abortOnEnd } from '../abort-on-end.js'
 import { connectToCluster, withPort } from '../client-options.js'
 import type { PortArgs } from '../client-options.js'
 import type { CliContext, Command } from '../context.js'
@@ -52,14 +53,13 @@ async function show(
 /** Throws what the client throws when the cluster goes away. */
 async function watch(client: ControlClient, json: boolean, context: CliContext): Promise<void> {
   const abort = new AbortController()
-  const stop = (): void => abort.abort()
-  process.once('SIGINT', stop)
+  const release = abortOnEnd(abort)
   try {
     while (!abort.signal.aborted) {
       await show(client, json, context, !json && context.output.isTerminal ? clearScreen : '')
       await sleep(watchIntervalMs, undefined, { signal: abort.signal }).catch(() => {})
     }
   } finally {
-    process.off('SIGINT', stop)
+    release()
   }
 }
