@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ToolError } from '../common/tool-error.js'
+import { isSafePath } from '../store/safe-path.js'
 import type { HubConnection } from './hub-connection.js'
 import { connectionFault } from './hub-connection.js'
 
@@ -76,13 +77,6 @@ export function parseListing(text: string, what: string): RemoteModel {
     }
   })
   return { commit: parsed.data.sha ?? null, files }
-}
-
-/** Relative, inside its folder, and without anything that a file system or a terminal reads in another way. */
-function isSafePath(path: string): boolean {
-  // oxlint-disable-next-line no-control-regex
-  if (path === '' || path.length > 500 || /[\\\u0000-\u001f\u007f]/.test(path)) return false
-  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
 }
 
 function hexOf(text: string | null | undefined, length: number): string | null {

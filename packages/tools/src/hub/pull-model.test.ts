@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -217,6 +217,34 @@ describe('pullModel', () => {
     await s.pull()
     expect(await readFile(join(s.dir, 'vocab.json'), 'utf8')).toBe('{"a":1}')
     expect((await readdir(s.dir)).filter((name) => /golden|extra|part/.test(name))).toEqual(['extra.json'])
+  })
+
+  it.each(['../victim', 'linked/victim'])(
+    'removes nothing outside its folder, whatever a record names that came with it: %s',
+    async (path) => {
+      const s = await setting()
+      const outside = join(s.dir, '..')
+      await mkdir(s.dir)
+      await writeFile(join(outside, 'victim'), 'theirs')
+      await symlink(outside, join(s.dir, 'linked'))
+      const file = { path, size: 6, sha256: '0'.repeat(64) }
+      const record = { version: 1, model: hubId, revision: 'main', commit: null, pulledAt: '', files: [file] }
+      await writeFile(join(s.dir, '.asr-cluster-pull.json'), JSON.stringify(record))
+      await s.pull()
+      expect(await readFile(join(outside, 'victim'), 'utf8')).toBe('theirs')
+      expect(readPullRecord(s.dir)?.files).toHaveLength(wanted.length)
+    },
+  )
+
+  it('takes no file whose name begins with a dot, such as a record of a pull', async () => {
+    const s = await setting()
+    for (const name of ['.asr-cluster-pull.json', '.json', '.x.safetensors']) {
+      s.hub.files.set(name, Buffer.from('{}'))
+      s.hub.listing.names.push(name)
+    }
+    await s.pull()
+    await expectWhole(s)
+    expect(s.hub.requests.some(({ path }) => path.includes('/.'))).toBe(false)
   })
 
   it('takes the shards that the index names', async () => {

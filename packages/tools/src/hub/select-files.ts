@@ -1,8 +1,9 @@
 import { ToolError } from '../common/tool-error.js'
 import type { RemoteFile } from './list-files.js'
 
-const small = /^(?:[^/]+\.json|merges\.txt)$/
-const weights = /^[^/]+\.safetensors$/
+// None that begins with a dot: such names are ours, as that of the record of a pull.
+const small = /^(?:[^/.][^/]*\.json|merges\.txt)$/
+const weights = /^[^/.][^/]*\.safetensors$/
 
 export interface Selection {
   /** Configuration, tokenizer and the index of the weights. */

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { folderOf } from './model-id.js'
+import { isSafePath } from './safe-path.js'
 
 /** Written last: a folder without it is a pull that has not been finished. */
 const recordFile = '.asr-cluster-pull.json'
@@ -16,7 +17,15 @@ const recordSchema = z.object({
   /** What that was then; null where the hub does not tell. */
   commit: z.string().nullable(),
   pulledAt: z.string(),
-  files: z.array(z.object({ path: z.string(), size: z.int(), sha256: z.string() })),
+  // The folder may have come from elsewhere, and what a record names is removed by the next pull. All lie side by side,
+  // so that no link to another folder is followed.
+  files: z.array(
+    z.object({
+      path: z.string().refine((path) => isSafePath(path) && !path.includes('/')),
+      size: z.int(),
+      sha256: z.string(),
+    }),
+  ),
 })
 
 /** What was pulled into a folder. */
