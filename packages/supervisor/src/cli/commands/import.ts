@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { stringify } from 'yaml'
@@ -92,10 +92,11 @@ function summary({ unmapped, hints }: Migration, args: ImportArgs): string[] {
   ]
 }
 
-/** Throws ToolError rather than overwrite. */
+/** Only the owner may read it: it may hold keys. Throws ToolError rather than overwrite. */
 async function writeNew(path: string, text: string, force: boolean): Promise<void> {
   try {
-    await writeFile(path, text, { flag: force ? 'w' : 'wx' })
+    if (force) await rm(path, { force: true })
+    await writeFile(path, text, { flag: 'wx', mode: 0o600 })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const help = code === 'EEXIST' ? 'Choose another file, or give --force.' : ''

@@ -1,0 +1,50 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import type { ArgumentsCamelCase } from 'yargs'
+import { importCommand } from './import.js'
+
+type Args = Parameters<typeof importCommand.run>[0]
+
+const theirs = '[program:web]\ncommand=python web.py --port 9000\nenvironment=SECRET="s3cret"\n'
+
+function folder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'import-'))
+  onTestFinished(() => rmSync(dir, { recursive: true }))
+  writeFileSync(join(dir, 'asr.conf'), theirs)
+  return dir
+}
+
+function runImport(cwd: string, force: boolean): Promise<number> {
+  const args: Omit<Args, '_' | '$0'> = {
+    supervisor: 'asr.conf',
+    nginx: undefined,
+    output: 'out.yaml',
+    keepCommands: false,
+    force,
+    json: false,
+  }
+  const output = { print: () => {}, complain: () => {}, isTerminal: false }
+  return importCommand.run(args as ArgumentsCamelCase<typeof args>, { output, cwd, env: {} })
+}
+
+it('writes a file that only its owner can read, also in the place of another one', async () => {
+  const dir = folder()
+  const path = join(dir, 'out.yaml')
+  expect(await runImport(dir, false)).toBe(0)
+  expect(readFileSync(path, 'utf8')).toContain('s3cret')
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+  rmSync(path)
+  writeFileSync(path, 'old', { mode: 0o644 })
+  await runImport(dir, true)
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+})
+
+it('takes the place of a link without touching what it leads to', async () => {
+  const dir = folder()
+  writeFileSync(join(dir, 'other'), 'theirs')
+  symlinkSync(join(dir, 'other'), join(dir, 'out.yaml'))
+  expect(await runImport(dir, true)).toBe(0)
+  expect(readFileSync(join(dir, 'other'), 'utf8')).toBe('theirs')
+})
