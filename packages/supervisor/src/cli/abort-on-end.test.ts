@@ -49,7 +49,7 @@ async function runWithoutReader<Args>(command: Command<Args>, args: object): Pro
   const ignore = (): void => {}
   process.stdout.on('error', ignore)
   onTestFinished(() => void process.stdout.off('error', ignore))
-  return command.run({ port, json: true, ...args } as ArgumentsCamelCase<Args>, context)
+  return command.run({ port, json: true, ...args } as unknown as ArgumentsCamelCase<Args>, context)
 }
 
 it('ends `logs --follow` once nobody reads it', async () => {

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import type { ArgumentsCamelCase } from 'yargs'
 import { importCommand } from './import.js'
 
 type Args = Parameters<typeof importCommand.run>[0]
@@ -17,7 +16,9 @@ function folder(): string {
 }
 
 function runImport(cwd: string, force: boolean): Promise<number> {
-  const args: Omit<Args, '_' | '$0'> = {
+  const args: Args = {
+    _: [],
+    $0: '',
     supervisor: 'asr.conf',
     nginx: undefined,
     output: 'out.yaml',
@@ -26,7 +27,7 @@ function runImport(cwd: string, force: boolean): Promise<number> {
     json: false,
   }
   const output = { print: () => {}, complain: () => {}, isTerminal: false }
-  return importCommand.run(args as ArgumentsCamelCase<typeof args>, { output, cwd, env: {} })
+  return importCommand.run(args, { output, cwd, env: {} })
 }
 
 it('writes a file that only its owner can read, also in the place of another one', async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { parseDurationMs } from '@asr-cluster/protocol'
+import type { ControlClient } from '../../control/control-client.js'
 import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
 import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
@@ -32,14 +33,34 @@ export const monitorCommand: Command<MonitorArgs> = {
 async function runMonitor(args: ArgumentsCamelCase<MonitorArgs>, context: CliContext): Promise<number> {
   if (args.count !== undefined) checkCount('count', args.count)
   const intervalMs = parseInterval(args.interval)
-  const tools = await import('@asr-cluster/tools/monitor')
+  // What may fail comes before the terminal is changed.
+  const url = await clusterUrl(args, context)
   const client = await supervisorOf(args, context)
+  try {
+    return await show(args, { context, url, client, intervalMs })
+  } finally {
+    await client?.close()
+  }
+}
+
+interface Shown {
+  context: CliContext
+  url: string
+  /** Null without a supervisor. */
+  client: ControlClient | null
+  intervalMs: number
+}
+
+async function show(
+  args: ArgumentsCamelCase<MonitorArgs>,
+  { context, url, client, intervalMs }: Shown,
+): Promise<number> {
+  const tools = await import('@asr-cluster/tools/monitor')
   const key = apiKey(context.env)
-  const stop = new AbortController()
-  const release = stopOnRequest(stop)
   const { output } = context
   const isTerminal = process.stdout.isTTY && !args.json
-  const url = await clusterUrl(args, context)
+  const stop = new AbortController()
+  const release = stopOnRequest(stop)
   const screen = isTerminal ? tools.openTerminal(process.stdout) : tools.plainScreen(output.print)
   try {
     const views = tools.monitor({
@@ -69,7 +90,6 @@ async function runMonitor(args: ArgumentsCamelCase<MonitorArgs>, context: CliCon
   } finally {
     screen.close()
     release()
-    await client?.close()
   }
 }
 
