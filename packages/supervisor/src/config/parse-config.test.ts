@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { hashApiKey } from '@asr-cluster/protocol'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ConfigError } from './config-error.js'
-import { configJsonSchema } from './json-schema.js'
+import { configJsonSchema, configTable } from './json-schema.js'
 import { installationRoot, loadConfig } from './load-config.js'
 import { parseConfig } from './parse-config.js'
 import { clusterConfigSchema } from './schema.js'
@@ -42,6 +42,22 @@ describe('the configuration', () => {
   ])('refuses %s', (_, text, message) => {
     expect(problemsOf(text).join()).toContain(message)
     expect(problemsOf(text)).not.toEqual([])
+  })
+
+  it.each([
+    ['', 'auto'],
+    ['gpuMemory: auto', 'auto'],
+    ['gpuMemory: 0', 0],
+    ['gpuMemory: 0B', 0],
+    ['gpuMemory: 20GB', 20e9],
+  ])('reads what an instance takes on its GPU: `%s`', (line, expected) => {
+    const config = parseConfig(`groups: [{ ${line} }]\n`, 'f.yaml')
+    expect(config.groups[0]?.gpuMemory).toBe(expected)
+    expect(clusterConfigSchema.parse(toInput(config)).groups[0]?.gpuMemory).toBe(expected)
+  })
+
+  it('shows the default of a key with a unit in the JSON schema and in the table', () => {
+    expect(configTable()).toContain('| `groups[].gpuMemory` | `auto` |')
   })
 
   it('lets no key change the objects of the program', () => {

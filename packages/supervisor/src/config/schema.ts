@@ -55,8 +55,9 @@ export const groupConfigSchema = z.strictObject({
     .default('auto')
     .describe('`auto` spreads by free memory, `none` is CPU only, or a list of indices or UUIDs.'),
   gpuMemory: z
-    .union([z.literal('auto'), sizeSchema])
-    .default('auto')
+    .union([z.literal(['auto', 0]), sizeSchema])
+    // A default that comes before a transform would be missing in the JSON schema.
+    .prefault('auto')
     .describe(
       'What one instance takes on its GPU; it starts once so much is free. `auto` reckons by the model, with `command` not at all; 0 never waits.',
     ),
