@@ -95,6 +95,28 @@ describe('migrate', () => {
     expect(hints.join('\n')).toContain('Port 80 needs root')
   })
 
+  it('names the keys that limit what one address asks', () => {
+    const text = `limit_req_zone $binary_remote_addr zone=asr:10m rate=2r/s;
+limit_conn_zone $binary_remote_addr zone=addr:10m;
+server {
+  listen 8080;
+  limit_req zone=asr burst=5;
+  limit_conn addr 4;
+  location / { proxy_pass http://127.0.0.1:8001; }
+}
+`
+    const { unmapped } = migrate({ ...input, nginx: { text, file: 'nginx.conf' } })
+    const said = unmapped
+      .filter(({ file, setting }) => file === 'nginx' && setting.startsWith('limit_'))
+      .map(({ line, message }) => `${line}: ${/balancer\.[\w.]+/.exec(message)}`)
+    expect(said).toEqual([
+      '1: balancer.perAddress.requestsPerMinute',
+      '2: balancer.perAddress.concurrency',
+      '5: balancer.perAddress.requestsPerMinute',
+      '6: balancer.perAddress.concurrency',
+    ])
+  })
+
   it('keeps a server whose model is not one of ours, in its folder and on its port', () => {
     const { config } = migrate({ ...input, keepCommands: true })
     expect((config['groups'] as { command: string[] }[])[0]?.command).toEqual([

@@ -50,6 +50,11 @@ const alwaysSo = new Set([
   'types',
 ])
 
+const rate =
+  'set balancer.perAddress.requestsPerMinute, for each address, or requestsPerMinute of a key in auth.apiKeys'
+const concurrency =
+  'set balancer.perAddress.concurrency, for each address, or concurrency of a key in auth.apiKeys'
+
 const reasons: Record<string, string> = {
   ip_hash: 'a request goes to an instance that is free, not to one that its client had before',
   hash: 'a request goes to an instance that is free, not to one that its client had before',
@@ -59,8 +64,10 @@ const reasons: Record<string, string> = {
   access_log: 'requests are counted in /metrics; `asr-balancer --access-log` writes lines',
   error_log: 'the log of the balancer is logs/balancer.log',
   auth_basic: 'use auth.apiKeys',
-  limit_req: 'use balancer.queue.max; the queue is fair between clients',
-  limit_conn: 'use balancer.queue.max; the queue is fair between clients',
+  limit_req: rate,
+  limit_req_zone: rate,
+  limit_conn: concurrency,
+  limit_conn_zone: concurrency,
 }
 
 export function readNginx(text: string, file: string, notes: Notes): TheirBalancer {
