@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { CheckpointError } from '../checkpoint/checkpoint-error.js'
 import { byteOfCharacter } from './byte-alphabet.js'
+import { removeControlTokens } from './control-tokens.js'
 
 /** Qwen2's pre-tokenizer, which the checkpoint folder does not spell out. */
 const splitPattern =
@@ -100,13 +101,6 @@ export class TextTokenizer {
 
   /** Removes everything that would be read as a control token, so that a client cannot write its own turns. */
   withoutControlTokens(text: string): string {
-    let clean = text
-    let before
-    do {
-      before = clean
-      for (const content of this.#added.keys()) clean = clean.replaceAll(content, '')
-      clean = clean.replaceAll(/<\|[^<>|]*\|>/g, '')
-    } while (clean !== before)
-    return clean
+    return removeControlTokens(text, this.#added.keys())
   }
 }
