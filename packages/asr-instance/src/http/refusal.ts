@@ -20,7 +20,7 @@ export interface RefusedRequest {
   requestId: string
 }
 
-/** The same where there is not even a response of Node's. */
+/** The same where there is not even a response of Node's. The socket is closed once the answer is on its way. */
 export function refuseOnSocket(
   service: Service,
   socket: Duplex,
@@ -29,5 +29,7 @@ export function refuseOnSocket(
 ): void {
   const { status, headers, body } = refusal(service, error, request)
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  // Sockets of HTTP stay half open: a client that keeps its end would hold this one for ever.
+  socket.once('finish', () => socket.destroy())
   socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${body}`)
 }

@@ -1,7 +1,36 @@
+import type { Server } from 'node:http'
+import { createConnection } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { identityHeader, identityMark } from '@asr-cluster/protocol'
-import { ask, fakeEngine, form, post, sendRaw, silentWav, startTestServer } from '../http/server.fixture.js'
+import {
+  ask,
+  fakeEngine,
+  form,
+  gate,
+  post,
+  sendRaw,
+  silentWav,
+  startTestServer,
+} from '../http/server.fixture.js'
+import { SlotPool } from '../http/slot-pool.js'
+
+/** A connection whose client never closes its side; `answered` is all that came before the server closed its own. */
+function openHalf(url: string) {
+  const { hostname, port } = new URL(url)
+  const socket = createConnection({ host: hostname, port: Number(port), allowHalfOpen: true })
+  onTestFinished(() => void socket.destroy())
+  let text = ''
+  socket.on('error', () => {})
+  const answered = new Promise<string>((resolve) => {
+    socket.on('data', (piece) => (text += piece.toString())).once('end', () => resolve(text))
+  })
+  return { socket, answered }
+}
+
+function openConnections(http: Server): Promise<number> {
+  return new Promise((resolve) => http.getConnections((_error, count) => resolve(count)))
+}
 
 function connect(url: string, path = '/v1/realtime?intent=transcription', protocols: string[] = []) {
   const socket = new WebSocket(url.replace('http', 'ws') + path, protocols)
@@ -118,6 +147,32 @@ describe('WS /v1/realtime', () => {
     first.socket.close()
     await expect.poll(() => service.slots.inFlight).toBe(0)
     expect((await post(`${url}/asr`, form({ audio: silentWav(1) }))).status).toBe(200)
+  })
+
+  it('keeps neither slot nor connection of a handshake that it refuses, whatever the client does', async () => {
+    const { url, service, server } = await startTestServer(fakeEngine({ slots: 1 }))
+    const head =
+      'GET /v1/realtime HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n'
+    // Half open: it never closes its side.
+    const { socket, answered } = openHalf(url)
+    socket.write(head)
+    expect(await answered).toMatch(/^HTTP\/1\.1 400 [^]*"error":\{"message":[^]*\}\}\s*$/)
+    expect(service.slots.inFlight).toBe(0)
+    await expect.poll(() => openConnections(server.http)).toBe(0)
+  })
+
+  it('refuses who waited for a slot when a drain began', async () => {
+    const isWaiting = gate()
+    const timer = { set: () => isWaiting.open(), clear() {} }
+    const slots = new SlotPool({ graceMs: 1, timer })
+    const { url, service, server } = await startTestServer(fakeEngine({ slots: 1 }), { slots })
+    await connect(url).next('session.created')
+    const second = connect(url)
+    await isWaiting.opened
+    service.startDraining()
+    expect(await second.refused).toBe(503)
+    await server.drain()
+    expect(slots.inFlight).toBe(0)
   })
 
   it('closes on binary messages, which are no events', async () => {

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { AsrError, toAsrError } from '@asr-cluster/protocol'
 import { WebSocketServer, type WebSocket } from 'ws'
+import type { Engine } from '../engine/engine.js'
 import type { Admit } from '../guard/connection-guard.js'
 import { originHeaders } from '../http/origin-headers.js'
 import { refuseOnSocket } from '../http/refusal.js'
@@ -43,9 +44,18 @@ export function serveRealtime(http: Server, service: Service, admit: Admit): voi
         .then((release) => {
           if (socket.destroyed) return release()
           socket.once('close', release)
-          sockets.handleUpgrade(req, socket, head, (webSocket) => {
-            startSession(service, webSocket, req, requestId)
-          })
+          let isOpen = false
+          try {
+            // Anew, as a drain may have begun while the slot was waited for.
+            const engine = service.requireEngine()
+            // Calls back before it returns, unless it refuses.
+            sockets.handleUpgrade(req, socket, head, (webSocket) => {
+              isOpen = true
+              startSession(service, engine, webSocket, req, requestId)
+            })
+          } finally {
+            if (!isOpen) release()
+          }
         })
         .catch((error: unknown) => refuse(service, socket, toAsrError(error), requestId))
     })
@@ -72,10 +82,16 @@ async function accept(service: Service, req: IncomingMessage, socket: Duplex): P
   return service.slots.acquire(gone.signal)
 }
 
-function startSession(service: Service, socket: WebSocket, req: IncomingMessage, requestId: string): void {
+function startSession(
+  service: Service,
+  engine: Engine,
+  socket: WebSocket,
+  req: IncomingMessage,
+  requestId: string,
+): void {
   const log = service.options.log.child({ requestId })
   const session = new RealtimeSession({
-    engine: service.requireEngine(),
+    engine,
     dialect: dialectOf(req),
     requireModel: (name) => service.requireModel(name),
     newId: (prefix) => `${prefix}_${randomUUID().replaceAll('-', '')}`,
@@ -120,5 +136,7 @@ function dialectOf(req: IncomingMessage): Dialect {
 
 function refuse(service: Service, socket: Duplex, error: AsrError, requestId: string): void {
   if (socket.destroyed) return
+  // What is not read when the socket is closed would reset the connection, and may take the answer with it.
+  socket.resume()
   refuseOnSocket(service, socket, error, { path: realtimePath, requestId })
 }
