@@ -5,6 +5,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Admit, ConnectionGuard } from '../guard/connection-guard.js'
 import { serveRealtime } from '../realtime/upgrade.js'
 import { createApp } from './app.js'
+import { Connections } from './connections.js'
 import { expectContinue } from './early-answer.js'
 import { refusal, refuseOnSocket, type RefusedRequest } from './refusal.js'
 import { requestIdFor } from './request-id.js'
@@ -13,7 +14,10 @@ import type { Service } from './service.js'
 export interface InstanceServer {
   readonly http: Server
   readonly port: number
-  /** Stops listening, closes idle connections, and resolves when the last request has been answered. */
+  /**
+   * Stops listening, closes idle connections, and resolves when the last request has been answered. Clients that say
+   * nothing, or not all of a request within the server's timeouts, are not waited for.
+   */
   drain(): Promise<void>
 }
 
@@ -30,6 +34,7 @@ export async function startServer(
     requireHostHeader: false,
   })
   guard?.watch(http)
+  const connections = new Connections(http)
   const admit: Admit = (socket, headers, go) => (guard ? guard.admit(socket, headers, go) : go())
   // Longer than any client pool keeps a connection: who closes first must be the one that sends requests.
   http.keepAliveTimeout = 120_000
@@ -43,8 +48,10 @@ export async function startServer(
     // Comes back with what Express cannot route, of which nothing of ours has said who answers.
     app(req as Request, res as Response, () => answerNoUrl(service, res))
   }
-  const handle = (req: IncomingMessage, res: ServerResponse) =>
+  const handle = (req: IncomingMessage, res: ServerResponse) => {
+    connections.begin(req, res)
     admit(req.socket, req.headers, () => answer(req, res))
+  }
   http.on('request', handle)
   serveRealtime(http, service, admit)
   http.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
@@ -63,12 +70,16 @@ export async function startServer(
       resolve()
     })
   })
-  return { http, port: (http.address() as AddressInfo).port, drain: () => drain(http) }
+  return { http, port: (http.address() as AddressInfo).port, drain: () => drain(http, connections) }
 }
 
-function drain(http: Server): Promise<void> {
+function drain(http: Server, connections: Connections): Promise<void> {
   return new Promise((resolve) => {
-    http.close(() => resolve())
+    http.close(() => {
+      stopClosing()
+      resolve()
+    })
+    const stopClosing = connections.closeUnused()
   })
 }
 
