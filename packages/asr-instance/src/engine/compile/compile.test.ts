@@ -1,6 +1,7 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { compileModel, type CompileOptions } from './compile.js'
@@ -60,6 +61,23 @@ test('a lock whose holder is dead is taken over', async () => {
   await rm(entry, { recursive: true })
   await writeFile(`${entry}.lock`, '1 0') // pid 1 lives, but did not start at tick 0
   await mkdir(`${entry}.killed.tmp`)
+  expect((await compile()).fresh).toBe(true)
+  expect(await leftovers()).toEqual([])
+})
+
+test('what a compiler of another container still writes is no leftover', async () => {
+  const { decoderPath } = await compile()
+  const entry = join(decoderPath, '../..')
+  await rm(entry, { recursive: true })
+  const foreign = `1-5-${'0'.repeat(16)}-${randomUUID()}`
+  await mkdir(`${entry}.${foreign}.tmp/decoder`, { recursive: true })
+  await writeFile(`${entry}.${foreign}.tmp/decoder/weights`, '')
+  expect((await compile()).fresh).toBe(true)
+  expect(await leftovers()).toEqual([`${basename(entry)}.${foreign}.tmp`])
+
+  await rm(entry, { recursive: true })
+  for (const part of ['decoder/weights', 'decoder', ''])
+    await utimes(join(`${entry}.${foreign}.tmp`, part), 1, 1)
   expect((await compile()).fresh).toBe(true)
   expect(await leftovers()).toEqual([])
 })

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { quantizations, type Quantization } from '@asr-cluster/protocol'
@@ -16,6 +15,7 @@ import { ExternalData } from './external-data.js'
 import { GraphBuilder, type GraphTarget } from './graph-builder.js'
 import type { LinearFormat } from './linear.js'
 import { withFileLock } from './file-lock.js'
+import { asFileName, isDead, newHolderName } from './lock-holder.js'
 import { machineKey, packGraph } from './pack.js'
 
 export type DeviceKind = GraphTarget['device']
@@ -93,7 +93,7 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
     await withFileLock(`${dir}.lock`, async () => {
       if (await exists(dir)) return
       await removeLeftovers(dir)
-      const scratch = `${dir}.${randomUUID()}.tmp`
+      const scratch = `${dir}.${asFileName(await newHolderName())}.tmp`
       await mkdir(scratch, { recursive: true })
       try {
         const target = { device, ...format }
@@ -205,12 +205,28 @@ function encoderShare({ audio, text }: ModelConfig): number {
   return encoder / (encoder + decoder)
 }
 
-/** What killed compilers left of this entry. Only the holder of its lock may ask. */
+/** What killed compilers left of this entry; not what one still writes that was thought dead. Only the holder of its lock may ask. */
 async function removeLeftovers(dir: string): Promise<void> {
-  const stale = (await readdir(dirname(dir))).filter(
-    (name) => name.startsWith(`${basename(dir)}.`) && name.endsWith('.tmp'),
+  const prefix = `${basename(dir)}.`
+  for (const name of await readdir(dirname(dir))) {
+    if (!name.startsWith(prefix) || !name.endsWith('.tmp')) continue
+    const path = join(dirname(dir), name)
+    const holder = name.slice(prefix.length, -'.tmp'.length)
+    if (await isDead(holder, Date.now() - (await lastWritten(path))))
+      await rm(path, { recursive: true, force: true })
+  }
+}
+
+/** Latest modification of a folder and what is in it, in milliseconds; 0 if it is gone. */
+async function lastWritten(dir: string): Promise<number> {
+  const names = await readdir(dir, { recursive: true }).catch(() => [])
+  const times = [dir, ...names.map((name) => join(dir, name))].map((path) =>
+    stat(path).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    ),
   )
-  await Promise.all(stale.map((name) => rm(join(dirname(dir), name), { recursive: true, force: true })))
+  return Math.max(...(await Promise.all(times)))
 }
 
 async function exists(path: string): Promise<boolean> {
