@@ -119,3 +119,37 @@ describe.skipIf(!walls.includes('files'))('the sandbox with a root of its own', 
 it('is nothing where there is no unshare', async () => {
   expect(await sandboxFor(program, '/nowhere')).toEqual({ prefix: [], walls: [] })
 })
+
+describe('a try that fails', () => {
+  /** A PATH whose `unshare` works as soon as there is a file `works`. */
+  function fakePath(): string {
+    const dir = folder()
+    writeFileSync(join(dir, 'unshare'), `#!/bin/sh\ntest -e '${dir}/works'\n`, { mode: 0o755 })
+    symlinkSync('/bin/sh', join(dir, 'sh'))
+    return dir
+  }
+
+  it('is made again a minute later, one that finds all walls never', async () => {
+    const dir = fakePath()
+    let now = 0
+    const walls = async () => (await sandboxFor(program, dir, () => now)).walls
+    expect(await walls()).toEqual([])
+    writeFileSync(join(dir, 'works'), '')
+    now = 59_999
+    expect(await walls()).toEqual([])
+    now = 60_000
+    expect(await walls()).toEqual(['files', 'network'])
+    unlinkSync(join(dir, 'works'))
+    now = 1e9
+    expect(await walls()).toEqual(['files', 'network'])
+  })
+
+  it('is forgotten where there was no program', async () => {
+    const dir = fakePath()
+    writeFileSync(join(dir, 'works'), '')
+    const late = join(dir, 'late')
+    await expect(sandboxFor(late, dir)).rejects.toMatchObject({ code: 'ENOENT' })
+    symlinkSync(program, late)
+    expect((await sandboxFor(late, dir)).walls).toEqual(['files', 'network'])
+  })
+})

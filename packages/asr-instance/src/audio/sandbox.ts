@@ -14,17 +14,47 @@ export interface Sandbox {
 }
 
 const none: Sandbox = { prefix: [], walls: [] }
-const known = new Map<string, Promise<Sandbox>>()
+/** A try can fail because the machine is busy; each takes a few processes. */
+const retryAfterMs = 60_000
+
+interface Trial {
+  sandbox: Promise<Sandbox>
+  begunAtMs: number
+  isBest: boolean
+}
+
+const known = new Map<string, Trial>()
 
 /**
  * What to put before a command that reads untrusted files; nothing where the kernel or the container allows no namespaces.
- * It is tried out once with `program`, the absolute path of what will be run.
+ * It is tried out with `program`, the absolute path of what will be run: once, or until all walls are there, again
+ * a minute later. Rejects if the program is not there.
  */
-export function sandboxFor(program: string, path: string | undefined): Promise<Sandbox> {
+export function sandboxFor(
+  program: string,
+  path: string | undefined,
+  nowMs: () => number = () => performance.now(),
+): Promise<Sandbox> {
   const key = `${program}\n${path ?? ''}`
-  const found = known.get(key) ?? tryOut(program, path)
-  known.set(key, found)
-  return found
+  const last = known.get(key)
+  if (last && (last.isBest || nowMs() - last.begunAtMs < retryAfterMs)) return last.sandbox
+  const trial: Trial = { sandbox: tryAgain(program, path, last), begunAtMs: nowMs(), isBest: false }
+  known.set(key, trial)
+  trial.sandbox.then(
+    ({ walls }) => (trial.isBest = walls.includes('files')),
+    () => known.delete(key),
+  )
+  return trial.sandbox
+}
+
+/** What worked once is not given up for less. */
+async function tryAgain(
+  program: string,
+  path: string | undefined,
+  last: Trial | undefined,
+): Promise<Sandbox> {
+  const [before, found] = await Promise.all([last?.sandbox ?? none, tryOut(program, path)])
+  return found.walls.length < before.walls.length ? before : found
 }
 
 async function tryOut(program: string, path: string | undefined): Promise<Sandbox> {
