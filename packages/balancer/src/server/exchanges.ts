@@ -43,7 +43,7 @@ export class Exchanges {
     const queued = new Set([end])
     this.#queued.set(socket, queued)
     socket.once('close', () => {
-      for (const each of [...queued]) each()
+      for (const each of queued) each()
     })
   }
 
