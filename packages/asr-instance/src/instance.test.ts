@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { ConfigurationError } from './configuration-error.js'
 import type { CreateEngineOptions } from './engine/create-engine.js'
 import type { Engine } from './engine/engine.js'
+import { DeviceError } from './engine/runtime/device-errors.js'
 import { ask, fakeEngine, form, gate, post, silentWav } from './http/server.fixture.js'
 import { runInstance } from './instance.js'
 import type { InstanceOptions } from './options.js'
@@ -136,6 +137,32 @@ describe('runInstance', () => {
     expect(await run.ended).toBe(1)
     expect(run.messages.at(-1)).toEqual({ type: 'fatal', code: 'engine', message: 'thread died' })
   })
+
+  it.each(['during a drain', 'while it is closed'])(
+    'ends as otherwise when the engine dies %s',
+    async (when) => {
+      const asked = gate()
+      let die: (error: Error) => void = () => {}
+      const run = start(async ({ onFatal }) => {
+        die = onFatal
+        return fakeEngine({
+          transcribe: () => (asked.open(), new Promise(() => {})),
+          close: () => (asked.open(), new Promise(() => {})),
+        })
+      })
+      const url = await run.listening.opened
+      await run.ready.opened
+      if (when === 'during a drain') {
+        post(`${url}/asr`, form({ audio: silentWav(5) })).catch(() => {})
+        await asked.opened
+      }
+      run.stop.open()
+      await asked.opened
+      die(new DeviceError('the device hangs', true))
+      expect(await run.ended).toBe('SIGKILL')
+      expect(run.messages.at(-1)).toMatchObject({ type: 'fatal', code: 'device' })
+    },
+  )
 
   it('ends with 75 when the port is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1')

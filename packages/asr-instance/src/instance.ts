@@ -68,6 +68,14 @@ async function serve(options: InstanceOptions, world: InstanceWorld): Promise<In
   })
   const end = await Promise.race([died, world.stopRequested])
   if (end instanceof Error) return fatal(world, end)
+  const stopped = stop(world, service, server)
+  stopped.catch(() => {})
+  // Requests of an engine that dies now may never end.
+  const last = await Promise.race([died, stopped])
+  return last instanceof Error ? fatal(world, last) : last
+}
+
+async function stop({ log }: InstanceWorld, service: Service, server: InstanceServer): Promise<InstanceEnd> {
   log.info({ inFlight: service.slots.inFlight }, 'draining')
   service.startDraining()
   await server.drain()
