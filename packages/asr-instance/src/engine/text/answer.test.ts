@@ -40,8 +40,20 @@ describe('AnswerReader', () => {
     for (let run = 0; run < 200; run++) {
       const tokens = Array.from({ length: 1 + (random() % 30) }, () => random() % 1500)
       const { deltas, rest } = read(tokens, 'English')
-      expect(deltas.join('') + rest, tokens.join(' ')).toBe(tokenizer.decode(tokens))
+      expect(deltas.join('') + rest, tokens.join(' ')).toBe(tokenizer.decode(tokens).trimEnd())
     }
+  })
+
+  it('gives out white space only once more follows, as the whole text does not end with it', () => {
+    const { deltas, rest, text } = read([
+      ...answer('done. '),
+      ...tokenizer.encode(' \n and more.'),
+      ...tokenizer.encode(' \n '),
+    ])
+    expect(deltas.join('') + rest).toBe('done.  \n and more.')
+    expect(text).toBe('done.  \n and more.')
+    expect(deltas.every((delta) => delta === delta.trimEnd())).toBe(true)
+    expect(read(tokenizer.encode('only words ')).rest).toBe('only words')
   })
 
   it('says nothing where the model hears no language, and takes an answer without separator as text', () => {

@@ -14,6 +14,8 @@ export class AnswerReader {
   #headTokens: number[] | null
   #language: string | undefined
   #text = ''
+  /** White space that is given out only if more follows: the whole text does not end with it. */
+  #held = ''
 
   constructor(tokenizer: TextTokenizer, forcedLanguage: string | null) {
     this.#tokenizer = tokenizer
@@ -31,7 +33,7 @@ export class AnswerReader {
       else this.#headTokens.push(token)
     }
     this.#text += added
-    return this.language === '' ? '' : added
+    return this.language === '' ? '' : this.#withoutEnd(added)
   }
 
   /** Language named by the model or forced; '' for none, undefined while it is not known. */
@@ -45,7 +47,14 @@ export class AnswerReader {
     // Without the separator everything is text, as the official parser has it.
     const head = this.#headTokens ?? []
     const rest = head.map((token) => this.#read(token)).join('') + this.#decoder.decode()
-    return { rest, text: collapseRepetitions(this.#text + rest).trim() }
+    return { rest: this.#withoutEnd(rest), text: collapseRepetitions(this.#text + rest).trim() }
+  }
+
+  #withoutEnd(added: string): string {
+    const text = this.#held + added
+    const shown = text.trimEnd()
+    this.#held = text.slice(shown.length)
+    return shown
   }
 
   #read(token: number): string {
