@@ -20,16 +20,15 @@ async function fileHash(path: string, cacheDir: string): Promise<string> {
   const { dev, ino, size, mtimeNs } = await stat(path, { bigint: true })
   const memoDir = join(cacheDir, 'hashes')
   const memoPath = join(memoDir, `${dev}-${ino}-${size}-${mtimeNs}`)
-  try {
-    return await readFile(memoPath, 'utf8')
-  } catch {
-    const hash = createHash('sha256')
-    await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
-    const digest = hash.digest('hex')
-    await mkdir(memoDir, { recursive: true })
-    const scratch = `${memoPath}.${randomUUID()}`
-    await writeFile(scratch, digest)
-    await rename(scratch, memoPath)
-    return digest
-  }
+  const memo = await readFile(memoPath, 'utf8').catch(() => '')
+  // A machine that lost its power may have left anything in it.
+  if (/^[0-9a-f]{64}$/.test(memo)) return memo
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
+  const digest = hash.digest('hex')
+  await mkdir(memoDir, { recursive: true })
+  const scratch = `${memoPath}.${randomUUID()}`
+  await writeFile(scratch, digest, { flush: true })
+  await rename(scratch, memoPath)
+  return digest
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -22,8 +22,20 @@ export async function packGraph(from: string, to: string): Promise<void> {
   const env = { ...process.env }
   disableTelemetry(env)
   await promisify(execFile)(process.execPath, [program, from, to], { env })
-  await alignWeights(join(to, 'packed.onnx'), join(to, 'packed.weights'))
+  const packed = [join(to, 'packed.onnx'), join(to, 'packed.weights')] as const
+  await alignWeights(...packed)
+  for (const path of packed) await flush(path)
   await rm(dirname(from), { recursive: true })
+}
+
+/** So that after a loss of power no folder is found whose files are not whole. */
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
 }
 
 /** Stands for all that the form of packed weights depends on: onnxruntime's version and what the processor can do. */
