@@ -137,6 +137,8 @@ async function renewInstances(
     await rollInstances(context, running, 'reload', 'reload', (instance) => {
       const old = instance.spec()
       undo = () => {
+        // The roll may have ended for another one, after this one came back in its new way.
+        if (stateOf(instance) === 'ready') return
         instance.setSpec(old)
         instance.process.dispatch({ type: 'start' })
       }

@@ -1,7 +1,14 @@
 import type { RestartCause } from '../../machine/machine-types.js'
 import type { ManagedInstance } from '../managed-instance.js'
 import { replaceBalancer } from './replace-balancer.js'
-import { OperationError, selectInstances, stateOf, untilOrShutdown, waitUntilReady } from './operation.js'
+import {
+  describeFailure,
+  OperationError,
+  selectInstances,
+  stateOf,
+  untilOrShutdown,
+  waitUntilReady,
+} from './operation.js'
 import type { OperationContext } from './operation.js'
 
 /**
@@ -27,7 +34,8 @@ export async function restartOperation(
 
 /**
  * Restarts one after the other, each once all that were ready at the beginning are ready again. Stops at the first one
- * that does not come back. `prepare` is called before each restart. Throws OperationError.
+ * that does not come back, be it one that was not restarted here. `prepare` is called before each restart. Throws
+ * OperationError.
  */
 export async function rollInstances(
   context: OperationContext,
@@ -38,11 +46,15 @@ export async function rollInstances(
 ): Promise<void> {
   const { cluster, say } = context
   const isReady = (instance: ManagedInstance): boolean => stateOf(instance) === 'ready'
-  const initiallyReady = cluster.instances().filter(isReady).length
+  const initiallyReady = cluster.instances().filter(isReady)
   for (const [index, instance] of instances.entries()) {
-    // Another one may have crashed meanwhile: then this one is needed.
-    const enough = (): boolean => cluster.instances().filter(isReady).length >= initiallyReady
-    await untilOrShutdown(context, () => enough() || !isReady(instance))
+    const others = initiallyReady.filter((other) => other !== instance)
+    await untilOrShutdown(context, () => {
+      const lost = others.find(isLost)
+      if (lost) throw stoppedThere(describeFailure(lost), instances.length - index)
+      // Another one may have crashed meanwhile: then this one is needed.
+      return others.every(isReady) || !isReady(instance)
+    })
     prepare(instance)
     instance.process.dispatch({ type: 'restart', drain: true, cause, reason })
     await untilOrShutdown(context, () => hasLeft(instance))
@@ -50,11 +62,19 @@ export async function rollInstances(
       await waitUntilReady(context, [instance])
     } catch (error) {
       if (!(error instanceof OperationError)) throw error
-      const rest = instances.length - index - 1
-      throw new OperationError(`${error.message}\nstopped there; ${rest} not restarted`)
+      throw stoppedThere(error.message, instances.length - index - 1)
     }
     say(`${index + 1} of ${instances.length} restarted`)
   }
+}
+
+/** True where waiting for it may never end. */
+function isLost(instance: ManagedInstance): boolean {
+  return ['failed', 'stopped'].includes(stateOf(instance)) || instance.waitingFor() !== null
+}
+
+function stoppedThere(why: string, rest: number): OperationError {
+  return new OperationError(`${why}\nstopped there; ${rest} not restarted`)
 }
 
 /** True once the old life is over, so that `ready` means the new one. */
