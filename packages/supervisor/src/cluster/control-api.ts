@@ -7,6 +7,7 @@ import { reachableAddress } from '../balancer/balancer-program.js'
 import { peerCertificate } from '../process/peer-certificate.js'
 import { describeEvent } from './events.js'
 import type { OperationQueue } from './operations/operation-queue.js'
+import { goOnOrShutdown } from './operations/operation.js'
 import type { OperationContext } from './operations/operation.js'
 import { reloadOperation } from './operations/reload.js'
 import { restartOperation } from './operations/restart.js'
@@ -37,9 +38,12 @@ export function controlApi(cluster: Cluster, context: ControlContext): ControlAp
   ): (body: unknown, say: Say) => Promise<OperationResult> {
     return (raw, say) => {
       const body = schema.parse(raw)
-      return context.queue.run(() =>
-        narrated(cluster, say, () => run(body, { cluster, say, isShuttingDown: context.isShuttingDown })),
-      )
+      return context.queue.run(() => {
+        goOnOrShutdown(context)
+        return narrated(cluster, say, () =>
+          run(body, { cluster, say, isShuttingDown: context.isShuttingDown }),
+        )
+      })
     }
   }
 

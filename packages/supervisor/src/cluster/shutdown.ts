@@ -17,10 +17,13 @@ export async function shutDown(cluster: Cluster, clock: Clock): Promise<void> {
       }
     }
     await withTimeout(cluster.drainBalancer(), cluster.config().supervisor.drainTimeout, clock)
-    for (const process of allProcesses(cluster)) {
-      process.dispatch({ type: 'stop', drain: false, reason: 'shutdown' })
-    }
-    await cluster.until(() => allProcesses(cluster).every((process) => process.state().state === 'stopped'))
+    await cluster.until(() => {
+      // Again and again: an operation that was under way may have started one, or have asked for its next life.
+      for (const process of allProcesses(cluster)) {
+        if (!isEnding(process)) process.dispatch({ type: 'stop', drain: false, reason: 'shutdown' })
+      }
+      return allProcesses(cluster).every((process) => process.state().state === 'stopped')
+    })
   } finally {
     stopReporting()
   }
@@ -33,6 +36,11 @@ export function killAll(cluster: Cluster, reason: string): void {
 
 function allProcesses(cluster: Cluster): ManagedProcess[] {
   return [...cluster.balancers.all(), ...cluster.instances().map(({ process }) => process)]
+}
+
+function isEnding(process: ManagedProcess): boolean {
+  const { state, next } = process.state()
+  return state === 'stopped' || (state === 'stopping' && next === 'stopped')
 }
 
 function reportWaiting(cluster: Cluster, clock: Clock): () => void {

@@ -15,10 +15,15 @@ export class OperationError extends Error {
   override name = 'OperationError'
 }
 
+/** Throws OperationError when the cluster goes down: what an operation starts then nobody would stop. */
+export function goOnOrShutdown(context: Pick<OperationContext, 'isShuttingDown'>): void {
+  if (context.isShuttingDown()) throw new OperationError('the cluster is shutting down')
+}
+
 /** `until` that also ends when the cluster goes down. Throws OperationError then. */
 export function untilOrShutdown(context: OperationContext, condition: () => boolean): Promise<void> {
   return context.cluster.until(() => {
-    if (context.isShuttingDown()) throw new OperationError('the cluster is shutting down')
+    goOnOrShutdown(context)
     return condition()
   })
 }

@@ -5,7 +5,7 @@ import { planInstances } from '../../instance/plan-instances.js'
 import type { InstanceSpec } from '../../instance/plan-instances.js'
 import type { Cluster } from '../cluster.js'
 import type { ManagedInstance } from '../managed-instance.js'
-import { OperationError, retireInstances, stateOf, waitUntilReady } from './operation.js'
+import { goOnOrShutdown, OperationError, retireInstances, stateOf, waitUntilReady } from './operation.js'
 import type { OperationContext } from './operation.js'
 import { replaceBalancer } from './replace-balancer.js'
 import { rollInstances } from './restart.js'
@@ -34,6 +34,7 @@ export async function reloadOperation(
   if (!dryRun && mayRenew && (await cluster.balancers.reloadCertificate())) {
     changes.push('changed  balancer: certificate')
   }
+  goOnOrShutdown(context)
   for (const line of changes.length > 0 ? changes : ['nothing changed']) say(line)
   if (diff.refused.length > 0) {
     throw new OperationError(`${diff.refused.join(', ')}: only a new \`asr-cluster up\` can change that`)
@@ -47,6 +48,7 @@ export async function reloadOperation(
     await waitUntilReady(context, newcomers)
     if (diff.balancer.length + diff.cache.length > 0) await replaceBalancer(context, next)
     if (diff.auth.length > 0) await cluster.balancers.setApiKeys(next)
+    goOnOrShutdown(context)
   } catch (error) {
     if (!context.isShuttingDown()) {
       await retireInstances(context, newcomers, 'the new configuration is not taken')
