@@ -16,9 +16,9 @@ export interface ReloadResult {
 
 /**
  * Brings the cluster to a new configuration and touches only what differs. First everything new has to come up beside
- * the old: added groups, and of each changed group one instance more (`GROUP-next`). If anything does not, it is taken
- * away again and nothing has changed. Only then the changed instances are restarted one after the other, with the
- * extra one standing in, and what is not wanted any more is drained. Throws OperationError.
+ * the old: added groups, what a group gets more, and of each changed group one instance besides (`GROUP-next`). If
+ * anything does not, it is taken away again and nothing has changed. Only then the changed instances are restarted one
+ * after the other, with the extra one standing in, and what is not wanted any more is drained. Throws OperationError.
  */
 export async function reloadOperation(
   context: OperationContext,
@@ -56,20 +56,28 @@ export async function reloadOperation(
     throw error
   }
   cluster.setConfig(next)
-  for (const { group } of diff.resized) cluster.counts.delete(group.name)
-  for (const { name } of diff.removed) cluster.counts.delete(name)
-  await replaceInstances(context, previous, diff)
+  for (const name of recounted(diff)) cluster.counts.delete(name)
+  await replaceInstances(context, previous, diff, newcomers)
   return { changes }
 }
 
 const nextId = (group: string): string => `${group}-next`
 
+const isStandIn = ({ id, group }: InstanceSpec): boolean => id === nextId(group)
+
+/** Groups whose number of instances is that of the new configuration, whatever was asked for before. */
+function recounted(diff: ConfigDiff): string[] {
+  return [...diff.resized.map(({ group }) => group.name), ...diff.removed.map(({ name }) => name)]
+}
+
 function addNewcomers(cluster: Cluster, next: ClusterConfig, diff: ConfigDiff): ManagedInstance[] {
-  const planned = planFor(cluster, next, [])
-  const isNew = (name: string): boolean => diff.added.some((group) => group.name === name)
-  const added = planned.filter((spec) => isNew(spec.group))
+  const counts = new Map(cluster.counts)
+  for (const name of recounted(diff)) counts.delete(name)
+  const existing = cluster.instances().map((instance) => instance.spec())
   const replaced = diff.changed.map(({ group }) => group.name)
-  const standIns = planFor(cluster, next, replaced)
+  const added = planFor(cluster, next, counts, existing).filter(({ id }) => !cluster.instance(id))
+  const others = existing.filter((spec) => !replaced.includes(spec.group))
+  const standIns = planFor(cluster, next, counts, others)
     .filter((spec, index, all) => replaced.includes(spec.group) && isFirstOf(spec, index, all))
     // Beside the instance whose place it takes it cannot have its port.
     .map((spec) => ({ ...spec, id: nextId(spec.group), port: 0 }))
@@ -79,36 +87,36 @@ function addNewcomers(cluster: Cluster, next: ClusterConfig, diff: ConfigDiff): 
 const isFirstOf = (spec: InstanceSpec, index: number, all: readonly InstanceSpec[]): boolean =>
   all.findIndex((other) => other.group === spec.group) === index
 
-/** The plan of a configuration in which the instances of some groups are made anew. */
-function planFor(cluster: Cluster, config: ClusterConfig, renewed: readonly string[]): InstanceSpec[] {
-  const existing = cluster.instances().map((instance) => instance.spec())
-  return planInstances({
-    config,
-    counts: cluster.counts,
-    machine: cluster.machine(),
-    existing: existing.filter((spec) => !renewed.includes(spec.group)),
-  })
+function planFor(
+  cluster: Cluster,
+  config: ClusterConfig,
+  counts: ReadonlyMap<string, number>,
+  existing: readonly InstanceSpec[],
+): InstanceSpec[] {
+  return planInstances({ config, counts, machine: cluster.machine(), existing })
 }
 
 async function replaceInstances(
   context: OperationContext,
   previous: ClusterConfig,
   diff: ConfigDiff,
+  newcomers: readonly ManagedInstance[],
 ): Promise<void> {
   const { cluster } = context
   const config = cluster.config()
   const renewed = diff.changed.map(({ group }) => group.name)
-  const plan = planFor(cluster, config, renewed)
+  // What a changed group got more came up in its new way.
+  const isOld = (instance: ManagedInstance): boolean =>
+    renewed.includes(instance.spec().group) && !newcomers.includes(instance)
+  const kept = cluster.instances().filter((instance) => !isOld(instance) && !isStandIn(instance.spec()))
+  const existing = kept.map((instance) => instance.spec())
+  const plan = planFor(cluster, config, cluster.counts, existing)
   const isWanted = (instance: ManagedInstance): boolean => plan.some(({ id }) => id === instance.process.id)
-  const missing = plan.filter(({ id }) => !cluster.instance(id)).map((spec) => cluster.addInstance(spec))
-  for (const { process } of missing) process.dispatch({ type: 'start' })
-  await waitUntilReady(context, missing)
   for (const spec of plan) {
     if (!renewed.includes(spec.group)) cluster.instance(spec.id)?.setSpec(spec)
   }
   cluster.sendMembers()
-  const isRenewed = (instance: ManagedInstance): boolean =>
-    renewed.includes(instance.spec().group) && isWanted(instance) && !missing.includes(instance)
+  const isRenewed = (instance: ManagedInstance): boolean => isOld(instance) && isWanted(instance)
   try {
     await renewInstances(context, cluster.instances().filter(isRenewed), plan)
   } catch (error) {
