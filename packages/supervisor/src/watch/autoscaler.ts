@@ -1,5 +1,6 @@
 import { decide, initialAutoscaleState } from '../autoscale/decide.js'
 import type { AutoscaleSettings, AutoscaleState, Observation } from '../autoscale/decide.js'
+import { sizeFor } from '../autoscale/group-size.js'
 import type { ManagedInstance } from '../cluster/managed-instance.js'
 import { scaleGroup } from '../cluster/operations/scale.js'
 import type { ClusterConfig } from '../config/schema.js'
@@ -10,6 +11,8 @@ import { every } from './watch-context.js'
 import type { WatchContext } from './watch-context.js'
 
 const intervalMs = 1_000
+/** After a try that failed. Below `min` no wishes have to add up, and what fails at once would be tried at each look. */
+const pauseMs = 30_000
 
 interface CpuSample {
   at: number
@@ -24,6 +27,8 @@ export function watchLoad(
   const { cluster, clock } = context
   const states = new Map<string, AutoscaleState>()
   const samples = new Map<number, CpuSample>()
+  /** By group: no more instances before that. */
+  const pausedUntil = new Map<string, number>()
 
   /** Share of its threads that an instance kept busy since the last look; null at the first one. */
   function cpuUse(instance: ManagedInstance, cpuSeconds: ReadonlyMap<number, number>): number | null {
@@ -36,8 +41,11 @@ export function watchLoad(
     return (sample.seconds - last.seconds) / ((sample.at - last.at) / 1_000) / instance.spec().threads
   }
 
+  const membersOf = (group: string): ManagedInstance[] =>
+    cluster.instances().filter((instance) => instance.spec().group === group)
+
   function observe(group: string, cpuSeconds: ReadonlyMap<number, number>): Observation | null {
-    const members = cluster.instances().filter((instance) => instance.spec().group === group)
+    const members = membersOf(group)
     const alive = members.filter(isAlive)
     const ready = members.filter((instance) => instance.process.state().state === 'ready')
     const stats = cluster.stats()
@@ -79,14 +87,21 @@ export function watchLoad(
   }
 
   async function apply(group: string, from: number, to: number, reason: string): Promise<void> {
+    const members = membersOf(group)
+    const seats = members.map((instance) => ({ index: instance.spec().index, isAlive: isAlive(instance) }))
+    const size = sizeFor(seats, to, cluster.config().autoscale.max)
+    // The dead ones take the place of those that are missing.
+    if (size === members.length) return
+    if (to > from && clock.now() < (pausedUntil.get(group) ?? 0)) return
     const say = (level: 'info' | 'warn', text: string): void =>
       cluster.bus.emit({ type: 'notice', level, id: null, text: `autoscale ${group}: ${text}` })
     say('info', `${from} → ${to} (${reason})`)
     try {
-      await context.queue.run(() => scaleGroup(context, group, to))
+      await context.queue.run(() => scaleGroup(context, group, size))
     } catch (error) {
       // The wishes so far asked for what cannot be had; they have to add up again before the next try.
       states.delete(group)
+      pausedUntil.set(group, clock.now() + pauseMs)
       if (!context.isShuttingDown()) say('warn', (error as Error).message)
     }
   }
@@ -94,8 +109,10 @@ export function watchLoad(
   return every(clock, () => intervalMs, look)
 }
 
+/** Ready, or on its way to it, be it by way of an end. */
 function isAlive(instance: ManagedInstance): boolean {
-  const { state } = instance.process.state()
+  const { state, next } = instance.process.state()
+  if (state === 'draining' || state === 'stopping') return next !== 'stopped'
   return state === 'ready' || state === 'starting' || state === 'backoff'
 }
 

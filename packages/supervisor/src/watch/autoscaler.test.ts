@@ -1,0 +1,78 @@
+import { afterEach, expect, it } from 'vitest'
+import { fakeClock } from '../fixtures/fake-clock.js'
+import { fakeGroup, startInProcess } from '../fixtures/in-process-cluster.js'
+import type { InProcessCluster } from '../fixtures/in-process-cluster.js'
+import { watchLoad } from './autoscaler.js'
+
+let running: InProcessCluster
+let stop = (): void => {}
+afterEach(async () => {
+  stop()
+  await running.close()
+})
+
+const configOf = (autoscale: string, instances: number): string =>
+  `autoscale: { enabled: true, signals: [queue], upAfter: 1s, downAfter: 3s, ${autoscale} }\ngroups:\n${fakeGroup('a', `instances: ${instances}`)}`
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** Watches the load, and returns what lets seconds pass for the watch alone. */
+function watch(): (seconds: number) => Promise<void> {
+  const clock = fakeClock()
+  stop = watchLoad(running.watch(clock), () => new Map())
+  return async (seconds) => {
+    for (let second = 0; second < seconds; second += 1) {
+      clock.advance(1_000)
+      await settle()
+    }
+  }
+}
+
+const steps = (): string[] => running.lines.filter((line) => line.startsWith('autoscale'))
+
+it('keeps the instances that serve, not the numbers, when it scales down past one that failed', async () => {
+  running = await startInProcess(configOf('min: 1, max: 4', 3), { broken: new Set(['a-0']) })
+  const { cluster, states, until } = running
+  await until(() => states() === 'a-0=failed a-1=ready a-2=ready' && cluster.stats() !== null)
+  const pass = watch()
+  await pass(5)
+  await until(() => states() === 'a-0=failed a-1=ready')
+  await pass(10)
+  expect(states()).toBe('a-0=failed a-1=ready')
+  expect(steps()).toHaveLength(1)
+})
+
+it('makes up for an instance that failed, and says it once', async () => {
+  running = await startInProcess(configOf('min: 2, max: 4', 2), { broken: new Set(['a-0']) })
+  const { cluster, states, until } = running
+  await until(() => states() === 'a-0=failed a-1=ready' && cluster.stats() !== null)
+  const pass = watch()
+  await pass(1)
+  await until(() => states() === 'a-0=failed a-1=ready a-2=ready')
+  await pass(10)
+  expect(states()).toBe('a-0=failed a-1=ready a-2=ready')
+  expect(steps()).toHaveLength(1)
+})
+
+it('does and says nothing when the maximum leaves no room for a substitute', async () => {
+  running = await startInProcess(configOf('min: 2, max: 2', 2), { broken: new Set(['a-0']) })
+  const { cluster, states, until } = running
+  await until(() => states() === 'a-0=failed a-1=ready' && cluster.stats() !== null)
+  await watch()(10)
+  expect(states()).toBe('a-0=failed a-1=ready')
+  expect(steps()).toEqual([])
+})
+
+it('waits before it tries again what failed', async () => {
+  running = await startInProcess(configOf('min: 2, max: 4', 2), { broken: new Set(['a-0', 'a-2']) })
+  const { cluster, states, until } = running
+  await until(() => states() === 'a-0=failed a-1=ready' && cluster.stats() !== null)
+  const pass = watch()
+  await pass(1)
+  await until(() => steps().length === 2)
+  await pass(20)
+  expect(steps()).toHaveLength(2)
+  running.manners.broken.clear()
+  await pass(15)
+  await until(() => states() === 'a-0=failed a-1=ready a-2=ready')
+})
