@@ -99,6 +99,8 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
     clock: options.clock,
     random: options.random,
     log: options.logs.get(id),
+    onDenied: (pid) =>
+      notice('warn', `pid ${pid} runs as another user and cannot be signalled; it has to end by itself`),
     onChange(change) {
       if (change.from === 'starting') {
         gate.leave(id)

@@ -98,7 +98,7 @@ export function createGpuInventory(options: GpuInventoryOptions): GpuInventory {
       settleFirst([])
       return
     }
-    if (isClosed) return child.signal('SIGKILL')
+    if (isClosed) return void child.signal('SIGKILL')
     watchSilence()
     const splitter = createLineSplitter()
     child.stdout.on('data', (chunk: Buffer) => splitter.push(chunk).forEach(({ text }) => take(text)))

@@ -24,6 +24,7 @@ function setUp(overrides: Partial<Program> = {}) {
   const clock = fakeClock()
   const spawner = fakeSpawner()
   const changes: string[] = []
+  const denied: number[] = []
   const lines: string[] = []
   const file = {
     path: '',
@@ -47,6 +48,7 @@ function setUp(overrides: Partial<Program> = {}) {
     random: () => 0.5,
     log: createProgramLog('a-0', file, clock),
     onChange: ({ to, reason }) => changes.push(`${to}: ${reason}`),
+    onDenied: (pid) => denied.push(pid),
   })
   const bringUp = async (): Promise<void> => {
     managed.dispatch({ type: 'start' })
@@ -55,7 +57,7 @@ function setUp(overrides: Partial<Program> = {}) {
     clock.advance(0)
     await settle()
   }
-  return { clock, spawner, managed, changes, lines, bringUp }
+  return { clock, spawner, managed, changes, denied, lines, bringUp }
 }
 
 describe('a managed process', () => {
@@ -135,6 +137,21 @@ describe('a managed process', () => {
     await settle()
     expect(managed.state().state).toBe('stopped')
     expect(spawner.children).toHaveLength(0)
+  })
+
+  it('says once for each life that it may not be signalled, and waits for its end', async () => {
+    const { clock, spawner, managed, denied, bringUp } = setUp()
+    await bringUp()
+    const { handle } = spawner.last()
+    spawner.last().deniesSignals = true
+    managed.dispatch({ type: 'stop', drain: false, reason: 'stop' })
+    clock.advance(10_000)
+    expect(spawner.last().signals.length).toBeGreaterThan(2)
+    expect(denied).toEqual([handle.pid])
+    expect(managed.state().state).toBe('stopping')
+    spawner.last().exit({ code: 0, signal: null })
+    await settle()
+    expect(managed.state().state).toBe('stopped')
   })
 
   it('is killed when it ignores SIGTERM, and is stopped only when it is gone', async () => {

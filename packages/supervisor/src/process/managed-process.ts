@@ -48,6 +48,8 @@ export interface ManagedProcessOptions {
   random: () => number
   log: ProgramLog
   onChange: (change: StateChange) => void
+  /** This life may not be signalled, because it runs as somebody else; said once for each. */
+  onDenied?: (pid: number) => void
 }
 
 export interface ManagedProcess {
@@ -75,6 +77,7 @@ export function createManagedProcess(options: ManagedProcessOptions): ManagedPro
   /** Grows with each life, so that what belongs to a former one is known and dropped. */
   let life = 0
   let isSpawning = false
+  let isDenied = false
   const queue: MachineEvent[] = []
   let isDispatching = false
 
@@ -142,6 +145,7 @@ export function createManagedProcess(options: ManagedProcessOptions): ManagedPro
     life += 1
     const current = life
     isSpawning = true
+    isDenied = false
     log.forgetErrorLines()
     try {
       const request = await program.prepare()
@@ -177,7 +181,7 @@ export function createManagedProcess(options: ManagedProcessOptions): ManagedPro
       program.onSpawned?.(self)
       dispatch({ type: 'spawned' })
     } else {
-      spawned.signal('SIGTERM')
+      signal('SIGTERM')
     }
   }
 
@@ -210,8 +214,13 @@ export function createManagedProcess(options: ManagedProcessOptions): ManagedPro
   }
 
   function signal(name: 'SIGTERM' | 'SIGKILL'): void {
-    if (child) child.signal(name)
-    else if (!isSpawning) endUnborn()
+    if (!child) {
+      if (!isSpawning) endUnborn()
+      return
+    }
+    if (child.signal(name) || isDenied) return
+    isDenied = true
+    options.onDenied?.(child.pid)
   }
 }
 

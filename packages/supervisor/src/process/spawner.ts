@@ -44,8 +44,11 @@ export interface ChildHandle {
   onMessage(listener: (message: unknown) => void): void
   /** Best effort: a child that is gone or going gets nothing. */
   send(message: object): void
-  /** To the whole group; a group that is gone already is no error. */
-  signal(signal: NodeJS.Signals): void
+  /**
+   * To the whole group; a group that is gone already is no error. False if we may not signal it: what changed its user,
+   * as with sudo, is not ours any more. Never throws.
+   */
+  signal(signal: NodeJS.Signals): boolean
 }
 
 export class SpawnError extends Error {
@@ -104,7 +107,7 @@ export const systemSpawner: Spawner = {
       send(message) {
         if (child.connected) child.send(message, () => {})
       },
-      signal: (signal) => signalGroup(pid, signal),
+      signal: (signal) => signalGroup(pid, signal) !== 'denied',
     }
   },
 }
@@ -128,13 +131,15 @@ function userEnv(user: RunAs | null | undefined): Record<string, string> {
   return user ? { HOME: user.home, USER: user.name, LOGNAME: user.name } : {}
 }
 
-/** Sends a signal to a process group; false if no such group is left. */
-export function signalGroup(groupId: number, signal: NodeJS.Signals | 0): boolean {
+/** Sends a signal to a process group: `gone` if none is left, `denied` if all in it belongs to somebody else. */
+function signalGroup(groupId: number, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
   try {
     process.kill(-groupId, signal)
-    return true
+    return 'sent'
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ESRCH') return 'gone'
+    if (code === 'EPERM') return 'denied'
     throw error
   }
 }
@@ -157,7 +162,8 @@ async function finish(
 /** Kills what is left of a group whose leader is gone: a grandchild would hold the port of the next life. */
 async function sweepGroup(groupId: number): Promise<void> {
   const deadline = performance.now() + sweepTimeoutMs
-  while (signalGroup(groupId, 'SIGKILL')) {
+  // What we may not kill we do not wait for either.
+  while (signalGroup(groupId, 'SIGKILL') === 'sent') {
     // A zombie that nobody reaps counts as gone, though the kernel still finds its group.
     if (livingGroupMembers(groupId).length === 0 || performance.now() > deadline) return
     await sleep(5)
