@@ -1,4 +1,4 @@
-import type { LogRequest } from '../control/control-server.js'
+import type { LogRequest, WriteLine } from '../control/control-server.js'
 import type { LogLine } from '../logs/log-line.js'
 import { listLogs, readMergedTail } from '../logs/read-tail.js'
 import type { Cluster } from './cluster.js'
@@ -7,7 +7,7 @@ import type { Cluster } from './cluster.js'
 export async function streamLogs(
   cluster: Cluster,
   { id, lines, follow }: LogRequest,
-  write: (line: unknown) => void,
+  write: WriteLine,
   signal: AbortSignal,
 ): Promise<void> {
   const known = listLogs(cluster.logs.dir)
@@ -17,7 +17,7 @@ export async function streamLogs(
   }
   // Subscribed before the files are read, in one go: nothing is missed and nothing comes twice.
   const unsubscribe = cluster.logs.subscribe((source: string, line: LogLine) => {
-    if (follow && (id === null || id === source)) write({ id: source, ...line })
+    if (follow && (id === null || id === source)) write({ id: source, ...line }, true)
   })
   try {
     for (const line of readMergedTail(cluster.logs.dir, id === null ? known : [id], lines)) write(line)

@@ -4,6 +4,11 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { isSocketAlive } from './find-cluster.js'
 
 const longestBody = 1_000_000
+/** So much may wait for a client that does not read, besides what it asked for of the past. */
+const mostWaitingBytes = 4_000_000
+
+/** Writes a JSON line; one that may be dropped is where the client does not keep up, and `{ dropped }` says how many. */
+export type WriteLine = (line: unknown, mayBeDropped?: boolean) => void
 
 /** Says a line to the caller while an operation goes on. */
 export type Say = (line: string) => void
@@ -26,7 +31,7 @@ export interface ControlApi {
   /** PEM of the certificate that the balancer presents; null without TLS. */
   certificate(): Promise<string | null>
   /** Writes JSON lines until it is through, or, when following, until `signal` aborts. */
-  logs(request: LogRequest, write: (line: unknown) => void, signal: AbortSignal): Promise<void>
+  logs(request: LogRequest, write: WriteLine, signal: AbortSignal): Promise<void>
   /** Operations by name; each is `POST /NAME` with a JSON object. */
   operations: Readonly<Record<string, (body: unknown, say: Say) => Promise<OperationResult>>>
 }
@@ -115,10 +120,26 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function startLines(response: ServerResponse): (line: unknown) => void {
+function startLines(response: ServerResponse): WriteLine {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   response.flushHeaders()
-  return (line) => void response.write(`${JSON.stringify(line)}\n`)
+  const write = (line: unknown): void => void response.write(`${JSON.stringify(line)}\n`)
+  let most = mostWaitingBytes
+  let dropped = 0
+  return (line, mayBeDropped = false) => {
+    if (mayBeDropped && (dropped > 0 || response.writableLength > most)) {
+      if (dropped === 0) {
+        response.once('drain', () => {
+          if (!response.writableEnded) write({ dropped })
+          dropped = 0
+        })
+      }
+      dropped += 1
+      return
+    }
+    write(line)
+    if (!mayBeDropped) most = response.writableLength + mostWaitingBytes
+  }
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -54,10 +54,14 @@ async function showLive(args: LogsArgs, context: CliContext): Promise<number> {
     const query = new URLSearchParams({ lines: String(args.lines), follow: args.follow ? '1' : '0' })
     if (args.id !== undefined) query.set('id', args.id)
     for await (const raw of client.stream('GET', `/logs?${query.toString()}`, {}, abort.signal)) {
-      const line = raw as TaggedLine | { error: string }
+      const line = raw as TaggedLine | { error: string } | { dropped: number }
       if ('error' in line) {
         context.output.complain(line.error)
         return cliExit.failed
+      }
+      if ('dropped' in line) {
+        context.output.complain(`${line.dropped} lines were left out: they came faster than they were read`)
+        continue
       }
       show(line, args, context)
     }
