@@ -10,7 +10,9 @@ export async function streamLogs(
   write: WriteLine,
   signal: AbortSignal,
 ): Promise<void> {
-  const known = listLogs(cluster.logs.dir)
+  // One that has not written anything yet has no file.
+  const running = ['balancer', ...cluster.instances().map(({ process }) => process.id)]
+  const known = [...new Set([...listLogs(cluster.logs.dir), ...running])].toSorted()
   if (id !== null && !known.includes(id)) {
     write({ error: `no log of \`${id}\`; there are ${known.join(', ')}` })
     return
