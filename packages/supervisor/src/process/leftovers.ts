@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { readlinkSync, statSync } from 'node:fs'
 import { environment } from '@asr-cluster/protocol'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listPids, readEnvironment, readProcess } from './process-table.js'
@@ -6,10 +6,13 @@ import type { ProcessInfo } from './process-table.js'
 
 const killTimeoutMs = 2_000
 
-/** Processes of a former run of the cluster on this port whose supervisor is dead. */
-export function findLeftovers(port: number): ProcessInfo[] {
+/**
+ * Processes of a former run of the cluster on this port whose supervisor is dead. As root (`ownUid` 0) also those of
+ * other users, because of `supervisor.user`.
+ */
+export function findLeftovers(port: number, ownUid = process.getuid?.()): ProcessInfo[] {
   return listPids().flatMap((pid) => {
-    if (pid === process.pid || !isOurs(pid)) return []
+    if (pid === process.pid || !isOurs(pid, ownUid)) return []
     if (!readEnvironment(pid, environment.clusterId)?.startsWith(`${port}-`)) return []
     const supervisor = readProcess(Number(readEnvironment(pid, environment.supervisorPid)))
     const info = readProcess(pid)
@@ -43,9 +46,11 @@ function kill(pid: number): void {
   }
 }
 
-function isOurs(pid: number): boolean {
+function isOurs(pid: number, ownUid: number | undefined): boolean {
   try {
-    return statSync(`/proc/${pid}`).uid === process.getuid?.()
+    if (statSync(`/proc/${pid}`).uid === ownUid) return true
+    // In a container pids are others: its supervisor would look dead from here.
+    return ownUid === 0 && readlinkSync(`/proc/${pid}/ns/pid`) === readlinkSync('/proc/self/ns/pid')
   } catch {
     return false
   }
