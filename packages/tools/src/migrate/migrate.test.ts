@@ -108,7 +108,7 @@ server {
     const { unmapped } = migrate({ ...input, nginx: { text, file: 'nginx.conf' } })
     const said = unmapped
       .filter(({ file, setting }) => file === 'nginx' && setting.startsWith('limit_'))
-      .map(({ line, message }) => `${line}: ${/balancer\.[\w.]+/.exec(message)}`)
+      .map(({ line, message }) => `${line}: ${/balancer\.[\w.]+/.exec(message)?.[0]}`)
     expect(said).toEqual([
       '1: balancer.perAddress.requestsPerMinute',
       '2: balancer.perAddress.concurrency',
