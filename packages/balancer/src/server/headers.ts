@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { adminKeyHeader, callerHeader, identityHeader, probeHeader } from '@asr-cluster/protocol'
 
@@ -150,13 +150,6 @@ export function headerValue(headers: readonly string[], name: string): string | 
 export function clientAddress(request: IncomingMessage): string {
   const address = request.socket.remoteAddress ?? 'unknown'
   return address.startsWith(mappedPrefix) ? address.slice(mappedPrefix.length) : address
-}
-
-/** The unit of fairness: API key, else address. The key is hashed: nothing may keep it readable. */
-export function clientKey(request: IncomingMessage): string {
-  const { authorization } = request.headers
-  if (!authorization) return clientAddress(request)
-  return createHash('sha256').update(authorization).digest('base64')
 }
 
 function connectionTokens(value: string | undefined): Set<string> | undefined {

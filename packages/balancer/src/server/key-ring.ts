@@ -6,10 +6,16 @@ import { KeyLimiter } from '../limits/key-limiter.js'
 /** How a browser, which cannot set headers on a WebSocket, sends its key to OpenAI's API. */
 const protocolPrefix = 'openai-insecure-api-key.'
 
-interface HeldKey {
-  hash: Buffer
+/** A key that is let in. */
+export interface KnownKey {
+  /** The same for each way in which a client may write the key; keeps it secret. */
+  id: string
   /** None for a key without limits. */
   limiter: KeyLimiter | undefined
+}
+
+interface HeldKey extends KnownKey {
+  hash: Buffer
 }
 
 /** The API keys that are let in; without any everybody is. Only hashes are kept. */
@@ -30,7 +36,8 @@ export class KeyRing {
       const isLimited = limits.requestsPerMinute !== undefined || limits.concurrency !== undefined
       const known = before.get(hash)
       known?.setLimits(limits)
-      return { hash: Buffer.from(hash), limiter: known ?? (isLimited ? new KeyLimiter(limits) : undefined) }
+      const limiter = known ?? (isLimited ? new KeyLimiter(limits) : undefined)
+      return { id: hash, hash: Buffer.from(hash), limiter }
     })
   }
 
@@ -38,12 +45,12 @@ export class KeyRing {
     return this.#keys.length === 0
   }
 
-  /** Returns what limits the key of the request, if anything does. Throws AsrError unauthorized. */
-  check(request: IncomingMessage): KeyLimiter | undefined {
+  /** Returns the key of the request; undefined where none is needed. Throws AsrError unauthorized. */
+  check(request: IncomingMessage): KnownKey | undefined {
     if (this.isOpen) return undefined
     const key = keyOf(request)
     const held = key === undefined ? undefined : this.#find(key)
-    if (held) return held.limiter
+    if (held) return held
     throw new AsrError(
       'unauthorized',
       key === undefined ? 'The request has no API key.' : 'The API key is not one of this server.',

@@ -7,7 +7,7 @@ import type { HandlerContext } from '../server/handler.js'
 import type { Lease } from '../queue/scheduler.js'
 import { enterLimits } from '../limits/enter-limits.js'
 import { checkFraming } from '../server/framing.js'
-import { clientAddress, clientKey, forwardedRequestHeaders, requestIdOf } from '../server/headers.js'
+import { clientAddress, forwardedRequestHeaders, requestIdOf } from '../server/headers.js'
 import { replyOnSocket } from '../server/client-error.js'
 import { parseTarget } from '../server/routes.js'
 import { classifyFailure } from '../upstream/failure.js'
@@ -102,14 +102,14 @@ export class Upgrades {
   ): Promise<number> {
     const { scheduler, config } = this.#context
     checkFraming(request)
-    const limiter = this.#context.keys.check(request)
+    const key = this.#context.keys.check(request)
     const target = parseTarget(request.url ?? '')
     if (target?.pathname !== path) throw new AsrError('not_found', 'There is no WebSocket on this path.')
     if (this.#closing) throw draining()
     const { router } = this.#context
     const group = router.byHeader(request) ?? router.byQuery(target.path)
     scheduler.admit(group)
-    const leave = enterLimits(clientAddress(request), limiter, this.#context)
+    const leave = enterLimits(clientAddress(request), key?.limiter, this.#context)
     if (leave) socket.once('close', leave)
     prepare(request, requestId, target.path)
     const departure = new Departure()
@@ -119,7 +119,7 @@ export class Upgrades {
       const stopWatching = destroyAtEnd(socket)
       const lease = await scheduler
         .acquire({
-          client: clientKey(request),
+          client: key?.id ?? clientAddress(request),
           group,
           avoid,
           replay: attempt > 1,
