@@ -62,7 +62,7 @@ export class Balancer {
   readonly config: BalancerConfig
   readonly members: Members
   readonly liveStatus: LiveStatusBoard
-  readonly admin = new AdminDesk()
+  readonly admin: AdminDesk
   readonly #log: Logger
   readonly #scheduler: Scheduler
   readonly #monitor: HealthMonitor
@@ -81,6 +81,7 @@ export class Balancer {
     const { log, clock = systemClock, random = Math.random, probe = probeHttp, spoolDir = tmpdir() } = deps
     this.config = config
     this.#log = log
+    this.admin = new AdminDesk(clock)
     this.#onUrgentStats = deps.onUrgentStats ?? (() => undefined)
     this.#answerShelves = deps.answerShelves ?? []
     const metrics = new BalancerMetrics(() => ({

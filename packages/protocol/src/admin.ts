@@ -29,7 +29,8 @@ export const adminAskSchema = z.object({
   exchange: z.string(),
   /** As `hashApiKey` writes it. */
   keyHash: z.string(),
-  request: adminRequestSchema,
+  /** Undefined: only the key is to be judged, before the body is read; answered by the verdict alone. */
+  request: adminRequestSchema.optional(),
 })
 
 /** balancer → supervisor: nobody listens to the answer any more. What has begun goes on; logs end. */

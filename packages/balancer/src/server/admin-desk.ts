@@ -11,10 +11,13 @@ import {
   type AdminGone,
   type AdminRequest,
 } from '@asr-cluster/protocol'
+import type { Clock } from '../clock.js'
 
 /** So many are answered at once: each followed log is one. */
 const mostExchanges = 32
 const largestBodyBytes = 16 * 1024
+/** For the verdict on the key and the body together. */
+const entryTimeoutMs = 10_000
 /** A reader that is so far behind is cut off: the supervisor would go on sending lines. */
 const mostUnsentBytes = 2 * 1024 * 1024
 
@@ -28,9 +31,18 @@ interface Exchange {
 
 /** Passes what administrators ask on to the supervisor, which judges their key, and its answers back. */
 export class AdminDesk {
+  readonly #clock: Clock
   readonly #open = new Map<string, Exchange>()
+  /** Keys that the supervisor is judging, by exchange. */
+  readonly #judged = new Map<string, (verdict: AdminAnswer['verdict']) => void>()
+  /** Refuses one whose key is being judged, or whose body is being read. */
+  readonly #entering = new Set<(error: AsrError) => void>()
   #send: ((message: AdminAsk | AdminGone) => void) | undefined
   #isClosed = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** A balancer that runs alone has nobody to ask. */
   connect(send: (message: AdminAsk | AdminGone) => void): void {
@@ -43,6 +55,7 @@ export class AdminDesk {
     response: ServerResponse,
     path: string,
     requestId: string,
+    expectsContinue: boolean,
   ): Promise<void> {
     const send = this.#send
     if (!send) throw new AsrError('not_implemented', 'No supervisor runs this balancer.')
@@ -50,25 +63,30 @@ export class AdminDesk {
     if (typeof key !== 'string') {
       throw new AsrError('unauthorized', `The request has no admin key in the header ${adminKeyHeader}.`)
     }
-    if (this.#isClosed) throw new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 1 })
-    if (this.#open.size >= mostExchanges) {
-      const message = `${mostExchanges} administrators are being served already.`
-      throw new AsrError('queue_full', message, { retryAfterSeconds: 1 })
-    }
-    const asked = await readRequest(request, path)
-    if (response.destroyed) return
+    this.#requireRoom()
+    const keyHash = hashApiKey(key)
     const exchange = randomUUID()
+    const asked = await this.#beforeDeadline(response, async () => {
+      if (request.method === 'POST') {
+        await this.#judge({ type: 'admin', exchange, keyHash }, send)
+        if (expectsContinue && !response.destroyed) response.writeContinue()
+      }
+      return readRequest(request, path)
+    }).finally(() => this.#judged.delete(exchange))
+    if (response.destroyed) return
+    this.#requireRoom()
     await new Promise<void>((resolve, reject) => {
       this.#open.set(exchange, { response, requestId, resolve, reject })
       response.once('close', () => {
         if (this.#open.delete(exchange)) send({ type: 'admin-gone', exchange })
         resolve()
       })
-      send({ type: 'admin', exchange, keyHash: hashApiKey(key), request: asked })
+      send({ type: 'admin', exchange, keyHash, request: asked })
     })
   }
 
   onAnswer({ exchange, verdict, lines, end }: AdminAnswer): void {
+    this.#judged.get(exchange)?.(verdict)
     const open = this.#open.get(exchange)
     if (!open) return
     if (verdict !== 'accepted') {
@@ -93,14 +111,51 @@ export class AdminDesk {
   /** Ends every answer: a followed log would keep a draining balancer for ever. */
   close(): void {
     this.#isClosed = true
+    for (const refuse of this.#entering) refuse(draining())
     for (const [exchange, open] of this.#open) {
       this.#send?.({ type: 'admin-gone', exchange })
       if (open.response.headersSent) this.#finish(exchange, open)
       else {
         this.#open.delete(exchange)
-        open.reject(new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 1 }))
+        open.reject(draining())
       }
     }
+  }
+
+  #requireRoom(): void {
+    if (this.#isClosed) throw draining()
+    if (this.#open.size < mostExchanges) return
+    const message = `${mostExchanges} administrators are being served already.`
+    throw new AsrError('queue_full', message, { retryAfterSeconds: 1 })
+  }
+
+  /** As `enter`, but rejects after the deadline, when the client goes away and when the desk closes. */
+  async #beforeDeadline<T>(response: ServerResponse, enter: () => Promise<T>): Promise<T> {
+    let refuse = (_: AsrError): void => undefined
+    const refused = new Promise<never>((_, reject) => {
+      refuse = reject
+    })
+    const onClose = (): void => refuse(new AsrError('client_closed', 'The client closed the connection.'))
+    const late = `The request was not complete within ${entryTimeoutMs / 1_000} s.`
+    const cancel = this.#clock.after(entryTimeoutMs, () => refuse(new AsrError('request_timeout', late)))
+    response.once('close', onClose)
+    this.#entering.add(refuse)
+    try {
+      return await Promise.race([enter(), refused])
+    } finally {
+      cancel()
+      response.off('close', onClose)
+      this.#entering.delete(refuse)
+    }
+  }
+
+  /** Rejects with the AsrError of a key that is not let in. */
+  async #judge(ask: AdminAsk, send: (message: AdminAsk) => void): Promise<void> {
+    const verdict = await new Promise<AdminAnswer['verdict']>((resolve) => {
+      this.#judged.set(ask.exchange, resolve)
+      send(ask)
+    })
+    if (verdict !== 'accepted') throw refusal(verdict)
   }
 
   #finish(exchange: string, { response, resolve }: Exchange): void {
@@ -108,6 +163,10 @@ export class AdminDesk {
     response.end()
     resolve()
   }
+}
+
+function draining(): AsrError {
+  return new AsrError('draining', 'The balancer is draining.', { retryAfterSeconds: 1 })
 }
 
 function refusal(verdict: 'wrong-key' | 'disabled'): AsrError {

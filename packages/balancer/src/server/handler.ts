@@ -84,7 +84,7 @@ async function handle(
       return
     }
     if (route.kind === 'admin') {
-      await context.admin.handle(request, response, target.path, requestId)
+      await context.admin.handle(request, response, target.path, requestId, expectsContinue)
       return
     }
     if (route.kind !== 'proxy' && route.kind !== 'light-proxy') {

@@ -19,10 +19,10 @@ function setUp(api: Partial<ControlApi> = {}) {
     ...api,
   })
   const answers: AdminAnswer[] = []
-  const ask = (request: AdminRequest, given = key): void =>
+  const ask = (request?: AdminRequest, given = key): void =>
     desk.onMessage(
       balancer,
-      { type: 'admin', exchange: 'e1', keyHash: hashApiKey(given), request },
+      { type: 'admin', exchange: 'e1', keyHash: hashApiKey(given), ...(request ? { request } : {}) },
       (answer) => answers.push(answer),
     )
   return { clock, desk, answers, ask, setKeys: (next: string[]) => void (keys = next) }
@@ -105,4 +105,14 @@ it('gathers lines, counts those of a burst that are too many, and ends with the 
   expect(gone?.aborted).toBe(true)
   await settle()
   expect(answers).toHaveLength(3)
+})
+
+it('judges a key alone, before the balancer reads what is asked', () => {
+  const { ask, answers } = setUp()
+  ask()
+  ask(undefined, 'a-wrong-key-12345')
+  expect(answers.map(({ verdict, end }) => [verdict, end])).toEqual([
+    ['accepted', true],
+    ['wrong-key', true],
+  ])
 })

@@ -40,7 +40,7 @@ export function createAdminDesk(keyHashes: () => readonly string[], clock: Clock
     const verdict = judge(keyHash)
     const say = (lines: unknown[], end: boolean): void =>
       send({ type: 'admin-answer', exchange, verdict, lines, end })
-    if (verdict !== 'accepted' || api === null) {
+    if (verdict !== 'accepted' || api === null || request === undefined) {
       say([], true)
       return
     }
