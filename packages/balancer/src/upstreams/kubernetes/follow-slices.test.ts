@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../../fixtures/fake-clock.js'
 import type { SliceApi } from './api-client.js'
@@ -47,6 +48,32 @@ describe('followSlices', () => {
     await clock.advance(60_000)
     expect(asked).toEqual([0, 500, 1_500, 11_500])
     expect(failures).toEqual(['down', 'down', 'API server: 429'])
+    stop.abort()
+    await following
+    expect(clock.pending).toBe(0)
+  })
+})
+
+describe('a pause', () => {
+  it('leaves nothing behind on the signal, however many failures there are', async () => {
+    const clock = new FakeClock()
+    const api: SliceApi = { list: () => Promise.reject(new Error('down')), watch: () => Promise.resolve() }
+    const stop = new AbortController()
+    let failures = 0
+    const following = followSlices(
+      {
+        api,
+        query: { namespace: 'n', service: 's' },
+        clock,
+        random: () => 1,
+        onSlices: () => undefined,
+        onFailure: () => (failures += 1),
+      },
+      stop.signal,
+    )
+    await clock.advance(600_000)
+    expect(failures).toBeGreaterThan(20)
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1)
     stop.abort()
     await following
     expect(clock.pending).toBe(0)

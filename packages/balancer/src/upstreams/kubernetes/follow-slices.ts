@@ -75,7 +75,9 @@ export function pauseMs(failures: number, random: Random): number {
 function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   if (delayMs === 0 || signal.aborted) return Promise.resolve()
   return new Promise((resolve) => {
-    const cancel = clock.after(delayMs, resolve)
-    signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
+    const onAbort = (): void => (cancel(), resolve())
+    // The signal outlives many pauses.
+    const cancel = clock.after(delayMs, () => (signal.removeEventListener('abort', onAbort), resolve()))
+    signal.addEventListener('abort', onAbort, { once: true })
   })
 }
