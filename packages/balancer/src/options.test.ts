@@ -21,6 +21,8 @@ describe('resolveConfig', () => {
     [{ queue: { max: -1 } }, 'queue.max'],
     [{ queue: { timeout: 5 } }, 'queue.timeout'],
     ['text', 'object'],
+    [{ health: { path: '//' } }, 'health.path'],
+    [{ health: { path: 'http://other/x' } }, 'health.path'],
   ])('names what is wrong in %j', (base, where) => {
     expect(() => resolveConfig(base, {})).toThrow(ConfigurationError)
     expect(() => resolveConfig(base, {})).toThrow(where)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { healthPathSchema } from './health-path.js'
 import { durationSchema, percentSchema, sizeSchema } from './units.js'
 
 export const policyNames = ['weighted-round-robin', 'least-outstanding', 'power-of-two'] as const
@@ -82,7 +83,7 @@ export const balancerConfigSchema = z.strictObject({
       timeout: durationSchema.prefault('2s').describe('For a probe to be answered.'),
       fall: z.int().min(1).default(3).describe('Missed probes in a row that remove an instance.'),
       rise: z.int().min(1).default(1).describe('Good probes in a row that bring it back.'),
-      path: z.string().startsWith('/').default('/health').describe('What is probed.'),
+      path: healthPathSchema.default('/health').describe('What is probed.'),
     })
     .prefault({}),
 })

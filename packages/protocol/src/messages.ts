@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { adminAnswerSchema, adminAskSchema, adminGoneSchema } from './admin.js'
+import { healthPathSchema } from './health-path.js'
 import { clusterStatusSchema } from './status.js'
 
 /** With the value `low` a request never waits in the queue, and gives its slot to the first one that does. */
@@ -69,7 +70,7 @@ export const memberSchema = z.object({
    * without it somebody else answers. It may want the proof of `x-asr-caller` with each request.
    */
   marks: z.boolean().optional(),
-  healthPath: z.string().optional(),
+  healthPath: healthPathSchema.optional(),
   /** True for our own asr-instance: it has `/metrics.json`. */
   native: z.boolean(),
 })

@@ -14,14 +14,17 @@ function setUp(count: number, overrides: Partial<Backend['member']> = {}) {
     makeBackend({ id: 'abcdef'[index] as string, ...overrides }),
   )
   for (const backend of backends) backend.state = 'probing'
-  const answers = new Map<string, Finding>(backends.map((backend) => [backend.id, { kind: 'good' }]))
+  const answers = new Map<string, Finding | { kind: 'unsendable' }>(
+    backends.map((backend) => [backend.id, { kind: 'good' }]),
+  )
   const events: string[] = []
   const monitor = new HealthMonitor({
     health: balancerConfigSchema.parse({}).health,
     clock,
     backends: () => backends,
     probe: async (member, _, timeoutMs) => {
-      const finding = answers.get(member.id) as Finding
+      const finding = answers.get(member.id) as Finding | { kind: 'unsendable' }
+      if (finding.kind === 'unsendable') throw new Error('Invalid URL')
       if (finding.kind === 'timeout') await new Promise<void>((resolve) => clock.after(timeoutMs, resolve))
       return { finding, slots: undefined, native: true }
     },
@@ -141,6 +144,17 @@ describe('HealthMonitor', () => {
     expect(await silent).toBe(true)
     monitor.unwatch(backends[0])
     expect(await monitor.confirmGone(backends[0], 0)).toBe(true)
+  })
+
+  it('counts a probe that cannot be sent as a failed one, and goes on', async () => {
+    const { clock, backends, answers, events } = setUp(2)
+    await clock.advance(0)
+    answers.set('a', { kind: 'unsendable' })
+    await clock.advance(10_000)
+    expect(backends[0]).toMatchObject({ state: 'ejected', reason: 'Invalid URL' })
+    answers.set('a', { kind: 'good' })
+    await clock.advance(10_000)
+    expect(events).toEqual(['a up', 'b up', 'a probe_failed', 'a up'])
   })
 
   it('probes nothing after it stopped', async () => {

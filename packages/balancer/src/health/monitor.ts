@@ -114,7 +114,7 @@ export class HealthMonitor {
     const { health, probe, clock } = this.#options
     const sentAtMs = clock.nowMs()
     watch.sentAtMs = sentAtMs
-    const report = await probe(watch.backend.member, health.path, timeoutMs)
+    const report = await probe(watch.backend.member, health.path, timeoutMs).catch(withoutProbe)
     watch.running = undefined
     if (this.#watches.get(watch.backend) === watch) {
       this.#options.onReport?.(watch.backend, report)
@@ -179,6 +179,11 @@ export class HealthMonitor {
     const delayMs = Math.max(0, sentAtMs + intervalMs - clock.nowMs())
     watch.cancelTimer = clock.after(delayMs, () => void this.#probeNow(watch, health.timeout))
   }
+}
+
+/** One that could not be sent has failed: it must not end the process. */
+function withoutProbe(error: Error): ProbeReport {
+  return { finding: { kind: 'failed', detail: error.message }, slots: undefined, native: false }
 }
 
 function detailOf(report: ProbeReport): string {

@@ -61,6 +61,11 @@ describe('parseUpstreams', () => {
     'dns+https://a:1',
     'srv+http://_asr._tcp.a:81',
     'udp+http://a',
+    'http://a;health=',
+    'http://a;health=//',
+    'http://a;health=http://other/x',
+    'http://a;health=/\\other/x',
+    'http://a;health=/\t/other/x',
   ])('refuses %s', (text) => {
     expect(() => parseUpstreams([text])).toThrow(UsageError)
   })

@@ -3,6 +3,7 @@ import {
   apiKeySchema,
   balancerConfigSchema,
   durationSchema,
+  healthPathSchema,
   sizeSchema,
   deviceChoices,
   quantizations,
@@ -90,9 +91,7 @@ export const groupConfigSchema = z.strictObject({
     .describe(
       'Program and arguments of any other server, instead of asr-instance; {port}, {gpu}, {id} and {model} are filled in.',
     ),
-  healthPath: z
-    .string()
-    .startsWith('/')
+  healthPath: healthPathSchema
     .default('/health')
     .describe('With `command`: what answers 2xx once the server is ready.'),
 })
