@@ -6,6 +6,7 @@ import { request as undiciRequest } from 'undici'
 import { describe, expect, it } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from './fixtures/cluster.js'
 import { makeGate } from './fixtures/gate.js'
+import { exchange, parseAnswers } from './fixtures/raw-http.js'
 import { json, type Answerer } from './fixtures/upstream.js'
 
 async function send(cluster: TestCluster, path: string, options: Parameters<typeof undiciRequest>[1] = {}) {
@@ -43,6 +44,24 @@ describe('proxy', () => {
       ])
     },
   )
+
+  it('keeps the body of a GET from the instance, and reads it away', async () => {
+    const cluster = await startCluster([undefined])
+    const get = 'GET /health HTTP/1.1\r\nHost: x\r\n'
+    const sized = Buffer.concat([Buffer.from(`${get}Content-Length: 300000\r\n\r\n`), Buffer.alloc(300_000)])
+    const chunked = `${get}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`
+    const expecting = `${get}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n`
+    for (const bytes of [sized, chunked, expecting]) {
+      const answers = parseAnswers(await exchange(cluster.port, [bytes]))
+      expect(answers).toMatchObject([{ status: 200, body: '{"text":"a"}', headers: { connection: 'close' } }])
+    }
+    for (const { body, headers } of cluster.upstreams[0]?.received ?? []) {
+      expect(body).toHaveLength(0)
+      expect(headers).not.toHaveProperty('content-length')
+      expect(headers).not.toHaveProperty('transfer-encoding')
+    }
+    expect(cluster.upstreams[0]?.received).toHaveLength(3)
+  })
 
   it('passes path, query and method on, and answers with request id and instance', async () => {
     const cluster = await startCluster([undefined])

@@ -15,7 +15,7 @@ import type { BalancerMetrics, RetryReason } from '../metrics/balancer-metrics.j
 import type { Lease, Scheduler } from '../queue/scheduler.js'
 import type { ModelRouter } from '../routing/model-router.js'
 import { forwardedRequestHeaders, withTraceHeaders } from '../server/headers.js'
-import { hasBody } from '../server/respond.js'
+import { discardBody, hasBody } from '../server/respond.js'
 import type { UpstreamRequest } from '../upstream/connections.js'
 import { strangerCode, type Failure } from '../upstream/failure.js'
 import { declineCode, type Answer } from './answer.js'
@@ -89,14 +89,16 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
   const { request, response, departure } = call
   if (Number(request.headers['content-length']) > config.maxBodySize) throw tooLarge(config.maxBodySize)
   if (!call.light) scheduler.admit(call.group)
-  if (call.expectsContinue) response.writeContinue()
+  // A GET has no body of ours, so the instance gets none of the client's either.
+  if (call.light) discardBody(request, response)
+  else if (call.expectsContinue) response.writeContinue()
   const isKept = context.answers !== undefined && !call.light && !call.low
   const digest = !isKept ? undefined : new BodyDigest(request.headers['content-type'])
   const field = call.light || call.group !== undefined ? undefined : context.router.fieldOf(request)
   const watchers = [digest, field].filter((watcher) => watcher !== undefined)
   const spool = new Spool(spoolMemory, spoolDir, watchers)
   try {
-    if (hasBody(request)) {
+    if (!call.light && hasBody(request)) {
       const timeoutMs = config.timeouts.body
       await receiveBody(request, spool, { maxBytes: config.maxBodySize, timeoutMs, clock, departure })
       call.trace.requestBytes = spool.size

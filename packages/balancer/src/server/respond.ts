@@ -15,9 +15,14 @@ export interface Reply {
 export function reply(request: IncomingMessage, response: ServerResponse, answer: Reply): void {
   if (response.headersSent || response.destroyed) return
   const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
-  if (!request.complete && hasBody(request)) lingerBeforeClose(request, response)
+  discardBody(request, response)
   response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** To be called before the head of an answer to a request whose body, if it has one, nobody reads. */
+export function discardBody(request: IncomingMessage, response: ServerResponse): void {
+  if (!request.complete && hasBody(request)) lingerBeforeClose(request, response)
 }
 
 export function hasBody({ headers }: IncomingMessage): boolean {
