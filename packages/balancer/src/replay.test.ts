@@ -21,6 +21,12 @@ async function post(cluster: TestCluster, body: Buffer | string = 'hello'): Prom
   }
 }
 
+async function retries(cluster: TestCluster): Promise<string[]> {
+  const text = await (await undiciRequest(`${cluster.url}/metrics`)).body.text()
+  const lines = text.split('\n').filter((line) => line.startsWith('asr_retries_total{'))
+  return lines.filter((line) => !line.endsWith(' 0')).sort()
+}
+
 const cutConnection: Answerer = (request) => request.socket.resetAndDestroy()
 
 describe('replay', () => {
@@ -215,6 +221,20 @@ describe('replay', () => {
     const decline: Answerer = (_, response) => json(response, status, { error: 'no', code, status: 'error' })
     const cluster = await startCluster([decline, undefined])
     expect(await post(cluster)).toMatchObject({ status: 200, body: { text: 'b' } })
+  })
+
+  it('counts as sent again what is sent again, not what is given up', async () => {
+    const full: Answerer = (_, response) =>
+      json(response, 429, { error: { message: 'no', code: 'slots_full' } })
+    const given = await startCluster([cutConnection], { config: { retry: { attempts: 1 } } })
+    expect(await post(given)).toMatchObject({ status: 502 })
+    expect(await retries(given)).toEqual([])
+    const again = await startCluster([cutConnection, full, undefined])
+    expect(await post(again)).toMatchObject({ status: 200 })
+    expect(await retries(again)).toEqual([
+      'asr_retries_total{reason="broke"} 1',
+      'asr_retries_total{reason="slots_full"} 1',
+    ])
   })
 
   it('waits for a full instance when it is the only one', async () => {

@@ -197,23 +197,27 @@ async function deliver(
     })
     upstreamSpan.end({ 'asr.outcome': outcome.kind }, isTrouble(outcome) ? outcome.kind : undefined)
     if (outcome.kind === 'answer') onAnswer?.(outcome.answer)
+    let reason: RetryReason
     if (outcome.kind !== 'failed') {
-      const record = conclude(context, call, lease, life, sentAtMs, outcome)
-      if (!record) return
+      const declined = conclude(context, call, lease, life, sentAtMs, outcome)
+      if (!declined) return
+      reason = declined
       // One that is full or drains is kept away from for as long as that lasts; it has not failed on this request.
-      records.push(record)
+      records.push({ kind: 'declined', instanceGone: false, sharedBy: 1, reused: false })
     } else {
+      reason = outcome.failure.kind.replace('-', '_') as RetryReason
       records.push(await concludeFailure(context, call, lease, life, outcome.failure))
       avoid = new Map([...avoid, [backend.id, life]])
     }
     if (call.light && records.length >= lightTries) throw noCompletion()
     judge(context, requestId, records)
+    metrics.retried(reason)
   }
 }
 
 /**
  * Draws the consequences of an attempt for its instance, gives the slot back and answers the client if that can be done.
- * Returns what counts against the request when it has to be sent again.
+ * Returns why the instance took no work when the request has to be sent again.
  */
 function conclude(
   context: ProxyContext,
@@ -222,7 +226,7 @@ function conclude(
   life: number,
   sentAtMs: number,
   outcome: Exclude<Outcome, { kind: 'failed' }>,
-): AttemptRecord | undefined {
+): 'slots_full' | 'draining' | undefined {
   const { metrics, clock } = context
   const { backend } = lease
   const seconds = call.light ? undefined : (clock.nowMs() - sentAtMs) / 1_000
@@ -232,8 +236,7 @@ function conclude(
       if (declined) {
         backOff(context, backend, declined)
         lease.release()
-        metrics.retried(declined)
-        return { kind: 'declined', instanceGone: false, sharedBy: 1, reused: false }
+        return declined
       }
       lease.release()
       metrics.instanceAnswered(backend.id, outcome.answer.status, seconds)
@@ -266,7 +269,7 @@ async function concludeFailure(
   life: number,
   failure: Failure,
 ): Promise<AttemptRecord> {
-  const { metrics, monitor, deaths, clock, log } = context
+  const { monitor, deaths, clock, log } = context
   const { backend } = lease
   log.debug({ requestId: call.requestId, instance: backend.id, ...failure }, 'attempt failed')
   // Before the slot is free again, or the next request would go to the dead instance.
@@ -279,7 +282,6 @@ async function concludeFailure(
   if (failure.kind === 'unsendable') {
     throw new AsrError('invalid_request', 'A header of the request cannot be forwarded.')
   }
-  metrics.retried(failure.kind.replace('-', '_') as RetryReason)
   const instanceGone = failure.kind === 'broke' && (await monitor.confirmGone(backend, life))
   if (instanceGone) deaths.record(backend.id, life, call.requestId, clock.nowMs())
   return { kind: failure.kind, instanceGone, sharedBy, reused: failure.reused }
