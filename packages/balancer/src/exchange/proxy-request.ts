@@ -134,7 +134,7 @@ async function deliverOnce(
   })
   if (!known) return
   context.metrics.cacheHit()
-  sendAnswer(response, asHit(known, requestId))
+  sendAnswer(context, response, asHit(known, requestId))
 }
 
 async function deliver(
@@ -240,12 +240,13 @@ function conclude(
       }
       lease.release()
       metrics.instanceAnswered(backend.id, outcome.answer.status, seconds)
-      sendAnswer(call.response, outcome.answer)
+      sendAnswer(context, call.response, outcome.answer)
       return undefined
     }
     case 'streamed':
       lease.release()
       metrics.instanceAnswered(backend.id, outcome.status, seconds)
+      limitUnread(context, call.response)
       return undefined
     case 'client-gone':
       lease.release()
@@ -337,10 +338,21 @@ function noCompletion(): AsrError {
   return new AsrError('upstream_failed', 'No instance completed this request.')
 }
 
-function sendAnswer(response: ServerResponse, answer: Answer): void {
+function sendAnswer(context: ProxyContext, response: ServerResponse, answer: Answer): void {
   if (response.destroyed) return
   response.writeHead(answer.status, answer.statusText, answer.headers)
   response.end(answer.body)
+  limitUnread(context, response)
+}
+
+/** Gives up a client that does not read the end of its answer, which would keep a draining balancer for ever. */
+function limitUnread({ clock, config }: ProxyContext, response: ServerResponse): void {
+  // Most answers are with the system by now, and need no timer.
+  if (response.writableLength === 0 || response.destroyed) return
+  response.once(
+    'close',
+    clock.after(config.timeouts.response, () => response.destroy()),
+  )
 }
 
 /** The client must see that the answer is not whole: no last chunk, and in an event stream also an event. */
