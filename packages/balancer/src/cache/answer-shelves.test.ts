@@ -1,5 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -74,6 +83,8 @@ describe('a folder for answers', () => {
     const dir = folder()
     chmodSync(dir, 0o777)
     expect(() => diskAnswers(dir, 1_000)).toThrow('must be a folder of ours that others cannot write to')
+    chmodSync(dir, 0o775)
+    expect(() => diskAnswers(dir, 1_000)).toThrow('must be a folder of ours')
     chmodSync(dir, 0o755)
     diskAnswers(dir, 1_000).close()
     expect(statSync(dir).mode & 0o777).toBe(0o755)
@@ -126,6 +137,34 @@ describe('answers on disk', () => {
     const kept = await Promise.all([1, 2, 3, 4, 5].map((byte) => later.get(key(byte))))
     expect(kept.map((found) => found?.body.toString()[0])).toEqual(['1', undefined, undefined, '4', '5'])
     expect(readdirSync(dir).length).toBe(3)
+  })
+
+  it('keep nothing of a process that was killed while it wrote one', async () => {
+    const dir = folder()
+    const { pid: gone } = spawnSync(process.execPath, ['--version'])
+    const unfinished = [`aa.answer1.${gone}-0`, `bb.answer0.${process.pid}-0`, `cc.answer1.${process.pid}-1`]
+    for (const name of unfinished) writeFileSync(join(dir, name), 'half an ans')
+    const longAgo = new Date(Date.now() - 2 * 3_600_000)
+    utimesSync(join(dir, unfinished[1]!), longAgo, longAgo)
+    writeFileSync(join(dir, 'notes.txt'), 'of somebody else')
+    const shelf = diskAnswers(dir, 1e6)
+    await shelf.set(key(1), answer('one'))
+    expect(readdirSync(dir).filter((name) => !name.endsWith('.answer1'))).toEqual([
+      unfinished[2],
+      'notes.txt',
+    ])
+  })
+
+  it('stay within their size also where two processes write', async () => {
+    const dir = folder()
+    const size = encodeAnswer(answer('0'.repeat(1000))).length
+    const [one, other] = [diskAnswers(dir, 4 * size), diskAnswers(dir, 4 * size)]
+    for (let byte = 0; byte < 20; byte += 2) {
+      await one.set(key(byte), answer('1'.repeat(1000)))
+      await other.set(key(byte + 1), answer('2'.repeat(1000)))
+    }
+    expect(readdirSync(dir)).toHaveLength(4)
+    expect((await one.get(key(19)))?.body.toString()[0]).toBe('2')
   })
 
   it('are none where a file is damaged, too large or gone', async () => {
