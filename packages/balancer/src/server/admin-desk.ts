@@ -131,7 +131,7 @@ export class AdminDesk {
 
   /** As `enter`, but rejects after the deadline, when the client goes away and when the desk closes. */
   async #beforeDeadline<T>(response: ServerResponse, enter: () => Promise<T>): Promise<T> {
-    let refuse = (_: AsrError): void => undefined
+    let refuse: (error: AsrError) => void = () => undefined
     const refused = new Promise<never>((_, reject) => {
       refuse = reject
     })
