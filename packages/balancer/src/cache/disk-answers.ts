@@ -109,11 +109,14 @@ export function diskAnswers(dir: string, maxBytes: number): AnswerShelf {
   }
 }
 
-/** What is found there is given to clients, so the folder must be ours, or root's, and nobody else's to write. */
+/**
+ * What is found there is given to clients, so the folder must be ours, or root's, and nobody else's to write. Our group may:
+ * the root of a Kubernetes volume belongs to it (`fsGroup`).
+ */
 function requireOwn(dir: string): void {
   const { uid, mode } = statSync(dir)
   const isOurs = process.getuid === undefined || [0, process.getuid()].includes(uid)
-  if (!isOurs || (mode & 0o022) !== 0)
+  if (!isOurs || (mode & 0o002) !== 0)
     throw new Error(`${dir} must be a folder of ours that others cannot write to`)
 }
 

@@ -351,7 +351,7 @@ function limitUnread({ clock, config }: ProxyContext, response: ServerResponse):
   if (response.writableLength === 0 || response.destroyed) return
   response.once(
     'close',
-    clock.after(config.timeouts.response, () => response.destroy()),
+    clock.after(config.timeouts.response, () => response.req.socket.destroy()),
   )
 }
 
