@@ -29,6 +29,10 @@ export class LiveItem {
     return this.#samples
   }
 
+  get undecidedSeconds(): number {
+    return this.#live.undecidedSeconds
+  }
+
   append(samples: Float32Array): void {
     this.#samples += samples.length
     this.#live.push(samples)

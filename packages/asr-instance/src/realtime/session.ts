@@ -22,6 +22,8 @@ export interface SessionOptions {
   requireModel(name: string): void
   send(event: object): void
   newId(prefix: string): string
+  /** `undecidedSeconds` may be less than before. */
+  onDecided?: () => void
 }
 
 const sampleRate = 16_000
@@ -69,6 +71,11 @@ export class RealtimeSession {
       const body = errorBody(toAsrError(error), '/v1/realtime') as { error: object }
       this.#send('error', { error: { ...body.error, event_id: eventId } })
     }
+  }
+
+  /** Sound whose text is not decided: who sends faster than it is decided fills the memory. */
+  get undecidedSeconds(): number {
+    return [...this.#items].reduce((sum, item) => sum + item.undecidedSeconds, 0)
   }
 
   /** Commits what was said, and resolves when every text has been sent. */
@@ -220,6 +227,7 @@ export class RealtimeSession {
       })
     } finally {
       this.#items.delete(item)
+      this.#options.onDecided?.()
     }
   }
 
@@ -240,7 +248,17 @@ export class RealtimeSession {
     const language = this.#language
     const item = new LiveItem({
       id,
-      listen: (callbacks) => this.#options.engine.listen({ language, prompt, stepSeconds, ...callbacks }),
+      listen: ({ onGuess, onDecided }) =>
+        this.#options.engine.listen({
+          language,
+          prompt,
+          stepSeconds,
+          onGuess,
+          onDecided: (text) => {
+            onDecided(text)
+            this.#options.onDecided?.()
+          },
+        }),
       onDelta: (delta, tentative) =>
         this.#send('conversation.item.input_audio_transcription.delta', {
           item_id: id,

@@ -161,6 +161,44 @@ describe('WS /v1/realtime', () => {
     await expect.poll(() => openConnections(server.http)).toBe(0)
   })
 
+  it('reads no more of a client than five minutes of undecided sound, and loses nothing', async () => {
+    const heard = [gate(), gate()]
+    const order: string[] = []
+    let undecidedSeconds = 0
+    let decide = () => {}
+    const engine = fakeEngine({
+      listen: ({ onDecided }) => ({
+        get undecidedSeconds() {
+          return undecidedSeconds
+        },
+        push() {
+          order.push('heard')
+          undecidedSeconds = 301
+          decide = () => onDecided('')
+          heard[order.length === 1 ? 0 : 1]!.open()
+        },
+        finish: () => new Promise(() => {}),
+        cancel() {},
+      }),
+    })
+    const { url } = await startTestServer(engine)
+    const { next, send } = connect(url)
+    await next('session.created')
+    send(manual)
+    // Larger than what is read at once.
+    const long = { ...append, audio: Buffer.alloc(1_000_000).toString('base64') }
+    send(long)
+    send(long)
+    await heard[0]!.opened
+    // Time enough to read it.
+    for (let round = 0; round < 5; round++) await ask(`${url}/health`)
+    order.push('decided')
+    undecidedSeconds = 300
+    decide()
+    await heard[1]!.opened
+    expect(order.slice(0, 3)).toEqual(['heard', 'decided', 'heard'])
+  })
+
   it('refuses who waited for a slot when a drain began', async () => {
     const isWaiting = gate()
     const timer = { set: () => isWaiting.open(), clear() {} }

@@ -20,6 +20,8 @@ const idleTimeoutMs = 300_000
 /** OpenAI's limit of 15 MiB for one append, as base64. */
 const maxMessageBytes = 20 * 2 ** 20
 const maxUnreadBytes = 8 * 2 ** 20
+/** Of a client that sends faster than its sound is transcribed nothing is read meanwhile. */
+const mostUndecidedSeconds = 300
 
 /** Serves realtime sessions on the upgrade requests of a server. */
 export function serveRealtime(http: Server, service: Service, admit: Admit): void {
@@ -95,12 +97,17 @@ function startSession(
     dialect: dialectOf(req),
     requireModel: (name) => service.requireModel(name),
     newId: (prefix) => `${prefix}_${randomUUID().replaceAll('-', '')}`,
+    onDecided: keepPace,
     send(event) {
       // A client that does not read would fill the memory.
       if (socket.bufferedAmount > maxUnreadBytes) socket.terminate()
       else if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(event))
     },
   })
+  function keepPace(): void {
+    if (session.undecidedSeconds > mostUndecidedSeconds) socket.pause()
+    else if (socket.isPaused) socket.resume()
+  }
   let lastHeard = performance.now()
   let answeredPing = true
   socket.on('pong', () => (answeredPing = true))
@@ -108,9 +115,16 @@ function startSession(
     lastHeard = performance.now()
     if (isBinary) socket.close(1003, 'events are JSON text')
     else session.receive((data as Buffer).toString())
+    keepPace()
   })
   socket.on('error', (error) => log.info({ err: error }, 'realtime connection failed'))
   const timer = setInterval(() => {
+    if (socket.isPaused) {
+      // It cannot be heard; that it is gone shows when something is written.
+      lastHeard = performance.now()
+      answeredPing = true
+      return socket.ping()
+    }
     if (!answeredPing) return socket.terminate()
     if (performance.now() - lastHeard > idleTimeoutMs)
       return socket.close(1000, 'nothing heard for 5 minutes')

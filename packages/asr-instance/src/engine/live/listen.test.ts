@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
+import { gate } from '../../http/server.fixture.js'
 import type { LiveOptions } from '../engine.js'
 import type { DecodedPiece } from '../runtime/engine-worker.js'
 import type { PieceRequest } from '../runtime/worker-messages.js'
@@ -122,6 +123,24 @@ describe('listening', () => {
     expect(decided.join(' ')).toBe(result.text)
     expect(result.text.split(' ').length).toBeGreaterThanOrEqual(180)
     expect(result.segments.length).toBe(decided.length)
+  })
+
+  it('tells how much finished sound is not decided', async () => {
+    const hold = gate()
+    const { live } = setUp({
+      decode: async (request, signal, understand) => {
+        await hold.opened
+        return understand(request, signal, understand)
+      },
+    })
+    live.push(speech(5))
+    expect(live.undecidedSeconds).toBe(0)
+    live.push(speech(85, 5))
+    expect(live.undecidedSeconds).toBeGreaterThan(70)
+    expect(live.undecidedSeconds).toBeLessThan(90)
+    hold.open()
+    await live.finish()
+    expect(live.undecidedSeconds).toBe(0)
   })
 
   it('does not depend on how the sound comes', async () => {

@@ -29,6 +29,8 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
   let nextStepAt = stepSamples
   /** Finished pieces whose text is not decided: they come before any guess. */
   let undecided = 0
+  /** Their samples, and those of the pieces of the end. */
+  const waiting: number[] = []
   let finished = false
   let guess = new RollingGuess(tokenizer, language)
   let guessedUntil = 0
@@ -48,6 +50,7 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
       signal: canceled.signal,
       onPiece(text) {
         undecided--
+        waiting.shift()
         options.onDecided(text)
         considerStep()
       },
@@ -55,6 +58,7 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
     () => heard / sampleRate,
   ).finally(() => {
     finished = true
+    waiting.length = 0
     endGuess()
     worker.closeStream(stream)
   })
@@ -114,11 +118,15 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
   }
 
   return {
+    get undecidedSeconds() {
+      return waiting.reduce((sum, samples) => sum + samples, 0) / sampleRate
+    },
     push(samples) {
       heard += samples.length
       for (const piece of cutter.push(samples)) {
         endGuess()
         undecided++
+        waiting.push(piece.samples.length)
         pieces.write(piece)
       }
       considerStep()
@@ -126,7 +134,10 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
     finish() {
       finished = true
       endGuess()
-      for (const piece of cutter.end()) pieces.write(piece)
+      for (const piece of cutter.end()) {
+        waiting.push(piece.samples.length)
+        pieces.write(piece)
+      }
       pieces.end()
       return result
     },
