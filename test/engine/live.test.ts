@@ -150,3 +150,17 @@ test('a step encodes the window that is open and none that was finished, and kee
   expect(steps.at(-1)!.encoderRuns).toBeLessThan(Math.ceil(29 / 8))
   expect(steps.at(-1)!.certain).toBeGreaterThan(50)
 })
+
+test('an engine tells how much sound waits to be decided', async () => {
+  const live = patient.listen({
+    language: null,
+    prompt: '',
+    stepSeconds: 2,
+    onGuess: () => {},
+    onDecided: () => {},
+  })
+  live.push(await recording(70))
+  expect(live.undecidedSeconds()).toBeGreaterThan(20)
+  await live.finish()
+  expect(live.undecidedSeconds()).toBe(0)
+})

@@ -84,7 +84,7 @@ export interface LiveOptions extends Pick<TranscribeOptions, 'language' | 'promp
 
 export interface LiveTranscription {
   /** Sound that stands in memory because its text is not decided, but for the piece that is still open. */
-  readonly undecidedSeconds: number
+  undecidedSeconds(): number
   /** Takes sound as it comes. */
   push(samples: Float32Array): void
   /** No more comes. Answers what `transcribe` does for the same sound, and rejects as it does. */

@@ -41,7 +41,7 @@ function listenToTheEnd(engine: Engine, options: LiveOptions): LiveTranscription
     yield* pieces
   }
   return {
-    undecidedSeconds: 0,
+    undecidedSeconds: () => 0,
     push: (samples) => void pieces.push(samples),
     async finish() {
       const result = await engine.transcribe(sound(), {

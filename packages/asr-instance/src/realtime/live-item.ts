@@ -30,7 +30,7 @@ export class LiveItem {
   }
 
   get undecidedSeconds(): number {
-    return this.#live.undecidedSeconds
+    return this.#live.undecidedSeconds()
   }
 
   append(samples: Float32Array): void {

@@ -262,7 +262,7 @@ describe('partial text', () => {
         heard.push(options)
         let samples = 0
         return {
-          undecidedSeconds: 0,
+          undecidedSeconds: () => 0,
           push(chunk) {
             samples += chunk.length
             if (samples === 32_000) options.onGuess('Well come to', 0)

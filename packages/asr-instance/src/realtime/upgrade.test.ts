@@ -168,9 +168,7 @@ describe('WS /v1/realtime', () => {
     let decide = () => {}
     const engine = fakeEngine({
       listen: ({ onDecided }) => ({
-        get undecidedSeconds() {
-          return undecidedSeconds
-        },
+        undecidedSeconds: () => undecidedSeconds,
         push() {
           order.push('heard')
           undecidedSeconds = 301

@@ -134,13 +134,13 @@ describe('listening', () => {
       },
     })
     live.push(speech(5))
-    expect(live.undecidedSeconds).toBe(0)
+    expect(live.undecidedSeconds()).toBe(0)
     live.push(speech(85, 5))
-    expect(live.undecidedSeconds).toBeGreaterThan(70)
-    expect(live.undecidedSeconds).toBeLessThan(90)
+    expect(live.undecidedSeconds()).toBeGreaterThan(70)
+    expect(live.undecidedSeconds()).toBeLessThan(90)
     hold.open()
     await live.finish()
-    expect(live.undecidedSeconds).toBe(0)
+    expect(live.undecidedSeconds()).toBe(0)
   })
 
   it('does not depend on how the sound comes', async () => {

@@ -118,7 +118,7 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
   }
 
   return {
-    get undecidedSeconds() {
+    undecidedSeconds() {
       return waiting.reduce((sum, samples) => sum + samples, 0) / sampleRate
     },
     push(samples) {
