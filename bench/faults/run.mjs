@@ -9,7 +9,7 @@ import { startDnsBalancer } from './lib/dns.mjs'
 import { faults } from './lib/faults.mjs'
 import { openLoop } from './lib/load.mjs'
 import { createNamespace } from './lib/network.mjs'
-import { cleanUp, marked, sleep, start } from './lib/processes.mjs'
+import { cleanUp, marked, sleep, start, waitUntil } from './lib/processes.mjs'
 import { countExecutions, faultTable, judgeRecords } from './lib/report.mjs'
 
 const { values } = parseArgs({
@@ -163,6 +163,13 @@ await disorder
 const seconds = (performance.now() - startedAt) / 1_000
 await openLoop({ ...common, url, requests: 100, rate: 100, seed: seed + 11, prefix: 'calm', demoShare })
 const after = await cluster.resources()
+const slotsLost = await waitUntil(
+  async () => (await cluster.slotsTaken()) === 0,
+  'all slots to be free',
+).then(
+  () => 0,
+  () => cluster.slotsTaken(),
+)
 const secrets = await cluster.secretsSeen()
 if (values['keep-logs']) cpSync(cluster.logsDir, values['keep-logs'], { recursive: true })
 const left = await cluster.stop()
@@ -180,6 +187,7 @@ const lines = [
   `answered twice 0 of ${records.length} (each answer carried the id and the hash of its own request)`,
   `executed by instances: ${executions.requests} requests, begun more than once ${executions.begunTwice} (replayed), finished more than once ${executions.endedTwice} (the answer died with a process, or a stopped one went on)`,
   ...faultTable(windows, records),
+  `slots still taken when nobody asks any more: ${slotsLost}`,
   `resources before: ${JSON.stringify(before)}`,
   `resources after:  ${JSON.stringify(after)}`,
   `processes left after SIGTERM: ${left.length}; the API key or an identity seen in logs, status, metrics, errors, command lines: ${secrets.length}`,
@@ -195,7 +203,8 @@ for (const record of [...result.lost, ...result.wrong, ...result.refused].slice(
 for (const { pid, command } of left) console.log(`  left: ${pid} ${command}`)
 for (const place of secrets) console.log(`  secret seen in: ${place}`)
 if (values.json) console.log(JSON.stringify({ windows, result: { ...result, right: result.right } }))
-const bad = result.lost.length + result.wrong.length + result.refused.length + left.length + secrets.length
+const bad =
+  result.lost.length + result.wrong.length + result.refused.length + left.length + secrets.length + slotsLost
 dns?.child.kill('SIGKILL')
 for (const { pid } of marked(cluster.mark)) process.kill(pid, 'SIGKILL')
 cleanUp()

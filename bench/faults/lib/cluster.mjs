@@ -188,6 +188,12 @@ export class LabCluster {
     })
   }
 
+  /** Slots that are taken; once nobody asks any more it has to be none. */
+  async slotsTaken() {
+    const { balancer, instances } = await this.status()
+    return instances.reduce((sum, { inFlight }) => sum + inFlight, balancer.queueDepth)
+  }
+
   async resources() {
     const { balancer } = await this.status()
     const of = (pid) => ({ fd: openFiles(pid), rssMb: Math.round(residentBytes(pid) / 1e6) })

@@ -169,6 +169,26 @@ export const faults = {
       await cluster.ready()
     },
   },
+  '60 clients that leave in the middle': {
+    async run({ cluster, random }, cleared) {
+      const texts = leaversTexts(cluster.key)
+      const sockets = Array.from({ length: 60 }, (_, index) => {
+        const socket = net.connect(cluster.port, '127.0.0.1')
+        socket.on('error', () => {})
+        socket.write(texts[index % texts.length])
+        return socket
+      })
+      const leave = async (socket) => {
+        // While it is received, waits, is worked on, or is answered.
+        await sleep(random() * 40)
+        if (random() < 0.5) socket.resetAndDestroy()
+        else socket.destroy()
+      }
+      await Promise.all(sockets.map(leave))
+      cleared()
+      await cluster.ready()
+    },
+  },
   'network: 5 % of the packets lost': networkFault('lose', 'iptables has no statistic match'),
   'network: packets late by up to 300 ms': networkFault('delay', 'the kernel has neither netem nor tbf'),
   'network: cut for 1.5 s': networkFault('cut', 'iptables does not work'),
@@ -280,6 +300,26 @@ async function replaced(cluster, victim) {
 
 const uploadHead = (key) =>
   `POST /asr HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${key}\r\nContent-Length: 100000\r\n\r\nhalf`
+
+/** Uploads, several behind each other, WebSockets, and a long recording for a real instance that is begun only. */
+function leaversTexts(key) {
+  const head = `Host: a\r\nAuthorization: Bearer ${key}\r\n`
+  const upload = `POST /asr HTTP/1.1\r\n${head}Content-Length: 4\r\n\r\nleft`
+  const webSocket =
+    `GET /v1/realtime HTTP/1.1\r\n${head}x-asr-model: demo\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
+  const health = `GET /health HTTP/1.1\r\n${head}\r\n`
+  const connect = 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'
+  return [
+    upload,
+    upload.repeat(3),
+    upload + health.repeat(5),
+    webSocket,
+    upload + webSocket,
+    connect,
+    upload + connect,
+  ]
+}
 
 /** Clients in the namespace whose network is gone before they die: no FIN ever comes. */
 function leaveHalfOpen(namespace, port) {

@@ -52,6 +52,7 @@ export function createBalancerServer(
   server.on('checkContinue', (request, response) => handle(request, response, true))
   // Behind a request that is being answered nothing may be written: that answer is then the last one.
   server.on('upgrade', (request, socket, head: Buffer) => {
+    destroyOnError(socket)
     if (isFree(socket as Socket)) upgrade(request, socket as Socket, head)
   })
   server.on('checkExpectation', (_, response: ServerResponse) => {
@@ -59,6 +60,7 @@ export function createBalancerServer(
     if (isFree(response.req.socket)) replyOnSocket(response.req.socket, error)
   })
   server.on('connect', (_, socket: Duplex) => {
+    destroyOnError(socket)
     if (isFree(socket as Socket))
       replyOnSocket(socket, new AsrError('method_not_allowed', 'This is no forward proxy.'))
   })
@@ -69,6 +71,11 @@ export function createBalancerServer(
     else if (isFree(socket as Socket)) replyOnSocket(socket, parserError(error.code))
   })
   return server
+}
+
+/** Node has taken its own listener off a socket that leaves HTTP: without one a client that resets it would end the process. */
+function destroyOnError(socket: Duplex): void {
+  socket.on('error', () => socket.destroy())
 }
 
 function isHandshakeError(code: string | undefined): boolean {

@@ -2,10 +2,15 @@ import { connect, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from '../fixtures/cluster.js'
 import { exchange, parseAnswers } from '../fixtures/raw-http.js'
-import type { Answerer } from '../fixtures/upstream.js'
+import { json, type Answerer } from '../fixtures/upstream.js'
 
 const post = (body: string): string => `POST /asr HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n${body}`
 const get = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'
+
+const connectRequest = 'CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n'
+const upgradeRequest =
+  'GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
+  'sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
 
 function send(cluster: TestCluster, bytes: string): Socket {
   const socket = connect(cluster.port, '127.0.0.1')
@@ -42,14 +47,31 @@ describe('pipelined requests', () => {
     await waitFor(() => cluster.balancer.stats().inFlight === 0)
   })
 
+  it.each([connectRequest, upgradeRequest])(
+    'do no harm when %j comes behind them and the client resets the connection',
+    async (bytes) => {
+      let answer = (): void => undefined
+      const cluster = await startCluster([
+        (_, response) => {
+          answer = () => json(response, 200, {})
+        },
+      ])
+      // The write to a connection that is reset may fail at once or later; without a listener it would end this process.
+      for (let round = 1; round <= 20; round += 1) {
+        const socket = send(cluster, post('a') + bytes)
+        await waitFor(() => cluster.upstreams[0]?.received.length === round)
+        socket.resetAndDestroy()
+        answer()
+        await waitFor(() => cluster.balancer.stats().inFlight === 0)
+      }
+      await cluster.balancer.drain()
+    },
+  )
+
   it.each([
-    ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n'],
+    ['CONNECT', connectRequest],
     ['an unknown expectation', `GET /healthz HTTP/1.1\r\nhost: x\r\nexpect: foo\r\n\r\n${get}`],
-    [
-      'a WebSocket',
-      'GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
-        'sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
-    ],
+    ['a WebSocket', upgradeRequest],
   ])('have their answer when %s comes behind them, and it is the last one', async (_, bytes) => {
     const cluster = await startCluster([undefined])
     const answers = parseAnswers(await exchange(cluster.port, [post('a') + bytes], 5_000))

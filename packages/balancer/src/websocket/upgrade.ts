@@ -35,7 +35,6 @@ export class Upgrades {
     const requestId = requestIdOf(request)
     const startedAtMs = this.#context.clock.nowMs()
     const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
-    socket.on('error', () => socket.destroy())
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     void this.#serve(request, socket, head, requestId, trace).then((status) => {
