@@ -153,12 +153,7 @@ export const faults = {
   '60 half-open clients': {
     async run({ cluster, namespace }, cleared) {
       const texts = ['POST /asr HT', 'POST /asr HTTP/1.1\r\nHost: a\r\n', uploadHead(cluster.key)]
-      const sockets = Array.from({ length: 60 }, (_, index) => {
-        const socket = net.connect(cluster.port, '127.0.0.1')
-        socket.on('error', () => {})
-        socket.write(texts[index % texts.length])
-        return socket
-      })
+      const sockets = connectWith(cluster.port, texts)
       if (namespace) leaveHalfOpen(namespace, cluster.port)
       await sleep(1_500)
       for (const [index, socket] of sockets.entries()) {
@@ -172,12 +167,7 @@ export const faults = {
   '60 clients that leave in the middle': {
     async run({ cluster, random }, cleared) {
       const texts = leaversTexts(cluster.key)
-      const sockets = Array.from({ length: 60 }, (_, index) => {
-        const socket = net.connect(cluster.port, '127.0.0.1')
-        socket.on('error', () => {})
-        socket.write(texts[index % texts.length])
-        return socket
-      })
+      const sockets = connectWith(cluster.port, texts)
       const leave = async (socket) => {
         // While it is received, waits, is worked on, or is answered.
         await sleep(random() * 40)
@@ -297,6 +287,15 @@ async function replaced(cluster, victim) {
   }, `${victim.id} to be replaced`)
   await cluster.ready()
 }
+
+/** 60 clients that have sent these texts, in turn. */
+const connectWith = (port, texts) =>
+  Array.from({ length: 60 }, (_, index) => {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write(texts[index % texts.length])
+    return socket
+  })
 
 const uploadHead = (key) =>
   `POST /asr HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${key}\r\nContent-Length: 100000\r\n\r\nhalf`

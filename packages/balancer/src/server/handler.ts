@@ -12,7 +12,7 @@ import type { Exchanges } from './exchanges.js'
 import { checkFraming } from './framing.js'
 import { clientAddress, requestIdOf } from './headers.js'
 import { healthz, liveStatus, modelDetail, modelList, readyz } from './own-routes.js'
-import type { KeyRing } from './key-ring.js'
+import { clientOf, type KeyRing } from './key-ring.js'
 import { reply, replyError, type Reply } from './respond.js'
 import { findRoute, modelInPath, parseTarget, type Route, type RouteLabel } from './routes.js'
 
@@ -103,8 +103,7 @@ async function handle(
       response,
       requestId,
       path: target.path,
-      // A key that nobody checks would make one client into as many as it likes.
-      client: key?.id ?? clientAddress(request),
+      client: clientOf(request, key),
       group: context.router.byHeader(request),
       light,
       low: isLow(request),

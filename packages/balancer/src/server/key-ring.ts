@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { AsrError, hashApiKey, parseApiKey, type ApiKey } from '@asr-cluster/protocol'
 import { KeyLimiter } from '../limits/key-limiter.js'
+import { clientAddress } from './headers.js'
 
 /** How a browser, which cannot set headers on a WebSocket, sends its key to OpenAI's API. */
 const protocolPrefix = 'openai-insecure-api-key.'
@@ -12,6 +13,14 @@ export interface KnownKey {
   id: string
   /** None for a key without limits. */
   limiter: KeyLimiter | undefined
+}
+
+/**
+ * The unit of fairness: the key that was let in, else the address. A key that nobody checks would make one client into as
+ * many as it likes.
+ */
+export function clientOf(request: IncomingMessage, key: KnownKey | undefined): string {
+  return key?.id ?? clientAddress(request)
 }
 
 interface HeldKey extends KnownKey {

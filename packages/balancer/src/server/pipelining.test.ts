@@ -1,16 +1,13 @@
 import { connect, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from '../fixtures/cluster.js'
-import { exchange, parseAnswers } from '../fixtures/raw-http.js'
+import { exchange, parseAnswers, upgradeRequest } from '../fixtures/raw-http.js'
 import { json, type Answerer } from '../fixtures/upstream.js'
 
 const post = (body: string): string => `POST /asr HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n${body}`
 const get = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'
 
 const connectRequest = 'CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n'
-const upgradeRequest =
-  'GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
-  'sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
 
 function send(cluster: TestCluster, bytes: string): Socket {
   const socket = connect(cluster.port, '127.0.0.1')

@@ -8,6 +8,7 @@ import type { Lease } from '../queue/scheduler.js'
 import { enterLimits } from '../limits/enter-limits.js'
 import { checkFraming } from '../server/framing.js'
 import { clientAddress, forwardedRequestHeaders, requestIdOf } from '../server/headers.js'
+import { clientOf } from '../server/key-ring.js'
 import { replyOnSocket } from '../server/client-error.js'
 import { parseTarget } from '../server/routes.js'
 import { classifyFailure } from '../upstream/failure.js'
@@ -118,7 +119,7 @@ export class Upgrades {
       const stopWatching = destroyAtEnd(socket)
       const lease = await scheduler
         .acquire({
-          client: key?.id ?? clientAddress(request),
+          client: clientOf(request, key),
           group,
           avoid,
           replay: attempt > 1,

@@ -5,6 +5,7 @@ import { request, WebSocket } from 'undici'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Backend } from '../backend/backend.js'
 import { startCluster, waitFor, type ClusterOptions, type TestCluster } from '../fixtures/cluster.js'
+import { upgradeRequest } from '../fixtures/raw-http.js'
 import { json } from '../fixtures/upstream.js'
 import { acceptWebSockets, textFrame } from '../fixtures/websocket-upstream.js'
 
@@ -44,10 +45,6 @@ function open(
     socket.addEventListener('error', () => reject(new Error('the WebSocket did not open')))
   })
 }
-
-const upgradeRequest =
-  'GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
-  'sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
 
 /** What a raw upgrade is answered until the connection ends. */
 async function upgradeOver(cluster: TestCluster): Promise<string> {

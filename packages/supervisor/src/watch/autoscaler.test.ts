@@ -28,12 +28,18 @@ function watch(): (seconds: number) => Promise<void> {
   }
 }
 
+/** Starts a group in which these instances fail, and returns once it is in these states and the balancer has counted. */
+async function start(config: string, broken: string[], wanted: string): Promise<void> {
+  running = await startInProcess(config, { broken: new Set(broken) })
+  const { cluster, states, until } = running
+  await until(() => states() === wanted && cluster.stats() !== null)
+}
+
 const steps = (): string[] => running.lines.filter((line) => line.startsWith('autoscale'))
 
 it('keeps the instances that serve, not the numbers, when it scales down past one that failed', async () => {
-  running = await startInProcess(configOf('min: 1, max: 4', 3), { broken: new Set(['a-0']) })
-  const { cluster, states, until } = running
-  await until(() => states() === 'a-0=failed a-1=ready a-2=ready' && cluster.stats() !== null)
+  await start(configOf('min: 1, max: 4', 3), ['a-0'], 'a-0=failed a-1=ready a-2=ready')
+  const { states, until } = running
   const pass = watch()
   await pass(5)
   await until(() => states() === 'a-0=failed a-1=ready')
@@ -43,9 +49,8 @@ it('keeps the instances that serve, not the numbers, when it scales down past on
 })
 
 it('makes up for an instance that failed, and says it once', async () => {
-  running = await startInProcess(configOf('min: 2, max: 4', 2), { broken: new Set(['a-0']) })
-  const { cluster, states, until } = running
-  await until(() => states() === 'a-0=failed a-1=ready' && cluster.stats() !== null)
+  await start(configOf('min: 2, max: 4', 2), ['a-0'], 'a-0=failed a-1=ready')
+  const { states, until } = running
   const pass = watch()
   await pass(1)
   await until(() => states() === 'a-0=failed a-1=ready a-2=ready')
@@ -55,18 +60,16 @@ it('makes up for an instance that failed, and says it once', async () => {
 })
 
 it('does and says nothing when the maximum leaves no room for a substitute', async () => {
-  running = await startInProcess(configOf('min: 2, max: 2', 2), { broken: new Set(['a-0']) })
-  const { cluster, states, until } = running
-  await until(() => states() === 'a-0=failed a-1=ready' && cluster.stats() !== null)
+  await start(configOf('min: 2, max: 2', 2), ['a-0'], 'a-0=failed a-1=ready')
+  const { states } = running
   await watch()(10)
   expect(states()).toBe('a-0=failed a-1=ready')
   expect(steps()).toEqual([])
 })
 
 it('waits before it tries again what failed', async () => {
-  running = await startInProcess(configOf('min: 2, max: 4', 2), { broken: new Set(['a-0', 'a-2']) })
-  const { cluster, states, until } = running
-  await until(() => states() === 'a-0=failed a-1=ready' && cluster.stats() !== null)
+  await start(configOf('min: 2, max: 4', 2), ['a-0', 'a-2'], 'a-0=failed a-1=ready')
+  const { states, until } = running
   const pass = watch()
   await pass(1)
   await until(() => steps().length === 2)

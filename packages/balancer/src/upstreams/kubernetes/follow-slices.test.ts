@@ -15,6 +15,13 @@ describe('pauseMs', () => {
   })
 })
 
+function follow(api: SliceApi, clock: FakeClock, onFailure: (error: Error) => void) {
+  const stop = new AbortController()
+  const query = { namespace: 'n', service: 's' }
+  const options = { api, query, clock, random: () => 1, onSlices: () => undefined, onFailure }
+  return { stop, following: followSlices(options, stop.signal) }
+}
+
 describe('followSlices', () => {
   it('waits longer after each failure, as long as it is told to, and not at all once the server is well', async () => {
     const clock = new FakeClock()
@@ -32,19 +39,8 @@ describe('followSlices', () => {
       watch: (_query, _version, signal) =>
         new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
     }
-    const stop = new AbortController()
     const failures: string[] = []
-    const following = followSlices(
-      {
-        api,
-        query: { namespace: 'n', service: 's' },
-        clock,
-        random: () => 1,
-        onSlices: () => undefined,
-        onFailure: (error) => failures.push(error.message),
-      },
-      stop.signal,
-    )
+    const { stop, following } = follow(api, clock, (error) => failures.push(error.message))
     await clock.advance(60_000)
     expect(asked).toEqual([0, 500, 1_500, 11_500])
     expect(failures).toEqual(['down', 'down', 'API server: 429'])
@@ -58,19 +54,8 @@ describe('a pause', () => {
   it('leaves nothing behind on the signal, however many failures there are', async () => {
     const clock = new FakeClock()
     const api: SliceApi = { list: () => Promise.reject(new Error('down')), watch: () => Promise.resolve() }
-    const stop = new AbortController()
     let failures = 0
-    const following = followSlices(
-      {
-        api,
-        query: { namespace: 'n', service: 's' },
-        clock,
-        random: () => 1,
-        onSlices: () => undefined,
-        onFailure: () => (failures += 1),
-      },
-      stop.signal,
-    )
+    const { stop, following } = follow(api, clock, () => (failures += 1))
     await clock.advance(600_000)
     expect(failures).toBeGreaterThan(20)
     expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1)
