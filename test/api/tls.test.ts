@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import { Agent, request } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
@@ -46,7 +47,10 @@ async function subjectAt(port: number): Promise<string | undefined> {
   return subject
 }
 
-/** Clients without a pause, some with a new connection for each request; `stop` resolves with the outcomes. */
+/**
+ * Some of the clients take a new connection for each request; `stop` resolves with the outcomes. Without a pause they
+ * would take a core, and the operations meanwhile the longer.
+ */
 function startTlsLoad(cluster: TestCluster, certificates: string[]) {
   const dispatcher = new Agent({ connect: { ca: certificates } })
   const url = `https://localhost:${cluster.port}/v1/models`
@@ -61,6 +65,7 @@ function startTlsLoad(cluster: TestCluster, certificates: string[]) {
       } catch (error) {
         outcomes.push(String(error))
       }
+      await sleep(10)
     }
   })
   return {
@@ -76,7 +81,7 @@ function startTlsLoad(cluster: TestCluster, certificates: string[]) {
 
 async function grown(outcomes: readonly unknown[], by: number): Promise<void> {
   const goal = outcomes.length + by
-  while (outcomes.length < goal) await new Promise((resolve) => setTimeout(resolve, 5))
+  while (outcomes.length < goal) await sleep(5)
 }
 
 test('TLS: all tools reach it, and another certificate or another balancer costs no request', async () => {

@@ -7,7 +7,7 @@ import {
   type Engine,
   type Transcription,
 } from '@asr-cluster/asr-instance'
-import type { Quantization } from '@asr-cluster/protocol'
+import { environment, type Quantization } from '@asr-cluster/protocol'
 import { demoModelDir } from './eval-set.ts'
 
 export interface DemoEngine {
@@ -17,7 +17,7 @@ export interface DemoEngine {
 
 export type DemoOptions = Pick<CreateEngineOptions, 'sideBySideFromSeconds'> & {
   cacheDir?: string
-  /** 1, unless more are looked at: an engine without a supervisor spins, and other tests run beside. */
+  /** 1, unless more are looked at: other tests run beside. */
   threads?: number
 }
 
@@ -27,6 +27,8 @@ export async function openDemoEngine(
   { cacheDir, threads = 1, ...options }: DemoOptions = {},
 ): Promise<DemoEngine> {
   const own = cacheDir === undefined ? await mkdtemp(join(tmpdir(), 'asr-demo-')) : null
+  // An engine without a supervisor takes the machine for its own and spins, which other tests beside it pay for twice.
+  process.env[environment.supervisorPid] = String(process.pid)
   const engine = await createEngine({
     ...options,
     modelDir: demoModelDir,
