@@ -81,7 +81,7 @@ function startTlsLoad(cluster: TestCluster, certificates: string[]) {
 
 async function grown(outcomes: readonly unknown[], by: number): Promise<void> {
   const goal = outcomes.length + by
-  while (outcomes.length < goal) await sleep(5)
+  await waitFor(() => outcomes.length >= goal, { what: 'the load to flow' })
 }
 
 test('TLS: all tools reach it, and another certificate or another balancer costs no request', async () => {
