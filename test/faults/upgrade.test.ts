@@ -23,7 +23,7 @@ const beside = (cluster: TestCluster) => ({
 
 it('a second `up` says that one runs already, and touches nothing', async () => {
   await using cluster = await startCluster()
-  await using load = await startLoad(cluster.url, { clients: 4, audio })
+  await using load = await startLoad(cluster.url, { clients: 4, audio, pauseMs: 100 })
   await waitFor(() => load.answered() > 5, { what: 'the load to flow' })
   const before = (await cluster.status()).instances.map(({ pid }) => pid)
   const second = await runProgram(binOf('asr-cluster'), {
@@ -41,7 +41,7 @@ it('a second `up` says that one runs already, and touches nothing', async () => 
 
 it('restarts balancer and instances from the files that are there now, under load, without a failed request', async () => {
   await using cluster = await startCluster()
-  await using load = await startLoad(cluster.url, { clients: 4, audio })
+  await using load = await startLoad(cluster.url, { clients: 4, audio, pauseMs: 100 })
   await waitFor(() => load.answered() > 5, { what: 'the load to flow' })
   const pidsOf = async (): Promise<(number | null)[]> => {
     const { balancer, instances, supervisor } = await cluster.status()
@@ -61,7 +61,7 @@ it('takes the place of the old one without a failed request where both were hand
   try {
     await using cluster = await startCluster({ socket })
     expect(cluster.port).toBe(socket.port)
-    await using load = await startLoad(cluster.url, { clients: 4, audio })
+    await using load = await startLoad(cluster.url, { clients: 4, audio, pauseMs: 100 })
     await waitFor(() => load.answered() > 5, { what: 'the load to flow' })
     await using next = startUp(['--replace'], socket, beside(cluster))
     await next.printed(/clients wait in the socket/)

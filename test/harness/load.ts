@@ -1,4 +1,5 @@
 import { openAsBlob } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { Agent, fetch, FormData } from 'undici'
 
@@ -23,10 +24,12 @@ export interface LoadOptions {
   audio: string
   /** Text that every answer must have; without it any text does. */
   text?: string
+  /** How long a client waits between an answer and its next request; none without it. */
+  pauseMs?: number
 }
 
 /** Clients that each send one request after the other until they are stopped. */
-export async function startLoad(url: string, { clients, audio, text }: LoadOptions): Promise<Load> {
+export async function startLoad(url: string, { clients, audio, text, pauseMs = 0 }: LoadOptions): Promise<Load> {
   const blob = await openAsBlob(audio)
   const dispatcher = new Agent()
   const result: LoadResult = { answered: 0, failures: [], perInstance: new Map() }
@@ -49,6 +52,7 @@ export async function startLoad(url: string, { clients, audio, text }: LoadOptio
       } catch (error) {
         result.failures.push(inspect(error))
       }
+      if (pauseMs > 0) await setTimeout(pauseMs)
     }
   }
 

@@ -13,7 +13,7 @@ async function underLoad(
   cluster: TestCluster,
   action: (load: Load) => Promise<void>,
 ): Promise<Map<string, number>> {
-  await using load = await startLoad(cluster.url, { clients: 16, audio })
+  await using load = await startLoad(cluster.url, { clients: 16, audio, pauseMs: 500 })
   await waitFor(() => load.answered() > 20, { what: 'the load to flow' })
   await action(load)
   const before = load.answered()

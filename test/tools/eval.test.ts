@@ -44,10 +44,10 @@ it('measures the demo model as the reference does, with and without a cluster', 
   // Another number of threads adds floats in another order, which may tip a close call.
   expect(same.length).toBeGreaterThanOrEqual(78)
 
-  const strict = await cluster.cli('eval', manifest, '--max-wer', '1%', '--worst', '1')
+  const strict = await cluster.cli('eval', manifest, '--max-wer', '1%', '--worst', '1', '--limit', '20')
   expect(strict.code).toBe(1)
   expect(strict.stderr).toMatch(/the word error rate \d\.\d % is above 1%/)
-  expect(strict.stdout).toMatch(/^all +80 +455 +\d\.\d %/m)
+  expect(strict.stdout).toMatch(/^all +20 +\d+ +\d\.\d %/m)
   expect(strict.stdout.match(/ {4}said/g)).toHaveLength(1)
   expect(await cluster.cli('eval', manifest, '--max-wer', '0.2', '--limit', '5')).toMatchObject({ code: 0 })
 })
