@@ -29,7 +29,10 @@ export interface LoadOptions {
 }
 
 /** Clients that each send one request after the other until they are stopped. */
-export async function startLoad(url: string, { clients, audio, text, pauseMs = 0 }: LoadOptions): Promise<Load> {
+export async function startLoad(
+  url: string,
+  { clients, audio, text, pauseMs = 0 }: LoadOptions,
+): Promise<Load> {
   const blob = await openAsBlob(audio)
   const dispatcher = new Agent()
   const result: LoadResult = { answered: 0, failures: [], perInstance: new Map() }
