@@ -84,11 +84,14 @@ export class Balancer {
     this.admin = new AdminDesk(clock)
     this.#onUrgentStats = deps.onUrgentStats ?? (() => undefined)
     this.#answerShelves = deps.answerShelves ?? []
-    const metrics = new BalancerMetrics(() => ({
-      queueDepth: this.#scheduler.queueDepth,
-      backends: this.members.backends,
-      certificateExpiry: this.#certificateExpiry,
-    }))
+    const metrics = new BalancerMetrics(
+      () => ({
+        queueDepth: this.#scheduler.queueDepth,
+        backends: this.members.backends,
+        certificateExpiry: this.#certificateExpiry,
+      }),
+      clock,
+    )
     this.#scheduler = new Scheduler({
       policy: policies[config.policy],
       queueMax: config.queue.max,
@@ -131,6 +134,7 @@ export class Balancer {
       onAdded: (backend) => this.#monitor.watch(backend),
       onRemoved: (backend) => {
         this.#monitor.unwatch(backend)
+        metrics.instanceLeft(backend.id)
         log.info({ instance: backend.id, inFlight: backend.inFlight }, 'instance left')
       },
       onChanged: () => this.#changed(),

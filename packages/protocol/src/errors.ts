@@ -23,7 +23,7 @@ export const errorCatalogue = {
   unsupported_value: { status: 400, help: 'See docs/api.md for the values this server can serve.' },
   unauthorized: {
     status: 401,
-    help: 'Send `Authorization: Bearer KEY` with one of the configured API keys.',
+    help: 'Send `Authorization: Bearer KEY` with an API key; to /api/admin an admin key in `x-asr-admin-key`.',
   },
   admin_disabled: {
     status: 403,

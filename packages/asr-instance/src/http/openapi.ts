@@ -36,7 +36,8 @@ export function openApiDocument(): Json {
     info: {
       title: 'asr-cluster',
       version: '1',
-      description: 'Speech recognition. Every response has `x-request-id` and `x-asr-instance`.',
+      description:
+        'Speech recognition. Every response has `x-request-id`; one that an instance gave has `x-asr-instance`.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     paths: {

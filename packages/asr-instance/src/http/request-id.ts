@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { isRequestId } from '@asr-cluster/protocol'
 
-/** A client's own id is kept if it is short and harmless in a log line and a header. */
+/** The client's own id if it may be kept, else a new one. */
 export function requestIdFor(header: string | string[] | undefined): string {
-  return typeof header === 'string' && /^[\w.:-]{1,128}$/.test(header) ? header : randomUUID()
+  return isRequestId(header) ? header : randomUUID()
 }

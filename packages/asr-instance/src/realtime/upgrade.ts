@@ -40,6 +40,8 @@ export function serveRealtime(http: Server, service: Service, admit: Admit): voi
   http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const requestId = requestIdFor(req.headers['x-request-id'])
+    // For the answers that the library writes.
+    req.headers['x-request-id'] = requestId
     // Since Node 26 `socket` is only a stream on it where the request has a body.
     admit(req.socket, req.headers, () => {
       accept(service, req, socket)

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AsrError, type BalancerConfig } from '@asr-cluster/protocol'
+import { AsrError, type BalancerConfig, type ErrorCode } from '@asr-cluster/protocol'
 import type { TraceSpan } from '@asr-cluster/protocol/tracing'
 import type { Logger } from 'pino'
 import type { Backend } from '../backend/backend.js'
@@ -14,20 +14,18 @@ import type { HealthMonitor } from '../health/monitor.js'
 import type { BalancerMetrics, RetryReason } from '../metrics/balancer-metrics.js'
 import type { Lease, Scheduler } from '../queue/scheduler.js'
 import type { ModelRouter } from '../routing/model-router.js'
-import { forwardedRequestHeaders, withTraceHeaders } from '../server/headers.js'
+import { forwardedRequestHeaders, headerValue, withTraceHeaders } from '../server/headers.js'
 import { discardBody, hasBody } from '../server/respond.js'
 import type { UpstreamRequest } from '../upstream/connections.js'
 import { strangerCode, type Failure } from '../upstream/failure.js'
-import { declineCode, type Answer } from './answer.js'
+import type { Answer } from './answer.js'
 import { runAttempt, type Outcome } from './attempt.js'
 import type { DeathLog } from './death-log.js'
+import { backOff, declineCodeIn, mayDecline, type DeclineCode } from './decline.js'
 import { judgeReplay, type AttemptRecord } from './verdict.js'
 
 /** What most requests have to avoid. */
 const nowhere: ReadonlyMap<string, number> = new Map()
-
-/** After an instance said that it is full it gets nothing for so long: about as long as until its next slot is free. */
-const fullPauseMs = 50
 
 /** A request that costs nothing takes no slot, so that no wait for one ends its tries. */
 const lightTries = 32
@@ -75,6 +73,12 @@ export interface Trace {
   tries: number
   instance: string | undefined
   requestBytes: number
+  /** Why we ended an answer that had begun. */
+  cutBy: ErrorCode | undefined
+}
+
+export function newTrace(): Trace {
+  return { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0, cutBy: undefined }
 }
 
 /**
@@ -226,7 +230,7 @@ function conclude(
   life: number,
   sentAtMs: number,
   outcome: Exclude<Outcome, { kind: 'failed' }>,
-): 'slots_full' | 'draining' | undefined {
+): DeclineCode | undefined {
   const { metrics, clock } = context
   const { backend } = lease
   const seconds = call.light ? undefined : (clock.nowMs() - sentAtMs) / 1_000
@@ -258,6 +262,7 @@ function conclude(
         { requestId: call.requestId, instance: backend.id, ...outcome.failure },
         'answer broke off',
       )
+      call.trace.cutBy = 'upstream_failed'
       breakOff(call.response, outcome.eventStream)
       return undefined
   }
@@ -315,13 +320,8 @@ function refusalOf({ kind, code }: Failure): string {
   return kind === 'refused' ? 'connection refused' : code
 }
 
-function backOff(context: ProxyContext, backend: Backend, code: 'slots_full' | 'draining'): void {
-  if (code === 'draining') {
-    context.monitor.eject(backend, 'draining', 'the instance is draining')
-    return
-  }
-  backend.fullUntilMs = context.clock.nowMs() + fullPauseMs
-  context.clock.after(fullPauseMs + 1, () => context.scheduler.pump())
+function declineCode({ status, headers, body }: Answer): DeclineCode | undefined {
+  return mayDecline(status, headerValue(headers, 'content-type')) ? declineCodeIn(body) : undefined
 }
 
 function judge(context: ProxyContext, requestId: string, records: readonly AttemptRecord[]): void {

@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/backend.js'
+import type { Clock } from '../clock.js'
 import type { RefusalReason } from '../limits/key-limiter.js'
 import type { RouteLabel } from '../server/routes.js'
 import type { MetricJson } from './merge.js'
@@ -7,6 +8,12 @@ import { CounterSeries, HistogramSeries } from './series.js'
 /** Recordings take from tenths of a second to minutes. */
 const durationBuckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const waitBuckets = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+/**
+ * The series of an instance that left stay so long: its last counts have then been scraped, and pods, each with a name of
+ * its own, do not fill the memory with theirs.
+ */
+const keptAfterLeavingMs = 15 * 60_000
 
 /** Why a request was sent again, or an instance removed: closed sets. */
 export type RetryReason =
@@ -32,6 +39,9 @@ export interface GaugeSource {
 /** The balancer's own series. */
 export class BalancerMetrics {
   readonly #gauges: () => GaugeSource
+  readonly #clock: Clock
+  /** When each instance left. */
+  readonly #left = new Map<string, number>()
   readonly #requests = new CounterSeries('asr_requests_total', 'Requests answered on the balancer port.', [
     'route',
     'code',
@@ -88,8 +98,14 @@ export class BalancerMetrics {
     ['reason'],
   )
 
-  constructor(gauges: () => GaugeSource) {
+  constructor(gauges: () => GaugeSource, clock: Clock) {
     this.#gauges = gauges
+    this.#clock = clock
+  }
+
+  instanceLeft(instance: string): void {
+    this.#left.set(instance, this.#clock.nowMs())
+    this.#forgetGone(this.#gauges().backends)
   }
 
   answered(route: RouteLabel, code: number, seconds: number): void {
@@ -134,6 +150,7 @@ export class BalancerMetrics {
 
   toJson(): MetricJson[] {
     const { queueDepth, backends, certificateExpiry } = this.#gauges()
+    this.#forgetGone(backends)
     const perInstance = (value: (backend: Backend) => number): MetricJson['values'] =>
       backends.map((backend) => ({ value: value(backend), labels: { instance: backend.id } }))
     return [
@@ -165,6 +182,16 @@ export class BalancerMetrics {
         perInstance((backend) => backend.inFlight),
       ),
     ]
+  }
+
+  #forgetGone(backends: readonly Backend[]): void {
+    for (const { id } of backends) this.#left.delete(id)
+    for (const [instance, leftAtMs] of this.#left) {
+      if (this.#clock.nowMs() - leftAtMs < keptAfterLeavingMs) continue
+      this.#left.delete(instance)
+      for (const series of [this.#ejections, this.#instanceRequests, this.#instanceDuration])
+        series.forget(instance)
+    }
   }
 }
 

@@ -27,6 +27,12 @@ export class CounterSeries {
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
   }
 
+  /** Drops all counts whose first label has this value. */
+  forget(first: string): void {
+    for (const key of this.#counts.keys())
+      if (key === first || key.startsWith(`${first}\n`)) this.#counts.delete(key)
+  }
+
   toJson(): MetricJson {
     const values = [...this.#counts].map(([key, value]) => ({ value, labels: this.#labelsOf(key) }))
     return { name: this.#name, help: this.#help, type: 'counter', values }
@@ -67,6 +73,10 @@ export class HistogramSeries {
     while (index < this.#bounds.length && value > (this.#bounds[index] as number)) index += 1
     buckets.counts[index] = (buckets.counts[index] as number) + 1
     buckets.sum += value
+  }
+
+  forget(label: string): void {
+    this.#byLabel.delete(label)
   }
 
   toJson(): MetricJson {

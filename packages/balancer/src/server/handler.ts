@@ -1,9 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AsrError, priorityHeader, toAsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
+import {
+  AsrError,
+  errorCatalogue,
+  priorityHeader,
+  toAsrError,
+  type LiveStatus,
+  type Member,
+} from '@asr-cluster/protocol'
 import { isTracing, noSpan, serverSpan, type TraceSpan } from '@asr-cluster/protocol/tracing'
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
-import { proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
+import { newTrace, proxyRequest, type ProxyContext, type Trace } from '../exchange/proxy-request.js'
 import type { AddressLimits } from '../limits/address-limits.js'
 import { enterLimits } from '../limits/enter-limits.js'
 import { yielded } from '../queue/scheduler.js'
@@ -67,7 +74,7 @@ async function handle(
   const route = target && findRoute(target.pathname)
   const pathname = target?.pathname ?? ''
   const span = spanOf(request, route, requestId)
-  const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
+  const trace = newTrace()
   const startedAtMs = context.clock.nowMs()
   const departure = watchClient(context, { request, response, requestId, route, trace, span, startedAtMs })
   let leaveLimits: (() => void) | undefined
@@ -114,6 +121,7 @@ async function handle(
     })
     if (departure.isPreempted) {
       if (!response.headersSent) throw yielded()
+      trace.cutBy = 'yielded'
       response.destroy()
     }
   } catch (thrown) {
@@ -215,8 +223,7 @@ interface Ended {
 
 function ended(context: HandlerContext, about: Ended): void {
   const { request, response, requestId, trace } = about
-  const complete = response.writableFinished || response.headersSent
-  const status = complete ? response.statusCode : 499
+  const status = statusOf(response, trace)
   const durationMs = context.clock.nowMs() - about.startedAtMs
   const isLowWork = about.route?.kind === 'proxy' && isLow(request)
   about.span.end(
@@ -236,4 +243,10 @@ function ended(context: HandlerContext, about: Ended): void {
     durationMs,
     address,
   })
+}
+
+/** An answer that its client has not got whole counts as what kept it from that, whatever its head said. */
+function statusOf(response: ServerResponse, { cutBy }: Trace): number {
+  if (response.writableFinished) return response.statusCode
+  return errorCatalogue[cutBy ?? 'client_closed'].status
 }

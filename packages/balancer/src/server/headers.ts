@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { adminKeyHeader, callerHeader, identityHeader, probeHeader } from '@asr-cluster/protocol'
+import { adminKeyHeader, callerHeader, identityHeader, isRequestId, probeHeader } from '@asr-cluster/protocol'
 
 /** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
 const hopByHop = new Set([
@@ -57,12 +57,10 @@ const mostKnownNames = 500
 const requestNames = new ForwardedNames(hopByHop, replacedInRequest)
 const responseNames = new ForwardedNames(hopByHop, replacedInResponse)
 
-const saneRequestId = /^[\w.:=+/@-]{1,128}$/
-
 /** The client's request id when it is harmless in logs and headers, else a new one. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id']
-  return typeof given === 'string' && saneRequestId.test(given) ? given : nextRequestId()
+  return isRequestId(given) ? given : nextRequestId()
 }
 
 /** Unique to this process by chance and within it by count: a random id for each request would cost more. */

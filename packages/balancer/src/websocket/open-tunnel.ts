@@ -2,8 +2,7 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:h
 import { isIP, type Socket } from 'node:net'
 import { identityHeader } from '@asr-cluster/protocol'
 import { createProxyServer } from 'http-proxy'
-import { StrangerError } from '../upstream/failure.js'
-import { refuseStrangers } from './refuse-strangers.js'
+import { judgeAnswers } from './judge-answers.js'
 import { Tunnel } from './tunnel.js'
 
 export interface OpenOptions {
@@ -24,7 +23,7 @@ export type Opening =
   | { kind: 'open'; tunnel: Tunnel; instance: Socket }
   /** The instance gave an ordinary answer, which was passed on. */
   | { kind: 'answered'; status: number }
-  /** Nothing has reached the client. */
+  /** Nothing has reached the client; a DeclinedError when the instance takes no work. */
   | { kind: 'failed'; error: Error }
 
 /**
@@ -66,7 +65,7 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       clientRequest.on('error', () => undefined)
       for (let index = 0; index < requestHeaders.length; index += 2)
         clientRequest.setHeader(requestHeaders[index] as string, requestHeaders[index + 1] as string)
-      refuseStrangers(clientRequest, ({ headers }) => isStranger(markIn(headers)), new StrangerError())
+      judgeAnswers(clientRequest, ({ headers }) => isStranger(markIn(headers)))
       clientRequest.setTimeout(timeoutMs, () => clientRequest.destroy(new Error('no answer in time')))
       clientRequest.on('upgrade', (answer) => {
         clientRequest.setTimeout(0)

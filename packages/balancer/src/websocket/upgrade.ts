@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { AsrError, toAsrError } from '@asr-cluster/protocol'
 import { Departure } from '../departure.js'
-import type { Trace } from '../exchange/proxy-request.js'
+import { backOff } from '../exchange/decline.js'
+import { newTrace, type Trace } from '../exchange/proxy-request.js'
 import type { HandlerContext } from '../server/handler.js'
 import type { Lease } from '../queue/scheduler.js'
 import { enterLimits } from '../limits/enter-limits.js'
@@ -11,12 +12,14 @@ import { clientAddress, forwardedRequestHeaders, requestIdOf } from '../server/h
 import { clientOf } from '../server/key-ring.js'
 import { replyOnSocket } from '../server/client-error.js'
 import { parseTarget } from '../server/routes.js'
+import type { RetryReason } from '../metrics/balancer-metrics.js'
 import { classifyFailure } from '../upstream/failure.js'
+import { DeclinedError } from './judge-answers.js'
 import { openTunnel } from './open-tunnel.js'
 import { closeCodes, type Tunnel } from './tunnel.js'
 
-/** A WebSocket that could not be opened is tried on so many instances. */
-const mostAttempts = 3
+/** A WebSocket that could not be opened is tried on so many instances; those that only took no work do not count. */
+const mostFailures = 3
 const path = '/v1/realtime'
 
 /** All open WebSockets, each with the slot that it holds. */
@@ -35,7 +38,7 @@ export class Upgrades {
   handle(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const requestId = requestIdOf(request)
     const startedAtMs = this.#context.clock.nowMs()
-    const trace: Trace = { queueWaitMs: 0, tries: 0, instance: undefined, requestBytes: 0 }
+    const trace = newTrace()
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     void this.#serve(request, socket, head, requestId, trace).then((status) => {
@@ -100,7 +103,7 @@ export class Upgrades {
     requestId: string,
     trace: Trace,
   ): Promise<number> {
-    const { scheduler, config } = this.#context
+    const { scheduler, config, clock, metrics } = this.#context
     checkFraming(request)
     const key = this.#context.keys.check(request)
     const target = parseTarget(request.url ?? '')
@@ -115,46 +118,62 @@ export class Upgrades {
     const departure = new Departure()
     socket.once('close', () => departure.announce())
     const avoid = new Map<string, number>()
-    for (let attempt = 1; ; attempt += 1) {
+    const begunAtMs = clock.nowMs()
+    let failures = 0
+    let wasDeclined = false
+    for (;;) {
+      // An instance may decline again and again: one patience for all of that.
+      const patienceMs: number = config.queue.timeout - (wasDeclined ? clock.nowMs() - begunAtMs : 0)
       const stopWatching = destroyAtEnd(socket)
-      const lease = await scheduler
+      const lease: Lease = await scheduler
         .acquire({
           client: clientOf(request, key),
           group,
           avoid,
-          replay: attempt > 1,
+          replay: trace.tries > 0,
+          declined: wasDeclined && failures === 0,
           departure,
-          patienceMs: config.queue.timeout,
+          patienceMs: Math.max(0, patienceMs),
         })
         .finally(stopWatching)
       if (this.#closing) {
         lease.release()
         throw draining()
       }
+      const { backend } = lease
+      metrics.waited(lease.waitedMs / 1_000)
       trace.queueWaitMs += lease.waitedMs
-      trace.tries = attempt
-      trace.instance = lease.backend.id
-      const status = await this.#attempt(
+      trace.tries += 1
+      trace.instance = backend.id
+      const early = trace.tries === 1 ? head : Buffer.alloc(0)
+      const result: number | RetryReason = await this.#attempt(
         request,
         socket,
-        attempt === 1 ? head : Buffer.alloc(0),
+        early,
         requestId,
         lease,
       ).finally(() => lease.release())
-      if (status !== undefined) return status
-      avoid.set(lease.backend.id, lease.backend.life)
-      if (attempt === mostAttempts) throw new AsrError('upstream_failed', 'No instance opened the WebSocket.')
+      if (typeof result === 'number') return result
+      if (departure.gone) continue
+      wasDeclined = result === 'slots_full' || result === 'draining'
+      if (!wasDeclined) {
+        failures += 1
+        avoid.set(backend.id, backend.life)
+      }
+      if (failures === mostFailures)
+        throw new AsrError('upstream_failed', 'No instance opened the WebSocket.')
+      metrics.retried(result)
     }
   }
 
-  /** One attempt, which holds its slot until it settles; undefined when another instance may be tried. */
+  /** One attempt, which holds its slot until it settles; why it failed when another instance may be tried. */
   async #attempt(
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
     requestId: string,
     lease: Lease,
-  ): Promise<number | undefined> {
+  ): Promise<number | RetryReason> {
     const { monitor, metrics, config } = this.#context
     const { backend } = lease
     const opening = await openTunnel({
@@ -168,10 +187,14 @@ export class Upgrades {
       timeoutMs: config.timeouts.connect,
     })
     if (opening.kind === 'failed') {
+      if (opening.error instanceof DeclinedError) {
+        backOff(this.#context, backend, opening.error.code)
+        return opening.error.code
+      }
       const { kind, code } = classifyFailure(opening.error, false, false)
       if (kind === 'refused') monitor.eject(backend, 'refused', code)
       else monitor.suspect(backend)
-      return undefined
+      return kind.replace('-', '_') as RetryReason
     }
     if (opening.kind === 'answered') {
       metrics.instanceAnswered(backend.id, opening.status)

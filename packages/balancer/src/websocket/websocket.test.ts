@@ -195,6 +195,48 @@ describe('WebSocket', () => {
     expect(cluster.upstreams[0]?.received).toHaveLength(1)
   })
 
+  it.each([
+    [429, 'slots_full'],
+    [503, 'draining'],
+  ])('goes elsewhere when its instance says %i %s', async (status, code) => {
+    const { cluster } = await startEcho(2, { config: { health: { interval: '60s' } } })
+    const [full] = cluster.upstreams as [(typeof cluster.upstreams)[0]]
+    full.server.removeAllListeners('upgrade')
+    full.answer = (_, response) => json(response, status, { error: { message: 'no', code } })
+    const client = await open(cluster)
+    client.socket.send('x')
+    await waitFor(() => client.messages.length === 1)
+    expect(client.messages).toEqual(['b: x'])
+    expect(full.received).toHaveLength(1)
+    expect(slotsTaken(cluster)).toEqual([0, 1])
+    const metrics = await (await request(`${cluster.url}/metrics`)).body.text()
+    expect(metrics).toContain(`asr_retries_total{reason="${code}"} 1\n`)
+    expect(metrics).toContain('asr_queue_wait_seconds_count 2\n')
+    const wasRemoved = metrics.includes('asr_ejections_total{instance="a",reason="draining"} 1\n')
+    expect(wasRemoved).toBe(code === 'draining')
+  })
+
+  it('waits where the only instance is full, for no longer than the queue lets it', async () => {
+    const cluster = await startCluster(
+      [(_, response) => json(response, 429, { error: { message: 'no', code: 'slots_full' } })],
+      { config: { queue: { timeout: '200ms' } } },
+    )
+    const answer = await upgradeOver(cluster)
+    expect(answer).toMatch(/^HTTP\/1\.1 503 /)
+    expect(answer).toContain('"queue_timeout"')
+    expect(cluster.upstreams[0]?.received.length).toBeGreaterThan(1)
+    expect(slotsTaken(cluster)).toEqual([0])
+  })
+
+  it('passes on what is only like such an answer', async () => {
+    const cluster = await startCluster([(_, response) => json(response, 429, { error: { code: 'other' } })])
+    const answer = await upgradeOver(cluster)
+    expect(answer).toMatch(/^HTTP\/1\.1 429 /)
+    expect(answer).toContain('{"error":{"code":"other"}}')
+    expect(cluster.upstreams[0]?.received).toHaveLength(1)
+    await waitFor(() => slotsTaken(cluster)[0] === 0)
+  })
+
   it('leaves the queue with a client that goes away, also without a word', async () => {
     const { cluster } = await startEcho(1)
     await open(cluster)

@@ -1,0 +1,48 @@
+import type { Backend } from '../backend/backend.js'
+import type { Clock } from '../clock.js'
+import type { HealthMonitor } from '../health/monitor.js'
+import type { Scheduler } from '../queue/scheduler.js'
+
+/** Why an instance takes no work just now, in its own words. */
+export type DeclineCode = 'slots_full' | 'draining'
+
+/** After an instance said that it is full it gets nothing for so long: about as long as until its next slot is free. */
+const fullPauseMs = 50
+
+/** Whether an answer with this head may be one that takes no work; its body decides. */
+export function mayDecline(status: number, contentType: string | undefined): boolean {
+  return (status === 429 || status === 503) && contentType?.startsWith('application/json') === true
+}
+
+/** What the body of such an answer says, in either error envelope. */
+export function declineCodeIn(body: Buffer): DeclineCode | undefined {
+  const code = codeIn(body)
+  return code === 'slots_full' || code === 'draining' ? code : undefined
+}
+
+function codeIn(body: Buffer): unknown {
+  try {
+    const json = JSON.parse(body.toString('utf8')) as {
+      code?: unknown
+      error?: { code?: unknown } | string
+    } | null
+    if (json === null || typeof json !== 'object') return undefined
+    return typeof json.error === 'object' ? json.error?.code : json.code
+  } catch {
+    return undefined
+  }
+}
+
+/** Keeps requests away from the instance for as long as what it said may last. */
+export function backOff(
+  { monitor, clock, scheduler }: { monitor: HealthMonitor; clock: Clock; scheduler: Scheduler },
+  backend: Backend,
+  code: DeclineCode,
+): void {
+  if (code === 'draining') {
+    monitor.eject(backend, 'draining', 'the instance is draining')
+    return
+  }
+  backend.fullUntilMs = clock.nowMs() + fullPauseMs
+  clock.after(fullPauseMs + 1, () => scheduler.pump())
+}
