@@ -7,7 +7,7 @@ import {
   type Engine,
   type Transcription,
 } from '@asr-cluster/asr-instance'
-import { environment, type Quantization } from '@asr-cluster/protocol'
+import type { Quantization } from '@asr-cluster/protocol'
 import { demoModelDir } from './eval-set.ts'
 
 export interface DemoEngine {
@@ -27,14 +27,14 @@ export async function openDemoEngine(
   { cacheDir, threads = 1, ...options }: DemoOptions = {},
 ): Promise<DemoEngine> {
   const own = cacheDir === undefined ? await mkdtemp(join(tmpdir(), 'asr-demo-')) : null
-  // An engine without a supervisor takes the machine for its own and spins, which other tests beside it pay for twice.
-  process.env[environment.supervisorPid] = String(process.pid)
   const engine = await createEngine({
     ...options,
     modelDir: demoModelDir,
     quantization,
     slots: 8,
     threads,
+    // Other tests run beside.
+    sharesCores: true,
     cacheDir: cacheDir ?? own!,
     onProgress: () => {},
     onFatal: (error) => {

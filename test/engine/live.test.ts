@@ -36,8 +36,9 @@ function start(modelDir: string): Promise<Engine> {
     quantization: 'none',
     // So that what is asked for later is also done later.
     slots: 1,
-    // More would spin while they wait, and other tests run beside.
+    // Other tests run beside.
     threads: 1,
+    sharesCores: true,
     cacheDir: dir,
     onProgress: () => {},
     onFatal: (error) => {

@@ -29,6 +29,7 @@ const options: InstanceOptions = {
 function start(
   createEngine: (given: CreateEngineOptions) => Promise<Engine>,
   overrides: Partial<InstanceOptions> = {},
+  env: NodeJS.ProcessEnv = {},
 ) {
   const messages: InstanceMessage[] = []
   const stop = gate()
@@ -48,7 +49,7 @@ function start(
   const ended = runInstance(
     { ...options, ...overrides },
     {
-      env: { ASR_INSTANCE_IDENTITY: 'me' },
+      env: { ASR_INSTANCE_IDENTITY: 'me', ...env },
       supervisor: {
         lost: lost.opened,
         send(message) {
@@ -104,6 +105,22 @@ describe('runInstance', () => {
     expect(await run.ended).toBe(0)
     expect(closed).toBe(true)
     await expect(fetch(url)).rejects.toThrow()
+  })
+
+  it.each([
+    [{ ASR_SUPERVISOR_PID: '1' }, true],
+    [{}, false],
+  ])('shares the cores of the machine with %j: %j', async (env, shared) => {
+    const run = start(
+      async ({ sharesCores }) => {
+        expect(sharesCores).toBe(shared)
+        return fakeEngine()
+      },
+      {},
+      env,
+    )
+    await run.ready.opened
+    expect(run.errors()).toBe('')
   })
 
   it('ends by the signal when it is stopped while it loads', async () => {

@@ -103,6 +103,7 @@ async function loadEngine(
       slots: options.slots,
       threads: options.threads,
       cacheDir: options.cacheDir,
+      sharesCores: world.env[environment.supervisorPid] !== undefined,
       onProgress: (stage, ratio, detail) => supervisor.send({ type: 'progress', stage, ratio, detail }),
       metrics,
       onFatal: (error) => {

@@ -1,6 +1,6 @@
 import { availableParallelism, cpus, homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
-import { environment, type DeviceChoice, type Quantization } from '@asr-cluster/protocol'
+import type { DeviceChoice, Quantization } from '@asr-cluster/protocol'
 import type { EngineMetrics } from '../metrics.js'
 import { readModelConfig } from './checkpoint/model-config.js'
 import { compileModel } from './compile/compile.js'
@@ -26,6 +26,8 @@ export interface CreateEngineOptions {
   /** Threads of one matrix product. */
   threads: number | 'auto'
   cacheDir: string
+  /** Others compute on the same cores, so that threads that wait must not spin. False unless given. */
+  sharesCores?: boolean
   /** Pieces that take at least so long to prepare are prepared side by side where several wait. 0.1 unless given. */
   sideBySideFromSeconds?: number
   onProgress: (stage: 'compile' | 'load' | 'warmup', ratio: number, detail: string) => void
@@ -71,7 +73,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
     spin: maySpin({
       available: availableParallelism(),
       total: cpus().length,
-      supervised: process.env[environment.supervisorPid] !== undefined,
+      shared: options.sharesCores ?? false,
     }),
     metrics,
     onLoading: (ratio, detail) => onProgress('load', ratio, detail),

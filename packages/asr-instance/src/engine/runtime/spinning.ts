@@ -3,8 +3,8 @@ export interface Cores {
   available: number
   /** Cores of the machine. */
   total: number
-  /** Other instances were started beside this one. */
-  supervised: boolean
+  /** Others compute beside this process: instances that one supervisor started. */
+  shared: boolean
 }
 
 /**
@@ -12,6 +12,6 @@ export interface Cores {
  * a request's time, but on shared cores a spinning thread takes them from the other instances. So: alone on the
  * machine, or on cores that were set apart for this process.
  */
-export function maySpin({ available, total, supervised }: Cores): boolean {
-  return !supervised || available < total
+export function maySpin({ available, total, shared }: Cores): boolean {
+  return !shared || available < total
 }
