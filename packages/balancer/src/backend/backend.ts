@@ -26,8 +26,8 @@ export class Backend {
   /** Requests in flight when this life ended; what each of them may be blamed for. */
   inFlightAtEjection = 0
   currentWeight = 0
-  /** The instance said that it is full: no request before this time. */
-  fullUntilMs = 0
+  /** The instance said that it takes no work: no request before this time. */
+  restsUntilMs = 0
   ejectedAtMs = 0
   /** Start of the slow start, or undefined when it gets its whole weight. */
   rampFromMs: number | undefined
@@ -105,7 +105,7 @@ export class Backend {
 
   /** May get a request now. */
   hasRoom(nowMs: number): boolean {
-    return this.isServing() && this.#inFlight < this.member.slots && this.fullUntilMs <= nowMs
+    return this.isServing() && this.#inFlight < this.member.slots && this.restsUntilMs <= nowMs
   }
 
   isServing(): boolean {

@@ -16,7 +16,8 @@ export interface MembersOptions {
 /** The member set in force. Requests in flight on a member that leaves or changes go on. */
 export class Members {
   readonly #options: MembersOptions
-  readonly #known = new Set<string>()
+  /** Of each id that was ever here, the number of its next life: what was learned about one process says nothing about the next. */
+  readonly #nextLives = new Map<string, number>()
   /** Of each group the names of its models; also of groups whose members are away, whose requests can wait for them. */
   readonly #groups = new Map<string, Set<string>>()
   #names: ReadonlySet<string> | undefined
@@ -67,8 +68,9 @@ export class Members {
         return present
       }
       const backend = new Backend({ ...member }, this.#options.connect(member))
-      backend.rampWhenUp = this.#known.has(member.id)
-      this.#known.add(member.id)
+      const life = present ? present.life + 1 : this.#nextLives.get(member.id)
+      backend.rampWhenUp = life !== undefined
+      backend.life = life ?? 0
       added.push(backend)
       return backend
     })
@@ -95,6 +97,7 @@ export class Members {
 
   #remove(backend: Backend): void {
     backend.removed = true
+    this.#nextLives.set(backend.id, backend.life + 1)
     backend.connections.close()
     this.#options.onRemoved(backend)
   }

@@ -26,7 +26,7 @@ describe('selectBackend', () => {
     draining.member.draining = true
     ejected.state = 'ejected'
     removed.removed = true
-    paused.fullUntilMs = nowMs + 1
+    paused.restsUntilMs = nowMs + 1
     expect(select([full, draining, ejected, removed, paused, good])).toBe('f')
     good.takeSlot()
     expect(select([full, draining, ejected, removed, paused, good])).toBeUndefined()

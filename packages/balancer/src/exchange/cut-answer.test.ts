@@ -1,6 +1,9 @@
+import { connect } from 'node:net'
+import type { Member } from '@asr-cluster/protocol'
 import { request } from 'undici'
-import { expect, it } from 'vitest'
-import { startCluster, type TestCluster } from '../fixtures/cluster.js'
+import { expect, it, onTestFinished } from 'vitest'
+import { startCluster, waitFor, type TestCluster } from '../fixtures/cluster.js'
+import type { Upstream } from '../fixtures/upstream.js'
 
 async function metricsOf(cluster: TestCluster): Promise<string> {
   return (await request(`${cluster.url}/metrics`)).body.text()
@@ -41,4 +44,28 @@ it('counts a client that leaves in the middle of its answer as one that left', a
   answer.body.destroy()
   const counted = 'asr_requests_total{route="/asr",code="499"} 1\n'
   await expect.poll(() => metricsOf(cluster)).toContain(counted)
+})
+
+it('gives up a client that does not read the end of a stream whose instance hangs', async () => {
+  const cluster = await startCluster([undefined, undefined], {
+    config: {
+      timeouts: { response: '300ms' },
+      health: { interval: '50ms', timeout: '100ms', fall: 2 },
+    },
+  })
+  const [hanging] = cluster.upstreams as [Upstream]
+  hanging.answer = (_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    for (let count = 0; count < 12; count += 1) response.write(Buffer.alloc(2 ** 20, 'x'))
+  }
+  cluster.balancer.setMembers([{ ...(cluster.members[0] as Member), native: true }])
+  const client = connect(cluster.port, '127.0.0.1').on('error', () => undefined)
+  client.pause()
+  onTestFinished(() => void client.destroy())
+  client.write('POST /asr HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx')
+  await waitFor(() => hanging.received.length === 1)
+  cluster.balancer.setMembers(cluster.members)
+  hanging.health = () => undefined
+  await waitFor(() => cluster.balancer.stats().members[0]?.state === 'ejected')
+  await cluster.balancer.drain()
 })

@@ -6,8 +6,13 @@ import type { Scheduler } from '../queue/scheduler.js'
 /** Why an instance takes no work just now, in its own words. */
 export type DeclineCode = 'slots_full' | 'draining'
 
-/** After an instance said that it is full it gets nothing for so long: about as long as until its next slot is free. */
-const fullPauseMs = 50
+/** After an instance said that it takes no work it gets nothing for so long. */
+const pauseMs: Record<DeclineCode, number> = {
+  /** About as long as until its next slot is free. */
+  slots_full: 50,
+  /** Its health may not tell yet, and would bring it back at once. */
+  draining: 1_000,
+}
 
 /** Whether an answer with this head may be one that takes no work; its body decides. */
 export function mayDecline(status: number, contentType: string | undefined): boolean {
@@ -39,10 +44,7 @@ export function backOff(
   backend: Backend,
   code: DeclineCode,
 ): void {
-  if (code === 'draining') {
-    monitor.eject(backend, 'draining', 'the instance is draining')
-    return
-  }
-  backend.fullUntilMs = clock.nowMs() + fullPauseMs
-  clock.after(fullPauseMs + 1, () => scheduler.pump())
+  backend.restsUntilMs = clock.nowMs() + pauseMs[code]
+  clock.after(pauseMs[code] + 1, () => scheduler.pump())
+  if (code === 'draining') monitor.eject(backend, 'draining', 'the instance is draining')
 }

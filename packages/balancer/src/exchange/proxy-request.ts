@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AsrError, type BalancerConfig, type ErrorCode } from '@asr-cluster/protocol'
+import { AsrError, toAsrError, type BalancerConfig, type ErrorCode } from '@asr-cluster/protocol'
 import type { TraceSpan } from '@asr-cluster/protocol/tracing'
 import type { Logger } from 'pino'
 import type { Backend } from '../backend/backend.js'
@@ -17,9 +17,10 @@ import type { ModelRouter } from '../routing/model-router.js'
 import { forwardedRequestHeaders, headerValue, withTraceHeaders } from '../server/headers.js'
 import { discardBody, hasBody } from '../server/respond.js'
 import type { UpstreamRequest } from '../upstream/connections.js'
-import { strangerCode, type Failure } from '../upstream/failure.js'
+import type { Failure } from '../upstream/failure.js'
 import type { Answer } from './answer.js'
 import { runAttempt, type Outcome } from './attempt.js'
+import { blame } from './blame.js'
 import type { DeathLog } from './death-log.js'
 import { backOff, declineCodeIn, mayDecline, type DeclineCode } from './decline.js'
 import { judgeReplay, type AttemptRecord } from './verdict.js'
@@ -153,11 +154,12 @@ async function deliver(
   if (methodHasBody(request.method)) headers.push('content-length', String(spool.size))
   const records: AttemptRecord[] = []
   let avoid: ReadonlyMap<string, number> = nowhere
-  const begunAtMs = clock.nowMs()
+  let waitingSinceMs = clock.nowMs()
   for (;;) {
-    // An instance may decline again and again: one patience for all of that.
+    // Instances may decline again and again: one patience for all of that, and what an instance worked is no wait.
     const wasDeclined = records.at(-1)?.kind === 'declined'
-    const patienceMs = config.queue.timeout - (wasDeclined ? clock.nowMs() - begunAtMs : 0)
+    if (!wasDeclined) waitingSinceMs = clock.nowMs()
+    const patienceMs = config.queue.timeout - (clock.nowMs() - waitingSinceMs)
     const ticket = {
       client: call.client,
       group: call.group,
@@ -169,9 +171,18 @@ async function deliver(
       patienceMs: Math.max(0, patienceMs),
     }
     const queueSpan = span.child('queue')
-    const lease = call.light
-      ? scheduler.next(avoid)
-      : (scheduler.acquireNow(ticket) ?? (await scheduler.acquire(ticket)))
+    const askedAtMs = clock.nowMs()
+    let lease: Lease
+    try {
+      lease = call.light
+        ? scheduler.next(avoid)
+        : (scheduler.acquireNow(ticket) ?? (await scheduler.acquire(ticket)))
+    } catch (error) {
+      // A wait that was in vain is one too.
+      if (clock.nowMs() > askedAtMs) metrics.waited((clock.nowMs() - askedAtMs) / 1_000)
+      queueSpan.end({ 'asr.group': call.group }, toAsrError(error).code)
+      throw error
+    }
     queueSpan.end({ 'asr.group': call.group })
     const { backend } = lease
     const { life } = backend
@@ -256,7 +267,7 @@ function conclude(
       lease.release()
       return undefined
     case 'cut':
-      blame(context, backend, life, outcome.failure)
+      blame(context.monitor, backend, life, outcome.failure)
       lease.release()
       context.log.warn(
         { requestId: call.requestId, instance: backend.id, ...outcome.failure },
@@ -264,6 +275,7 @@ function conclude(
       )
       call.trace.cutBy = 'upstream_failed'
       breakOff(call.response, outcome.eventStream)
+      limitUnread(context, call.response)
       return undefined
   }
 }
@@ -279,7 +291,7 @@ async function concludeFailure(
   const { backend } = lease
   log.debug({ requestId: call.requestId, instance: backend.id, ...failure }, 'attempt failed')
   // Before the slot is free again, or the next request would go to the dead instance.
-  blame(context, backend, life, failure)
+  blame(context.monitor, backend, life, failure)
   const sharedBy = backend.life === life ? backend.inFlight : backend.inFlightAtEjection
   lease.release()
   if (failure.kind === 'timeout') {
@@ -291,33 +303,6 @@ async function concludeFailure(
   const instanceGone = failure.kind === 'broke' && (await monitor.confirmGone(backend, life))
   if (instanceGone) deaths.record(backend.id, life, call.requestId, clock.nowMs())
   return { kind: failure.kind, instanceGone, sharedBy, reused: failure.reused }
-}
-
-/** Passive evidence: what the failure says about the instance. */
-function blame(context: ProxyContext, backend: Backend, life: number, failure: Failure): void {
-  const { monitor } = context
-  // What happened in an earlier life says nothing about this one.
-  if (backend.life !== life) return
-  switch (failure.kind) {
-    case 'refused':
-    case 'unreachable':
-      monitor.eject(backend, 'refused', refusalOf(failure))
-      break
-    case 'broke':
-      monitor.eject(backend, 'broke', `connection broke (${failure.code})`)
-      break
-    case 'connect-timeout':
-    case 'garbled':
-    case 'timeout':
-      monitor.suspect(backend)
-      break
-    default:
-  }
-}
-
-function refusalOf({ kind, code }: Failure): string {
-  if (code === strangerCode) return 'somebody else answers on its port'
-  return kind === 'refused' ? 'connection refused' : code
 }
 
 function declineCode({ status, headers, body }: Answer): DeclineCode | undefined {

@@ -1,12 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import {
-  AsrError,
-  errorCatalogue,
-  priorityHeader,
-  toAsrError,
-  type LiveStatus,
-  type Member,
-} from '@asr-cluster/protocol'
+import { AsrError, errorCatalogue, toAsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
 import { isTracing, noSpan, serverSpan, type TraceSpan } from '@asr-cluster/protocol/tracing'
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
@@ -17,7 +10,7 @@ import { yielded } from '../queue/scheduler.js'
 import type { AdminDesk } from './admin-desk.js'
 import type { Exchanges } from './exchanges.js'
 import { checkFraming } from './framing.js'
-import { clientAddress, requestIdOf } from './headers.js'
+import { clientAddress, isLow, requestIdOf } from './headers.js'
 import { healthz, liveStatus, modelDetail, modelList, readyz } from './own-routes.js'
 import { clientOf, type KeyRing } from './key-ring.js'
 import { reply, replyError, type Reply } from './respond.js'
@@ -205,10 +198,6 @@ function spanOf(request: IncomingMessage, route: Route | undefined, requestId: s
   const method = request.method ?? ''
   const attributes = { 'http.request.method': method, 'http.route': route.label, 'asr.request_id': requestId }
   return serverSpan(`${method} ${route.label}`, request.headers, attributes)
-}
-
-function isLow({ headers }: IncomingMessage): boolean {
-  return headers[priorityHeader] === 'low'
 }
 
 interface Ended {

@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { adminKeyHeader, callerHeader, identityHeader, isRequestId, probeHeader } from '@asr-cluster/protocol'
+import {
+  adminKeyHeader,
+  callerHeader,
+  identityHeader,
+  isRequestId,
+  priorityHeader,
+  probeHeader,
+} from '@asr-cluster/protocol'
 
 /** Headers of one connection, never forwarded (RFC 9110 §7.6.1), with the two that node-http-proxy crashed on. */
 const hopByHop = new Set([
@@ -158,4 +165,9 @@ function connectionTokens(value: string | undefined): Set<string> | undefined {
 
 function text(bytes: Buffer): string {
   return bytes.toString('latin1')
+}
+
+/** Whether the request gives way to all others. */
+export function isLow({ headers }: IncomingMessage): boolean {
+  return headers[priorityHeader] === 'low'
 }

@@ -64,7 +64,8 @@ it('is that of the upstream for a WebSocket, too', async () => {
     requestHeaders: [],
     responseHeaders: {},
     isStranger: () => false,
-    timeoutMs: 5_000,
+    connectTimeoutMs: 5_000,
+    answerTimeoutMs: 5_000,
   })
   expect(opening.kind).toBe('failed')
   expect(names).toEqual(['localhost'])

@@ -16,7 +16,10 @@ export interface OpenOptions {
   responseHeaders: Record<string, string>
   /** Whether an answer that shows this mark, or none, is of somebody else: it then counts as a failure. */
   isStranger: (mark: string | undefined) => boolean
-  timeoutMs: number
+  /** To open the connection. */
+  connectTimeoutMs: number
+  /** For the answer after that. */
+  answerTimeoutMs: number
 }
 
 export type Opening =
@@ -24,27 +27,32 @@ export type Opening =
   /** The instance gave an ordinary answer, which was passed on. */
   | { kind: 'answered'; status: number }
   /** Nothing has reached the client; a DeclinedError when the instance takes no work. */
-  | { kind: 'failed'; error: Error }
+  | { kind: 'failed'; error: Error; connected: boolean }
+  | { kind: 'client-gone' }
 
 /**
  * Opens a WebSocket to `target` for the client. The head is put back into the client's socket. Rejects only with what
  * the library throws at a request that it cannot make; the client's socket is then as it was.
  */
 export function openTunnel(options: OpenOptions): Promise<Opening> {
-  const { request, socket, head, target, requestHeaders, responseHeaders, isStranger, timeoutMs } = options
+  const { request, socket, head, target, requestHeaders, responseHeaders, isStranger } = options
+  const { connectTimeoutMs, answerTimeoutMs } = options
   // The library closes the client's socket after any failure; while nothing was answered another instance may be tried.
   const destroySoon = socket.destroySoon.bind(socket)
   socket.destroySoon = () => undefined
   return new Promise((resolve) => {
     let upstream: ClientRequest | undefined
+    let connected = false
+    let deadline: NodeJS.Timeout | undefined
     const onClientGone = (): void => {
       upstream?.destroy()
-      settle({ kind: 'failed', error: new Error('the client is gone') })
+      settle({ kind: 'client-gone' })
     }
     const restore = (): void => {
       socket.destroySoon = destroySoon
     }
     const settle = (opening: Opening): void => {
+      clearTimeout(deadline)
       socket.off('close', onClientGone)
       // The library closes the socket right after it told of a failure.
       if (opening.kind === 'failed') setImmediate(restore)
@@ -66,11 +74,16 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       for (let index = 0; index < requestHeaders.length; index += 2)
         clientRequest.setHeader(requestHeaders[index] as string, requestHeaders[index + 1] as string)
       judgeAnswers(clientRequest, ({ headers }) => isStranger(markIn(headers)))
-      clientRequest.setTimeout(timeoutMs, () => clientRequest.destroy(new Error('no answer in time')))
-      clientRequest.on('upgrade', (answer) => {
-        clientRequest.setTimeout(0)
-        replaceHeaders(answer)
+      const expire = (code: string): void => void clientRequest.destroy(new TimeoutError(code))
+      deadline = setTimeout(expire, connectTimeoutMs, connectTimeoutCode)
+      clientRequest.on('socket', (connection) => {
+        connection.once('encrypted' in connection ? 'secureConnect' : 'connect', () => {
+          connected = true
+          clearTimeout(deadline)
+          deadline = setTimeout(expire, answerTimeoutMs, answerTimeoutCode)
+        })
       })
+      clientRequest.on('upgrade', replaceHeaders)
       clientRequest.on('response', (answer) => {
         replaceHeaders(answer)
         // The library ends the client's connection only after an answer that is complete.
@@ -83,14 +96,29 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
     proxy.on('open', (instance) => settle({ kind: 'open', tunnel: new Tunnel(socket, instance), instance }))
     socket.once('close', onClientGone)
     try {
-      proxy.ws(request, socket, head, {}, (error) => settle({ kind: 'failed', error }))
+      proxy.ws(request, socket, head, {}, (error) => settle({ kind: 'failed', error, connected }))
     } catch (error) {
       upstream?.destroy()
+      clearTimeout(deadline)
       socket.off('close', onClientGone)
       restore()
       throw error
     }
   })
+}
+
+/** As undici would say it, so that a failure of either is judged alike. */
+const connectTimeoutCode = 'UND_ERR_CONNECT_TIMEOUT'
+const answerTimeoutCode = 'UND_ERR_HEADERS_TIMEOUT'
+
+class TimeoutError extends Error {
+  override name = 'TimeoutError'
+  readonly code: string
+
+  constructor(code: string) {
+    super('no answer in time')
+    this.code = code
+  }
 }
 
 function markIn(headers: IncomingHttpHeaders): string | undefined {

@@ -2,7 +2,12 @@ import type { Socket } from 'node:net'
 import { closeFrame, FrameTracker } from './frame-tracker.js'
 
 /** Close codes of RFC 6455 and its registry. */
-export const closeCodes = { policyViolation: 1008, internalError: 1011, serviceRestart: 1012 } as const
+export const closeCodes = {
+  policyViolation: 1008,
+  internalError: 1011,
+  serviceRestart: 1012,
+  tryAgainLater: 1013,
+} as const
 
 /** How long the client may take to answer our close frame. */
 const closeLingerMs = 1_000

@@ -2,13 +2,14 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { AsrError, toAsrError } from '@asr-cluster/protocol'
 import { Departure } from '../departure.js'
+import { blame } from '../exchange/blame.js'
 import { backOff } from '../exchange/decline.js'
 import { newTrace, type Trace } from '../exchange/proxy-request.js'
 import type { HandlerContext } from '../server/handler.js'
-import type { Lease } from '../queue/scheduler.js'
+import { yielded, type Lease } from '../queue/scheduler.js'
 import { enterLimits } from '../limits/enter-limits.js'
 import { checkFraming } from '../server/framing.js'
-import { clientAddress, forwardedRequestHeaders, requestIdOf } from '../server/headers.js'
+import { clientAddress, forwardedRequestHeaders, isLow, requestIdOf } from '../server/headers.js'
 import { clientOf } from '../server/key-ring.js'
 import { replyOnSocket } from '../server/client-error.js'
 import { parseTarget } from '../server/routes.js'
@@ -22,10 +23,24 @@ import { closeCodes, type Tunnel } from './tunnel.js'
 const mostFailures = 3
 const path = '/v1/realtime'
 
-/** All open WebSockets, each with the slot that it holds. */
+/** A WebSocket from its request to its end. */
+interface Upgrade {
+  request: IncomingMessage
+  socket: Socket
+  requestId: string
+  /** Gives way to all others. */
+  low: boolean
+  departure: Departure
+  /** Why it is to end although its client is there. */
+  ending: AsrError | undefined
+  trace: Trace
+}
+
+/** All WebSockets, those that are open each with the slot that it holds. */
 export class Upgrades {
   readonly #context: HandlerContext
   readonly #open = new Map<Tunnel, { lease: Lease; request: IncomingMessage }>()
+  readonly #waiting = new Set<Upgrade>()
   /** Also those that wait for a slot or for their instance. */
   readonly #sockets = new Set<Socket>()
   #closing = false
@@ -39,14 +54,21 @@ export class Upgrades {
     const requestId = requestIdOf(request)
     const startedAtMs = this.#context.clock.nowMs()
     const trace = newTrace()
+    const low = isLow(request)
+    const departure = new Departure()
     this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
-    void this.#serve(request, socket, head, requestId, trace).then((status) => {
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      departure.announce()
+    })
+    const upgrade: Upgrade = { request, socket, requestId, low, departure, ending: undefined, trace }
+    void this.#serve(upgrade, head).then((status) => {
       const { metrics, clock, onAccess } = this.#context
       const durationMs = clock.nowMs() - startedAtMs
-      metrics.answered(path, status, durationMs / 1_000)
+      const route = low ? 'low-priority' : path
+      metrics.answered(route, status, durationMs / 1_000)
       const address = clientAddress(request)
-      onAccess?.({ ...trace, requestId, method: 'GET', route: path, status, durationMs, address })
+      onAccess?.({ ...trace, requestId, method: 'GET', route, status, durationMs, address })
     })
   }
 
@@ -57,17 +79,21 @@ export class Upgrades {
     }
   }
 
-  /** Ends those that were opened with a key that is not let in any more. */
+  /** Ends those whose key is not let in any more. */
   closeUnauthorized(): void {
+    const { keys } = this.#context
+    for (const upgrade of this.#waiting)
+      if (!keys.lets(upgrade.request))
+        giveUp(upgrade, new AsrError('unauthorized', 'The API key was revoked.'))
     for (const [tunnel, { request }] of this.#open) {
-      if (!this.#context.keys.lets(request))
-        tunnel.close(closeCodes.policyViolation, 'the API key was revoked')
+      if (!keys.lets(request)) tunnel.close(closeCodes.policyViolation, 'the API key was revoked')
     }
   }
 
-  /** Ends all, those that are being opened with 503; resolves when their sockets are closed. */
+  /** Ends all, those that wait or are being opened with 503; resolves when their sockets are closed. */
   async closeAll(): Promise<void> {
     this.#closing = true
+    for (const upgrade of this.#waiting) giveUp(upgrade, draining())
     for (const tunnel of this.#open.keys()) tunnel.close(closeCodes.serviceRestart, 'restart')
     await Promise.all([...this.#sockets].map(closed))
   }
@@ -78,17 +104,12 @@ export class Upgrades {
   }
 
   /** Resolves with the status of the answer once the WebSocket is over. */
-  async #serve(
-    request: IncomingMessage,
-    socket: Socket,
-    head: Buffer,
-    requestId: string,
-    trace: Trace,
-  ): Promise<number> {
+  async #serve(upgrade: Upgrade, head: Buffer): Promise<number> {
+    const { socket, requestId } = upgrade
     try {
-      return await this.#connect(request, socket, head, requestId, trace)
+      return await this.#connect(upgrade, head)
     } catch (thrown) {
-      const error = toAsrError(thrown)
+      const error = upgrade.ending ?? (upgrade.departure.isPreempted ? yielded() : toAsrError(thrown))
       if (error.code === 'internal')
         this.#context.log.error({ requestId, err: error.cause }, 'upgrade failed')
       replyOnSocket(socket, error, { path, requestId })
@@ -96,14 +117,9 @@ export class Upgrades {
     }
   }
 
-  async #connect(
-    request: IncomingMessage,
-    socket: Socket,
-    head: Buffer,
-    requestId: string,
-    trace: Trace,
-  ): Promise<number> {
+  async #connect(upgrade: Upgrade, head: Buffer): Promise<number> {
     const { scheduler, config, clock, metrics } = this.#context
+    const { request, socket, requestId, low, departure, trace } = upgrade
     checkFraming(request)
     const key = this.#context.keys.check(request)
     const target = parseTarget(request.url ?? '')
@@ -115,16 +131,17 @@ export class Upgrades {
     const leave = enterLimits(clientAddress(request), key?.limiter, this.#context)
     if (leave) socket.once('close', leave)
     prepare(request, requestId, target.path)
-    const departure = new Departure()
-    socket.once('close', () => departure.announce())
     const avoid = new Map<string, number>()
-    const begunAtMs = clock.nowMs()
+    let waitingSinceMs = clock.nowMs()
     let failures = 0
     let wasDeclined = false
     for (;;) {
-      // An instance may decline again and again: one patience for all of that.
-      const patienceMs: number = config.queue.timeout - (wasDeclined ? clock.nowMs() - begunAtMs : 0)
+      // Instances may decline again and again: one patience for all of that.
+      if (!wasDeclined) waitingSinceMs = clock.nowMs()
+      const patienceMs: number = config.queue.timeout - (clock.nowMs() - waitingSinceMs)
       const stopWatching = destroyAtEnd(socket)
+      const askedAtMs: number = clock.nowMs()
+      this.#waiting.add(upgrade)
       const lease: Lease = await scheduler
         .acquire({
           client: clientOf(request, key),
@@ -132,33 +149,38 @@ export class Upgrades {
           avoid,
           replay: trace.tries > 0,
           declined: wasDeclined && failures === 0,
+          low,
           departure,
           patienceMs: Math.max(0, patienceMs),
         })
-        .finally(stopWatching)
+        .finally(() => {
+          stopWatching()
+          this.#waiting.delete(upgrade)
+          metrics.waited((clock.nowMs() - askedAtMs) / 1_000)
+        })
       if (this.#closing) {
         lease.release()
         throw draining()
       }
       const { backend } = lease
-      metrics.waited(lease.waitedMs / 1_000)
+      const { life } = backend
       trace.queueWaitMs += lease.waitedMs
       trace.tries += 1
       trace.instance = backend.id
       const early = trace.tries === 1 ? head : Buffer.alloc(0)
-      const result: number | RetryReason = await this.#attempt(
-        request,
-        socket,
+      const result: number | RetryReason | undefined = await this.#attempt(
+        upgrade,
         early,
-        requestId,
         lease,
+        life,
       ).finally(() => lease.release())
       if (typeof result === 'number') return result
-      if (departure.gone) continue
+      // The scheduler says what that means.
+      if (result === undefined || departure.gone) continue
       wasDeclined = result === 'slots_full' || result === 'draining'
       if (!wasDeclined) {
         failures += 1
-        avoid.set(backend.id, backend.life)
+        avoid.set(backend.id, life)
       }
       if (failures === mostFailures)
         throw new AsrError('upstream_failed', 'No instance opened the WebSocket.')
@@ -166,15 +188,18 @@ export class Upgrades {
     }
   }
 
-  /** One attempt, which holds its slot until it settles; why it failed when another instance may be tried. */
+  /**
+   * One attempt, which holds its slot until it settles; why it failed when another instance may be tried, undefined when
+   * its client is gone.
+   */
   async #attempt(
-    request: IncomingMessage,
-    socket: Socket,
+    upgrade: Upgrade,
     head: Buffer,
-    requestId: string,
     lease: Lease,
-  ): Promise<number | RetryReason> {
+    life: number,
+  ): Promise<number | RetryReason | undefined> {
     const { monitor, metrics, config } = this.#context
+    const { request, socket, requestId, departure } = upgrade
     const { backend } = lease
     const opening = await openTunnel({
       request,
@@ -184,17 +209,20 @@ export class Upgrades {
       requestHeaders: backend.callerHeaders,
       responseHeaders: { 'x-request-id': requestId, 'x-asr-instance': backend.id },
       isStranger: (mark) => backend.isStranger(mark),
-      timeoutMs: config.timeouts.connect,
+      connectTimeoutMs: config.timeouts.connect,
+      answerTimeoutMs: config.timeouts.response,
     })
+    if (opening.kind === 'client-gone') return undefined
     if (opening.kind === 'failed') {
       if (opening.error instanceof DeclinedError) {
         backOff(this.#context, backend, opening.error.code)
         return opening.error.code
       }
-      const { kind, code } = classifyFailure(opening.error, false, false)
-      if (kind === 'refused') monitor.eject(backend, 'refused', code)
-      else monitor.suspect(backend)
-      return kind.replace('-', '_') as RetryReason
+      const failure = classifyFailure(opening.error, opening.connected, false)
+      blame(monitor, backend, life, failure)
+      if (failure.kind === 'timeout')
+        throw new AsrError('upstream_timeout', 'The instance did not answer in time.')
+      return failure.kind.replace('-', '_') as RetryReason
     }
     if (opening.kind === 'answered') {
       metrics.instanceAnswered(backend.id, opening.status)
@@ -205,7 +233,13 @@ export class Upgrades {
     const { tunnel } = opening
     const running = { stalled: () => tunnel.close(closeCodes.internalError, 'the instance hangs') }
     this.#open.set(tunnel, { lease, request })
-    if (this.#closing) tunnel.close(closeCodes.serviceRestart, 'restart')
+    // What may have become of it while it was opened.
+    if (this.#closing || backend.member.draining) tunnel.close(closeCodes.serviceRestart, 'restart')
+    const yieldSlot = (): void => {
+      if (departure.isPreempted) tunnel.close(closeCodes.tryAgainLater, 'other requests need the slot')
+    }
+    departure.onGone(yieldSlot)
+    yieldSlot()
     // The keys may have changed while it was opened.
     this.closeUnauthorized()
     const entry = backend.running.add(running)
@@ -214,6 +248,11 @@ export class Upgrades {
     this.#open.delete(tunnel)
     return 101
   }
+}
+
+function giveUp(upgrade: Upgrade, error: AsrError): void {
+  upgrade.ending = error
+  upgrade.departure.announce()
 }
 
 function draining(): AsrError {
@@ -239,7 +278,10 @@ function prepare(request: IncomingMessage, requestId: string, target: string): v
   const list = forwardedRequestHeaders(request, requestId)
   const headers: Record<string, string> = {}
   for (let index = 0; index < list.length; index += 2) {
-    headers[(list[index] as string).toLowerCase()] = list[index + 1] as string
+    const name = (list[index] as string).toLowerCase()
+    // One that is there twice is what Node makes of both, as for the check of the key.
+    const joined = name in headers ? request.headers[name] : undefined
+    headers[name] = joined === undefined ? (list[index + 1] as string) : String(joined)
   }
   Object.assign(request, { url: target })
   Object.defineProperty(request, 'headers', {
