@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { weightFiles } from '../checkpoint/checkpoint.js'
 
@@ -18,17 +18,26 @@ export async function contentHash(modelDir: string, cacheDir: string): Promise<s
 
 async function fileHash(path: string, cacheDir: string): Promise<string> {
   const { dev, ino, size, mtimeNs } = await stat(path, { bigint: true })
-  const memoDir = join(cacheDir, 'hashes')
-  const memoPath = join(memoDir, `${dev}-${ino}-${size}-${mtimeNs}`)
+  const memoPath = join(cacheDir, 'hashes', `${dev}-${ino}-${size}-${mtimeNs}`)
   const memo = await readFile(memoPath, 'utf8').catch(() => '')
   // A machine that lost its power may have left anything in it.
   if (/^[0-9a-f]{64}$/.test(memo)) return memo
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
   const digest = hash.digest('hex')
-  await mkdir(memoDir, { recursive: true })
-  const scratch = `${memoPath}.${randomUUID()}`
-  await writeFile(scratch, digest, { flush: true })
-  await rename(scratch, memoPath)
+  // It only saves time, and a cache that is part of an image may be read-only.
+  await remember(memoPath, digest).catch(() => {})
   return digest
+}
+
+async function remember(memoPath: string, digest: string): Promise<void> {
+  await mkdir(dirname(memoPath), { recursive: true })
+  const scratch = `${memoPath}.${randomUUID()}`
+  try {
+    await writeFile(scratch, digest, { flush: true })
+    await rename(scratch, memoPath)
+  } catch (error) {
+    await rm(scratch, { force: true })
+    throw error
+  }
 }
