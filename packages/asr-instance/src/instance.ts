@@ -105,6 +105,7 @@ async function loadEngine(
       cacheDir: options.cacheDir,
       sharesCores: world.env[environment.supervisorPid] !== undefined,
       onProgress: (stage, ratio, detail) => supervisor.send({ type: 'progress', stage, ratio, detail }),
+      onWarning: (message) => log.warn(message),
       metrics,
       onFatal: (error) => {
         service.setBroken()

@@ -31,6 +31,8 @@ export interface CreateEngineOptions {
   /** Pieces that take at least so long to prepare are prepared side by side where several wait. 0.1 unless given. */
   sideBySideFromSeconds?: number
   onProgress: (stage: 'compile' | 'load' | 'warmup', ratio: number, detail: string) => void
+  /** Hears what is wrong and was mended. */
+  onWarning?: (message: string) => void
   metrics: EngineMetrics
   /** The engine broke after it was ready; the process should end with an error. */
   onFatal: (error: Error) => void
@@ -52,6 +54,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
     quantization: options.quantization,
     device: device === 'webgpu' ? 'gpu' : device,
     onProgress: (ratio, detail) => onProgress('compile', ratio, detail),
+    onWarning: options.onWarning ?? (() => {}),
   })
   const [config, tokenizer, cutRule] = await Promise.all([
     readModelConfig(modelDir),

@@ -29,6 +29,7 @@ export async function pullAndCompile(
       shown = step
       world.progress.say(`${Math.floor(ratio * 100)} % ${detail}`)
     },
+    onWarning: (message) => world.progress.say(message),
   })
   return { record, dir, quantization: compiled.quantization }
 }

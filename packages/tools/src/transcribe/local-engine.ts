@@ -33,6 +33,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     cacheDir: options.cacheDir,
     onProgress: (stage, ratio, detail) =>
       options.onProgress(`${stage} ${Math.round(ratio * 100)} %: ${detail}`),
+    onWarning: options.onProgress,
     metrics: { audioSeconds() {}, inferenceSeconds() {}, tokens() {}, batchSize() {} },
     onFatal: (error) =>
       died.abort(new ToolError('engine', `the engine broke: ${error.message}`, { cause: error })),

@@ -1,10 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { compileModel, type CompileOptions } from './compile.js'
+import { ConfigurationError } from '../../configuration-error.js'
+import { compiledQuantizations, compileModel, type CompileOptions } from './compile.js'
 
 const fixture = fileURLToPath(new URL('../../../../../test/fixtures/qwen3-asr-tiny', import.meta.url))
 let scratch: string
@@ -95,6 +108,69 @@ test('a failed compilation leaves nothing behind that looks compiled', async () 
   )
   expect((await readdir(join(scratch, 'cache'))).filter((name) => name !== 'hashes')).toEqual([])
 })
+
+test.each<[string, (entry: string) => Promise<void>]>([
+  ['encoder/packed.weights is missing', (entry) => rm(join(entry, 'encoder/packed.weights'))],
+  [
+    'decoder/packed.weights has 100 bytes instead of',
+    (entry) => truncate(join(entry, 'decoder/packed.weights'), 100),
+  ],
+  ['manifest.json is broken', (entry) => truncate(join(entry, 'manifest.json'), 0)],
+])('an entry of which %s is compiled anew, once', async (damage, spoil) => {
+  const { decoderPath } = await compile()
+  const bytes = (await stat(decoderPath.replace('.onnx', '.weights'))).size
+  await spoil(join(decoderPath, '../..'))
+  expect(await compiledQuantizations(fixture, join(scratch, 'cache'))).toEqual([])
+  const warnings: string[] = []
+  const onWarning = (message: string) => warnings.push(message)
+  const results = await Promise.all([compile({ onWarning }), compile({ onWarning })])
+  expect(results.filter(({ fresh }) => fresh)).toHaveLength(1)
+  expect(warnings).toEqual([expect.stringContaining(damage)])
+  expect((await stat(decoderPath.replace('.onnx', '.weights'))).size).toBe(bytes)
+  expect(await compiledQuantizations(fixture, join(scratch, 'cache'))).toEqual(['none'])
+  expect(await leftovers()).toEqual([])
+})
+
+test('an entry of an earlier version, which has no manifest, is taken as it is', async () => {
+  const { decoderPath } = await compile()
+  await rm(join(decoderPath, '../../manifest.json'))
+  expect((await compile()).fresh).toBe(false)
+})
+
+test('a cache that nobody can write is a wrong configuration where the model is not in it', async () => {
+  await writeFile(join(scratch, 'file'), '')
+  const refused = compile({ cacheDir: join(scratch, 'file', 'cache') })
+  await expect(refused).rejects.toThrow(ConfigurationError)
+  await expect(refused).rejects.toThrow('cannot be written, and the model is not compiled in it yet')
+})
+
+test('a read-only cache serves what is whole in it, and says what is damaged', async () => {
+  const modelDir = join(scratch, 'model')
+  await cp(fixture, modelDir, { recursive: true })
+  const { decoderPath } = await compile({ modelDir })
+  await rm(join(scratch, 'cache/hashes'), { recursive: true })
+  await chmod(scratch, 0o755)
+  await chmod(join(scratch, 'cache'), 0o555)
+  await asOrdinaryUser(async () => expect((await compile({ modelDir })).fresh).toBe(false))
+  await truncate(join(decoderPath, '../packed.weights'), 100)
+  await asOrdinaryUser(async () => {
+    const refused = compile({ modelDir })
+    await expect(refused).rejects.toThrow(ConfigurationError)
+    await expect(refused).rejects.toThrow('damaged (decoder/packed.weights has 100 bytes')
+  })
+  await chmod(join(scratch, 'cache'), 0o755)
+})
+
+/** Permissions do not stop root. */
+async function asOrdinaryUser(work: () => Promise<void>): Promise<void> {
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) process.seteuid?.(65_534)
+  try {
+    await work()
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
+}
 
 test('quantized weights are smaller', async () => {
   const size = async (quantization: 'none' | 'int8' | 'int4') => {

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { quantizations, type Quantization } from '@asr-cluster/protocol'
+import { ConfigurationError } from '../../configuration-error.js'
 import { CheckpointError } from '../checkpoint/checkpoint-error.js'
 import { Checkpoint } from '../checkpoint/checkpoint.js'
 import type { ModelConfig } from '../checkpoint/model-config.js'
@@ -11,6 +12,7 @@ import { buildDecoderLoop } from './decoder-loop.js'
 import { buildEncoder } from './encoder-graph.js'
 import { pagePrecision } from './page-graphs.js'
 import { buildPagedDecoder } from './paged-decoder.js'
+import { inspectEntry, writeManifest, type EntryState } from './entry-manifest.js'
 import { ExternalData } from './external-data.js'
 import { GraphBuilder, type GraphTarget } from './graph-builder.js'
 import type { LinearFormat } from './linear.js'
@@ -66,12 +68,15 @@ export interface CompileOptions {
   /** `cpu` unless given. */
   device?: DeviceKind
   onProgress?: (ratio: number, detail: string) => void
+  /** Hears what is wrong and was mended. */
+  onWarning?: (message: string) => void
 }
 
 /**
  * Compiles a checkpoint to two ONNX graphs with one external weight file, or finds them in the cache. The cache key is
  * the content of the checkpoint, the quantization and the compiler's version, on a processor also what it is; the folder appears atomically, and of
- * several processes that ask at once one compiles and the others wait.
+ * several processes that ask at once one compiles and the others wait. A damaged entry is compiled anew. Throws
+ * CheckpointError, and ConfigurationError for a cache that cannot be written where it has to be.
  */
 export async function compileModel(options: CompileOptions): Promise<CompiledModel> {
   const device = options.device ?? 'cpu'
@@ -89,22 +94,35 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
       quantization,
       precision: format.precision,
     }
-    if (await exists(dir)) return compiled
-    await withFileLock(`${dir}.lock`, async () => {
-      if (await exists(dir)) return
+    const found = await inspectEntry(dir)
+    if (found.state === 'whole') return compiled
+    const write = async () => {
+      // Another process may have compiled it while this one waited for the lock.
+      const entry = await inspectEntry(dir)
+      if (entry.state === 'whole') return
       await removeLeftovers(dir)
       const scratch = `${dir}.${asFileName(await newHolderName())}.tmp`
+      if (entry.state === 'damaged') {
+        options.onWarning?.(`the compiled model ${dir} is damaged (${entry.damage}) and is compiled anew`)
+        // In one step, so that nobody takes what is half removed for an entry.
+        await rename(dir, scratch)
+        await rm(scratch, { recursive: true })
+      }
       await mkdir(scratch, { recursive: true })
       try {
         const target = { device, ...format }
         await writeGraphs(checkpoint, scratch, target, options.onProgress ?? (() => {}))
+        await writeManifest(scratch)
         await rename(scratch, dir).catch(async (error: unknown) => {
           // A second compiler can only be here if it took over from one it thought dead: same content, all is well.
-          if (!(await exists(dir))) throw error
+          if ((await inspectEntry(dir)).state !== 'whole') throw error
         })
       } finally {
         await rm(scratch, { recursive: true, force: true })
       }
+    }
+    await withFileLock(`${dir}.lock`, write).catch((error: unknown) => {
+      throw asUnwritable(error, options.cacheDir, found)
     })
     return compiled
   } finally {
@@ -120,7 +138,7 @@ export async function compiledQuantizations(modelDir: string, cacheDir: string):
       const dirs = (['cpu', 'gpu', 'cuda'] as const).map((device) =>
         compiledDir(cacheDir, hash, name, device),
       )
-      return (await Promise.all(dirs.map(exists))).includes(true)
+      return (await Promise.all(dirs.map(inspectEntry))).some(({ state }) => state === 'whole')
     }),
   )
   return quantizations.filter((_, index) => present[index])
@@ -229,9 +247,16 @@ async function lastWritten(dir: string): Promise<number> {
   return Math.max(...(await Promise.all(times)))
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
+/** The error of a cache that will not take anything as the operator should read it; any other as it is. */
+function asUnwritable(error: unknown, cacheDir: string, found: EntryState): unknown {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(code)) return error
+  const reason =
+    found.state === 'damaged'
+      ? `the compiled model in it is damaged (${found.damage})`
+      : 'the model is not compiled in it yet'
+  return new ConfigurationError(
+    `the cache ${cacheDir} cannot be written, and ${reason}; make it writable or choose another (${message})`,
+    { cause: error },
   )
 }
