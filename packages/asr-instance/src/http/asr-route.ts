@@ -2,7 +2,7 @@ import { AsrError } from '@asr-cluster/protocol'
 import type { Request, Response } from 'express'
 import { parseLanguage } from '../languages.js'
 import { toAsr } from './answers.js'
-import { asrForm, parseForm } from './form.js'
+import { asrForm, fieldNames, parseForm } from './form.js'
 import { localsOf } from './identify.js'
 import type { Service } from './service.js'
 import { transcribeUpload } from './transcribe-upload.js'
@@ -12,6 +12,7 @@ export function asrRoute(service: Service) {
   return async (req: Request, res: Response): Promise<void> => {
     const { transcription } = await transcribeUpload(service, req, res, {
       fileFields: ['audio', 'file'],
+      textFields: fieldNames(asrForm),
       parse({ fields, unknownFiles }, engine) {
         const { form, unknown } = parseForm(asrForm, fields)
         const [stranger] = [...unknown, ...unknownFiles]

@@ -14,11 +14,13 @@ const prompt = z
   .describe('Context for the model: names, terms, a topic. It is not an instruction.')
 const temperature = z
   .string()
-  .regex(/^\d+(\.\d+)?$/, 'expected a number from 0 to 1')
+  // Also as JavaScript and Python write small numbers, `1e-7` and `1e-05`.
+  .regex(/^(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/, 'expected a number from 0 to 1')
   .transform(Number)
   .refine((value) => value <= 1, 'expected a number from 0 to 1')
   .prefault('0')
   .describe('0 (the default) always takes the likeliest token.')
+const booleans = ['true', 'false', '1', '0'] as const
 
 /** Text fields of `POST /asr`. */
 export const asrForm = z.object({ language, prompt, temperature })
@@ -35,11 +37,20 @@ export const transcriptionForm = z.object({
     .default([])
     .describe('Only `segment`, which verbose_json always has; `word` is refused.'),
   stream: z
-    .enum(['true', 'false', 'True', 'False', '1', '0'])
-    .transform((value) => ['true', 'True', '1'].includes(value))
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(booleans))
+    .transform((value) => value === 'true' || value === '1')
     .prefault('false')
-    .describe('Server-sent events while the model decodes; with json and text.'),
+    .describe('Server-sent events while the model decodes; with json and text.')
+    // The schema of what comes in would only say that it is text.
+    .meta({ enum: booleans }),
 })
+
+/** What a client may call the fields of the schema. */
+export function fieldNames({ shape }: z.ZodObject): string[] {
+  return Object.keys(shape).flatMap((key) => (key.endsWith('[]') ? [key, key.slice(0, -2)] : [key]))
+}
 
 type Fields = ReadonlyMap<string, readonly string[]>
 
@@ -50,8 +61,10 @@ function pick(shape: Record<string, z.ZodType>, fields: Fields): { values: objec
   for (const [name, all] of fields) {
     const key = name in shape ? name : `${name}[]`
     if (!Object.hasOwn(shape, key)) unknown.push(name)
-    else if (key.endsWith('[]')) values.set(key, [...((values.get(key) ?? []) as string[]), ...all])
-    else if (all.length > 1) {
+    else if (key.endsWith('[]')) {
+      const given = all.filter((value) => value !== '')
+      values.set(key, [...((values.get(key) ?? []) as string[]), ...given])
+    } else if (all.length > 1) {
       throw new AsrError('invalid_request', `The field \`${name}\` was sent ${all.length} times.`, {
         param: name,
       })

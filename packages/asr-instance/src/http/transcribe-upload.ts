@@ -9,6 +9,7 @@ import { checkHeaders, receiveUpload, type Upload } from './upload.js'
 
 export interface UploadJob<Parsed> {
   fileFields: readonly string[]
+  textFields: readonly string[]
   /** Checks the form; runs when all of it has arrived. */
   parse(upload: Upload, engine: Engine): Parsed & { options: Omit<TranscribeOptions, 'signal'> }
 }
@@ -26,6 +27,7 @@ export async function transcribeUpload<Parsed>(
   const engine = service.requireEngine()
   const span = requestSpan(req, res, service.options.id)
   const { maxBodyBytes, maxDurationSeconds } = service.options
+  const { fileFields, textFields } = job
   checkHeaders(req, maxBodyBytes)
   const signal = abortWhenClosed(res)
   const started = performance.now()
@@ -35,7 +37,7 @@ export async function transcribeUpload<Parsed>(
   let upload: Upload | null = null
   try {
     allowBody(req, res)
-    upload = await receiveUpload(req, { fileFields: job.fileFields, maxBodyBytes, signal })
+    upload = await receiveUpload(req, { fileFields, textFields, maxBodyBytes, signal })
     const received = performance.now()
     const parsed = job.parse(upload, engine)
     const audio = await decodeAudio(upload.file, {

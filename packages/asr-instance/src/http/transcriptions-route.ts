@@ -5,7 +5,7 @@ import type { Transcription } from '../engine/engine.js'
 import { parseLanguage } from '../languages.js'
 import { toDone, toJson, toVerbose } from './answers.js'
 import { EventStream } from './event-stream.js'
-import { parseForm, transcriptionForm } from './form.js'
+import { fieldNames, parseForm, transcriptionForm } from './form.js'
 import { localsOf } from './identify.js'
 import type { Service } from './service.js'
 import { buildCues } from './subtitles/cues.js'
@@ -21,6 +21,7 @@ export function transcriptionsRoute(service: Service) {
     try {
       const { parsed, transcription } = await transcribeUpload(service, req, res, {
         fileFields: ['file', 'audio'],
+        textFields: fieldNames(transcriptionForm),
         parse(upload, engine) {
           const { form, unknown } = parseForm(transcriptionForm, upload.fields)
           service.requireModel(form.model)

@@ -25,6 +25,9 @@ async function transcribe(fields: Record<string, string | string[] | Buffer>) {
   return post(`${url}/v1/audio/transcriptions`, form({ file: silentWav(1), model: 'fake', ...fields }))
 }
 
+/** Fields of a request; status, code, `param` and a part of the message by which it is refused. */
+type Refusal = [Record<string, string | string[]>, number, string, string, string]
+
 describe('POST /v1/audio/transcriptions', () => {
   it('answers json by default', async () => {
     const { status, json } = await transcribe({})
@@ -124,10 +127,17 @@ describe('POST /v1/audio/transcriptions', () => {
     ],
     [{ stream: 'true', response_format: 'srt' }, 400, 'unsupported_value', 'response_format', 'stream'],
     [{ stream: 'perhaps' }, 400, 'unsupported_value', 'stream', 'perhaps'],
-    [{ temperature: '-1' }, 400, 'invalid_request', 'temperature', 'from 0 to 1'],
+    [{ prompt: 'x'.repeat(70_000) }, 400, 'invalid_request', 'prompt', 'longer than 65536 bytes'],
+    ...['-1', '1.01', '1e1', ' ', '0x1', 'Infinity', '.', '1e'].map((temperature): Refusal => [
+      { temperature },
+      400,
+      'invalid_request',
+      'temperature',
+      'from 0 to 1',
+    ]),
     [{ language: 'xx' }, 400, 'invalid_language', 'language', 'Accepted: auto'],
     [{ model: ['a', 'b'] }, 400, 'invalid_request', 'model', 'sent 2 times'],
-  ] as [Record<string, string | string[]>, number, string, string, string][])(
+  ] satisfies Refusal[])(
     'refuses %j in the envelope of OpenAI',
     async (fields, expected, code, param, sentence) => {
       const { status, json } = await transcribe(fields)
@@ -146,9 +156,36 @@ describe('POST /v1/audio/transcriptions', () => {
   })
 
   it('takes an empty field for an absent one', async () => {
-    expect(
-      (await transcribe({ language: '', response_format: '', temperature: '', stream: '' })).status,
-    ).toBe(200)
+    const names = ['language', 'response_format', 'temperature', 'stream', 'timestamp_granularities[]']
+    const { status, json } = await transcribe(Object.fromEntries(names.map((name) => [name, ''])))
+    expect(status).toBe(200)
+    expect(json.warnings).toBeUndefined()
+  })
+
+  it.each([
+    ['1e-7', 1e-7],
+    ['1e-05', 1e-5],
+    ['1E-2', 0.01],
+    ['.5', 0.5],
+    ['0.', 0],
+    ['1.0', 1],
+  ])('takes the temperature %s', async (temperature, expected) => {
+    const { json } = await transcribe({ temperature, response_format: 'verbose_json' })
+    expect(json.segments[0].temperature).toBe(expected)
+  })
+
+  it.each([
+    ['TRUE', 'text/event-stream; charset=utf-8'],
+    ['1', 'text/event-stream; charset=utf-8'],
+    ['False', 'application/json; charset=utf-8'],
+    ['FALSE', 'application/json; charset=utf-8'],
+  ])('takes stream=%s', async (stream, type) => {
+    expect((await transcribe({ stream })).headers.get('content-type')).toBe(type)
+  })
+
+  it('ignores a field without effect that is too long', async () => {
+    const { json } = await transcribe({ 'known_speaker_references[]': ['x'.repeat(70_000), 'y'] })
+    expect(json.warnings).toEqual(['The field `known_speaker_references[]` has no effect.'])
   })
 })
 

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { Spool } from '../audio/spool.js'
-import { asrForm, parseForm, transcriptionForm } from './form.js'
+import { asrForm, fieldNames, parseForm, transcriptionForm } from './form.js'
 import { receiveUpload } from './upload.js'
 
 /** Of a fixed seed, so that a failure can be repeated (mulberry32). */
@@ -124,6 +124,7 @@ async function receive(seed: number): Promise<'received' | AsrError> {
         ['audio', 'file'],
         ['file', 'audio'],
       ]),
+      textFields: fieldNames(form),
       maxBodyBytes: random.of([500, 3000, 1_000_000]),
       signal: new AbortController().signal,
       createSpool: () => new Spool({ memoryLimitBytes: random.of([0, 100, 1e6]) }),

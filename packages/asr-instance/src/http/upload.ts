@@ -9,7 +9,7 @@ export interface Upload {
   /** Who receives it must close it. */
   file: Spool
   fileField: string
-  /** Every value of every text field, in the order of arrival. */
+  /** Every value of every text field, in the order of arrival; empty where one that nobody reads is too long. */
   fields: ReadonlyMap<string, readonly string[]>
   /** Names of file fields that nobody asked for; their bytes were not kept. */
   unknownFiles: readonly string[]
@@ -18,6 +18,8 @@ export interface Upload {
 export interface UploadOptions {
   /** Names of the file field, the preferred one first. */
   fileFields: readonly string[]
+  /** Names of the text fields that are read. Of another one that is too long only the name is kept. */
+  textFields: readonly string[]
   maxBodyBytes: number
   signal: AbortSignal
   createSpool?: () => Spool
@@ -101,10 +103,10 @@ export function receiveUpload(req: IncomingMessage, options: UploadOptions): Pro
     parser.on('field', (name: string | undefined, value, info) => {
       if (name === undefined || name.length > maxNameLength) {
         fail(invalid(`A field has ${name === undefined ? 'no name' : 'too long a name'}.`))
-      } else if (info.valueTruncated) {
+      } else if (info.valueTruncated && [...options.fileFields, ...options.textFields].includes(name)) {
         fail(invalid(`The field \`${name}\` is longer than ${limits.fieldSize} bytes.`, name))
       } else {
-        fields.set(name, [...(fields.get(name) ?? []), value])
+        fields.set(name, [...(fields.get(name) ?? []), info.valueTruncated ? '' : value])
       }
     })
     for (const event of ['partsLimit', 'filesLimit', 'fieldsLimit'] as const) {
