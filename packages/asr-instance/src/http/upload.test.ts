@@ -73,6 +73,14 @@ describe('an upload', () => {
     expect((await post(`${url}/asr`, form({ audio: silentWav(1) }))).status).toBe(200)
   })
 
+  it.each([100, 70_000])('whose file has no name says so, with %d bytes', async (bytes) => {
+    const { url } = await startTestServer()
+    const field = '--b\r\nContent-Disposition: form-data; name="audio"\r\nContent-Type: audio/wav\r\n\r\n'
+    const answer = await sendRaw(url, whole(`${field}${'x'.repeat(bytes)}\r\n--b--\r\n`))
+    expect(answer).toContain('"code":"missing_file"')
+    expect(answer).toContain('is text, not a file')
+  })
+
   it('refuses headers that are too large', async () => {
     const { url } = await startTestServer()
     expect(await sendRaw(url, `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)).toMatch(

@@ -103,7 +103,9 @@ export function receiveUpload(req: IncomingMessage, options: UploadOptions): Pro
     parser.on('field', (name: string | undefined, value, info) => {
       if (name === undefined || name.length > maxNameLength) {
         fail(invalid(`A field has ${name === undefined ? 'no name' : 'too long a name'}.`))
-      } else if (info.valueTruncated && [...options.fileFields, ...options.textFields].includes(name)) {
+      } else if (info.valueTruncated && options.fileFields.includes(name)) {
+        fail(missingFile(options.fileFields, new Map([[name, [value]]]), otherFiles))
+      } else if (info.valueTruncated && options.textFields.includes(name)) {
         fail(invalid(`The field \`${name}\` is longer than ${limits.fieldSize} bytes.`, name))
       } else {
         fields.set(name, [...(fields.get(name) ?? []), info.valueTruncated ? '' : value])
