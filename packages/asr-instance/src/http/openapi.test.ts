@@ -32,6 +32,38 @@ describe('the OpenAPI document', () => {
     }
   })
 
+  it('has what stands outside the forms and answers: aliases, queries, headers, the error in a stream', () => {
+    const event = (type: string) => ({ properties: { type: { const: type } } })
+    const recording = { contentMediaType: 'application/octet-stream' }
+    expect(openApiDocument()['paths']).toMatchObject({
+      '/v1/audio/transcriptions': {
+        post: {
+          requestBody: {
+            content: {
+              'multipart/form-data': {
+                schema: {
+                  properties: { file: recording, audio: recording },
+                  oneOf: [{ required: ['file'] }, { required: ['audio'] }],
+                },
+              },
+            },
+          },
+          responses: {
+            200: {
+              headers: { 'x-asr-warnings': {} },
+              content: {
+                'text/event-stream': {
+                  schema: { oneOf: ['transcript.text.delta', 'transcript.text.done', 'error'].map(event) },
+                },
+              },
+            },
+          },
+        },
+      },
+      '/v1/realtime': { get: { parameters: [{ name: 'intent' }, { name: 'model' }] } },
+    })
+  })
+
   it('is the one in docs/ (npm run docs:api writes it)', () => {
     expect(read('openapi.json')).toBe(apiDocument())
   })

@@ -26,6 +26,8 @@ const openAiError = z.object({
     code: errorCode,
   }),
 })
+/** What a stream of events ends with when the answer breaks off. */
+const errorEvent = openAiError.extend({ type: z.literal('error') })
 
 const uploadErrors = [400, 401, 404, 408, 413, 415, 429, 499, 500, 502, 503, 504]
 
@@ -67,7 +69,15 @@ export function openApiDocument(): Json {
             101: { description: 'Switching to WebSocket' },
             ...errors([400, 401, 404, 429, 503], 'OpenAiError'),
           }),
-          parameters: [{ name: 'intent', in: 'query', schema: { const: 'transcription' } }],
+          parameters: [
+            { name: 'intent', in: 'query', schema: { const: 'transcription' } },
+            {
+              name: 'model',
+              in: 'query',
+              description: 'A name that GET /v1/models lists; may be left out.',
+              schema: { type: 'string' },
+            },
+          ],
         },
       },
       '/health': {
@@ -99,7 +109,7 @@ function asrOperation(): Json {
       200: json('The text', asrAnswer),
       ...errors(uploadErrors, 'Error'),
     }),
-    requestBody: multipart(asrForm, 'audio'),
+    requestBody: multipart(asrForm, 'audio', 'file'),
   }
 }
 
@@ -110,14 +120,20 @@ function transcriptionOperation(): Json {
     'text/plain': { schema: { type: 'string' } },
     'application/x-subrip': { schema: { type: 'string' } },
     'text/vtt': { schema: { type: 'string' } },
-    'text/event-stream': { schema: { oneOf: [schemaOf(deltaEvent), schemaOf(doneEvent)] } },
+    'text/event-stream': { schema: { oneOf: [deltaEvent, doneEvent, errorEvent].map(schemaOf) } },
+  }
+  const headers = {
+    'x-asr-warnings': {
+      description: 'Fields of the request that had no effect; only where there are some.',
+      schema: { type: 'string' },
+    },
   }
   return {
     ...operation('Transcribe a recording (API of OpenAI)', {
-      200: { description, content },
+      200: { description, headers, content },
       ...errors(uploadErrors, 'OpenAiError'),
     }),
-    requestBody: multipart(transcriptionForm, 'file'),
+    requestBody: multipart(transcriptionForm, 'file', 'audio'),
   }
 }
 
@@ -125,7 +141,7 @@ function operation(summary: string, responses: Json): Json {
   return { summary, responses }
 }
 
-function multipart(form: z.ZodObject, fileField: string): Json {
+function multipart(form: z.ZodObject, fileField: string, alias: string): Json {
   const schema = schemaOf(form)
   const file = {
     type: 'string',
@@ -138,8 +154,12 @@ function multipart(form: z.ZodObject, fileField: string): Json {
       'multipart/form-data': {
         schema: {
           ...schema,
-          properties: { [fileField]: file, ...(schema['properties'] as Json) },
-          required: [fileField],
+          properties: {
+            [fileField]: file,
+            [alias]: { ...file, description: `The same as \`${fileField}\`, in its place.` },
+            ...(schema['properties'] as Json),
+          },
+          oneOf: [{ required: [fileField] }, { required: [alias] }],
         },
       },
     },
