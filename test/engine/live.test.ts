@@ -75,6 +75,7 @@ async function speak(engine: Engine, sound: Float32Array, stepSeconds = 2) {
       before = runs.encoder
     },
     onDecided: (text) => decided.push(text),
+    onFailed: () => {},
   })
   for (let at = 0; at < sound.length; at += sampleRate / 2) {
     const part = sound.subarray(at, at + sampleRate / 2)
@@ -159,6 +160,7 @@ test('an engine tells how much sound waits to be decided', async () => {
     stepSeconds: 2,
     onGuess: () => {},
     onDecided: () => {},
+    onFailed: () => {},
   })
   live.push(await recording(70))
   expect(live.undecidedSeconds()).toBeGreaterThan(20)

@@ -13,7 +13,7 @@ import { maySpin } from './runtime/spinning.js'
 import { mostStepsPerRun } from './runtime/steps-per-run.js'
 import { readCutRule } from './segment/cut-rule.js'
 import { TextTokenizer } from './text/tokenizer.js'
-import { transcribe } from './transcriber.js'
+import { checkPrompt, transcribe } from './transcriber.js'
 
 export interface CreateEngineOptions {
   modelDir: string
@@ -116,6 +116,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
       metrics.audioSeconds(result.durationSeconds)
       return result
     },
+    checkPrompt: (prompt: string, language: string | null) => checkPrompt(context, prompt, language),
     listen(liveOptions: LiveOptions) {
       const live = listen(context, liveOptions)
       return {

@@ -10,6 +10,11 @@ export interface Engine {
    * stand in memory. Throws AsrError; rejects with `client_closed` soon after `signal` aborts.
    */
   transcribe(audio: AsyncIterable<Float32Array>, options: TranscribeOptions): Promise<Transcription>
+  /**
+   * Throws `invalid_request` for a prompt that leaves no room for the text of a piece of full length: of a recording that is
+   * still spoken nobody knows how long its pieces get.
+   */
+  checkPrompt(prompt: string, language: string | null): void
   /** Begins to transcribe a recording while it is spoken. */
   listen(options: LiveOptions): LiveTranscription
   close(): Promise<void>
@@ -80,6 +85,8 @@ export interface LiveOptions extends Pick<TranscribeOptions, 'language' | 'promp
   onGuess: (text: string, certain: number) => void
   /** The text of a piece of the recording, finally, in order. The next guess is about what follows. */
   onDecided: (text: string) => void
+  /** No text will come, and further sound is dropped: `finish` tells why. Not called after `cancel`. */
+  onFailed: () => void
 }
 
 export interface LiveTranscription {

@@ -2,14 +2,12 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { buildPrompt } from './text/prompt.js'
 import { TextTokenizer } from './text/tokenizer.js'
-import { transcribe, type TranscriberContext } from './transcriber.js'
+import { checkPrompt, transcribe, type TranscriberContext } from './transcriber.js'
 
 const tokenizer = await TextTokenizer.load(fileURLToPath(new URL('../../../../models/demo', import.meta.url)))
 
-/** Transcribes a second of sound, 13 tokens; notes the tokens that each answer may have. */
-async function transcribeSecond(mostTokens: number, maxNewTokens?: number) {
-  const asked: number[] = []
-  const context: TranscriberContext = {
+function contextWith(mostTokens: number, asked: number[] = []): TranscriberContext {
+  return {
     worker: {
       decode: (request) => {
         asked.push(request.maxNewTokens)
@@ -24,10 +22,15 @@ async function transcribeSecond(mostTokens: number, maxNewTokens?: number) {
     mostTokens,
     maxPiecesAtOnce: 1,
   }
+}
+
+/** Transcribes a second of sound, 13 tokens; notes the tokens that each answer may have. */
+async function transcribeSecond(mostTokens: number, maxNewTokens?: number) {
+  const asked: number[] = []
   async function* audio() {
     yield new Float32Array(16_000).fill(0.1)
   }
-  const result = transcribe(context, audio(), {
+  const result = transcribe(contextWith(mostTokens, asked), audio(), {
     language: null,
     prompt: 'Kubernetes',
     temperature: 0,
@@ -53,4 +56,13 @@ test('a prompt that leaves no room for an answer is refused before anything is c
   const { before, after } = buildPrompt(tokenizer, 'Kubernetes', null)
   const prompt = before.length + 13 + after.length
   expect(await transcribeSecond(prompt)).toEqual({ asked: [], code: 'invalid_request: prompt' })
+})
+
+test('a prompt is checked against the longest piece', () => {
+  const { before, after } = buildPrompt(tokenizer, 'Kubernetes', 'English')
+  const used = before.length + 30 * 13 + after.length
+  expect(() => checkPrompt(contextWith(used + 1), 'Kubernetes', 'English')).not.toThrow()
+  expect(() => checkPrompt(contextWith(used), 'Kubernetes', 'English')).toThrow(
+    expect.objectContaining({ code: 'invalid_request', param: 'prompt' }),
+  )
 })

@@ -21,6 +21,15 @@ export interface TranscriberContext {
   maxPiecesAtOnce: number
 }
 
+/** Throws `invalid_request` for a prompt beside which the longest piece would have no room for its text. */
+export function checkPrompt(
+  { tokenizer, cutRule, mostTokens }: TranscriberContext,
+  prompt: string,
+  language: string | null,
+): void {
+  answerRoom(buildPrompt(tokenizer, prompt, language), cutRule.maxPieceSeconds * sampleRate, mostTokens)
+}
+
 interface DecodedSegment extends Segment {
   logprobs: number[]
   promptTokens: number

@@ -25,6 +25,7 @@ export function fakeEngine(overrides: Partial<Engine> = {}): Engine {
         durationSeconds: samples / 16_000,
       })
     },
+    checkPrompt() {},
     listen: (options) => listenToTheEnd(engine, options),
     async close() {},
     ...overrides,

@@ -3,9 +3,11 @@ import { DeltaWriter } from './stable-text.js'
 
 export interface LiveItemOptions {
   id: string
-  listen: (callbacks: Pick<LiveOptions, 'onGuess' | 'onDecided'>) => LiveTranscription
+  listen: (callbacks: Pick<LiveOptions, 'onGuess' | 'onDecided' | 'onFailed'>) => LiveTranscription
   /** `tentative` is the text behind all deltas that may still change. */
   onDelta: (delta: string, tentative: string) => void
+  /** It takes no more sound; `finish` tells why. */
+  onFailed: (item: LiveItem) => void
 }
 
 /** One utterance while it is spoken. */
@@ -15,12 +17,13 @@ export class LiveItem {
   readonly #writer: DeltaWriter
   #samples = 0
 
-  constructor({ id, listen, onDelta }: LiveItemOptions) {
+  constructor({ id, listen, onDelta, onFailed }: LiveItemOptions) {
     this.id = id
     this.#writer = new DeltaWriter(onDelta)
     this.#live = listen({
       onGuess: (text, certain) => this.#writer.guess(text, certain),
       onDecided: (text) => this.#writer.decide(text),
+      onFailed: () => onFailed(this),
     })
   }
 

@@ -229,6 +229,52 @@ describe('manual commit', () => {
     expect(JSON.stringify(event)).not.toContain('secret')
   })
 
+  it('tells at once of an utterance that fails before its end, and hears what follows as another', async () => {
+    const fail: (() => void)[] = []
+    const working = fakeEngine()
+    const engine = fakeEngine({
+      listen(options) {
+        fail.push(options.onFailed)
+        if (fail.length > 1) return working.listen(options)
+        return {
+          undecidedSeconds: () => 0,
+          push() {},
+          finish: () => Promise.reject(new AsrError('internal', 'broken')),
+          cancel() {},
+        }
+      },
+    })
+    const { say, append, next, types } = start(engine)
+    say(manual)
+    append(pcm(1))
+    const failed = next('conversation.item.input_audio_transcription.failed')
+    fail[0]!()
+    expect(await failed).toMatchObject({ item_id: 'item_3', error: { code: 'internal' } })
+    expect(types().filter((type) => type === 'input_audio_buffer.committed')).toHaveLength(1)
+    append(pcm(0.5))
+    const done = next(completed)
+    say({ type: 'input_audio_buffer.commit' })
+    expect((await done)['transcript']).toBe('8000 samples')
+  })
+
+  it('refuses a prompt that is too long when it is named', () => {
+    const engine = fakeEngine({
+      checkPrompt(prompt, language) {
+        throw new AsrError('invalid_request', `${prompt} in ${language}`, { param: 'prompt' })
+      },
+    })
+    const { say, events } = start(engine)
+    say(manual)
+    const transcription = { prompt: 'much', language: 'en' }
+    say({ type: 'session.update', session: { audio: { input: { transcription } } } })
+    expect(events.slice(1)).toMatchObject([
+      { type: 'session.updated' },
+      { type: 'error', error: { param: 'prompt', message: expect.stringContaining('much in English') } },
+    ])
+    say({ type: 'session.update', session: {} })
+    expect(JSON.stringify(events.at(-1))).not.toContain('much')
+  })
+
   it('stops the engine when the client is gone', async () => {
     const started = gate()
     const stopped = gate()

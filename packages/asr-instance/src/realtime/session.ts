@@ -110,7 +110,9 @@ export class RealtimeSession {
   #update(event: SessionUpdate): void {
     const config = updateConfig(this.#config, event)
     this.#options.requireModel(config.model)
-    this.#language = parseLanguage(config.language, this.#options.engine.model.languages)
+    const language = parseLanguage(config.language, this.#options.engine.model.languages)
+    if (config.prompt !== '') this.#options.engine.checkPrompt(config.prompt, language)
+    this.#language = language
     const { format, turnDetection } = this.#config
     this.#config = config
     if (config.format !== format) this.#input = new AudioInput(config.format)
@@ -248,12 +250,13 @@ export class RealtimeSession {
     const language = this.#language
     const item = new LiveItem({
       id,
-      listen: ({ onGuess, onDecided }) =>
+      listen: ({ onGuess, onDecided, onFailed }) =>
         this.#options.engine.listen({
           language,
           prompt,
           stepSeconds,
           onGuess,
+          onFailed,
           onDecided: (text) => {
             onDecided(text)
             this.#options.onDecided?.()
@@ -266,6 +269,11 @@ export class RealtimeSession {
           delta,
           tentative,
         }),
+      onFailed: (failed) => {
+        // Told at once, and what is said from now on is heard as another utterance.
+        if (failed === this.#item) this.#commit()
+        this.#options.onDecided?.()
+      },
     })
     this.#items.add(item)
     return item

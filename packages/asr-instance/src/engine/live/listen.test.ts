@@ -71,14 +71,16 @@ function setUp({ maxPieceSeconds = 10, prompt = '', decode }: Setting = {}) {
   }
   const guesses: { text: string; certain: string }[] = []
   const decided: string[] = []
+  const failed = gate()
   const options: LiveOptions = {
     language: null,
     prompt,
     stepSeconds: 2,
     onGuess: (text, certain) => guesses.push({ text, certain: text.slice(0, certain) }),
     onDecided: (text) => decided.push(text),
+    onFailed: failed.open,
   }
-  return { context, requests, closed, guesses, decided, live: listen(context, options) }
+  return { context, requests, closed, guesses, decided, failed, live: listen(context, options) }
 }
 
 type Decode = (request: Request, signal: AbortSignal, understand: Decode) => Promise<DecodedPiece>
@@ -190,6 +192,18 @@ describe('listening', () => {
     live.push(speech(30))
     await expect(live.finish()).rejects.toMatchObject({ code: 'internal' })
     expect(closed).toEqual([7])
+  })
+
+  it('tells at once that a piece has failed, and keeps no sound from then on', async () => {
+    const { live, failed } = setUp({ decode: () => Promise.reject(new AsrError('internal', 'broken')) })
+    live.push(speech(30))
+    await failed.opened
+    expect(live.undecidedSeconds()).toBe(0)
+    live.push(speech(30))
+    expect(live.undecidedSeconds()).toBe(0)
+    const result = live.finish()
+    expect(live.undecidedSeconds()).toBe(0)
+    await expect(result).rejects.toMatchObject({ code: 'internal' })
   })
 
   it('rejects a prompt that is too long as an upload does, at the end', async () => {

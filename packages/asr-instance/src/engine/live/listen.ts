@@ -62,7 +62,9 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
     endGuess()
     worker.closeStream(stream)
   })
-  result.catch(() => {})
+  result.catch(() => {
+    if (!canceled.signal.aborted) options.onFailed()
+  })
 
   function considerStep(): void {
     if (isStepping || finished || undecided > 0 || heard < nextStepAt) return
@@ -122,6 +124,8 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
       return waiting.reduce((sum, samples) => sum + samples, 0) / sampleRate
     },
     push(samples) {
+      // Nobody decides what comes after a failure: it would count as undecided for ever.
+      if (finished) return
       heard += samples.length
       for (const piece of cutter.push(samples)) {
         endGuess()
@@ -132,6 +136,7 @@ export function listen(context: TranscriberContext, options: LiveOptions): LiveT
       considerStep()
     },
     finish() {
+      if (finished) return result
       finished = true
       endGuess()
       for (const piece of cutter.end()) {
