@@ -384,6 +384,48 @@ describe('server VAD', () => {
     expect(types()).toEqual(['session.created', 'session.updated'])
   })
 
+  const detect = (turn_detection: object | null) => ({
+    type: 'session.update',
+    session: { audio: { input: { turn_detection } } },
+  })
+  const textsOf = (events: readonly ServerEvent[]) =>
+    events.filter(({ type }) => type === completed).map((event) => event['transcript'])
+
+  it.each([
+    ['the same', vad, 2300],
+    ['another pause', { ...vad, silence_duration_ms: 500 }, 2500],
+  ])('ends the utterance that an update to %s falls into where it ends', async (_, update, endMs) => {
+    const { say, append, session, events } = start()
+    say(listen)
+    append(pcm(1, 10))
+    append(pcm(1))
+    say(detect(update))
+    append(pcm(1, 10))
+    const stopped = events.filter(({ type }) => type === 'input_audio_buffer.speech_stopped')
+    expect(stopped).toMatchObject([{ audio_end_ms: endMs }])
+    await session.finish()
+    expect(textsOf(events)).toEqual([`${(endMs - 900) * 16} samples`])
+  })
+
+  it('finds the end of what was begun without it, and leaves to the client what it began', async () => {
+    const { say, append, session, events } = start()
+    say(manual)
+    append(pcm(1))
+    say(detect(vad))
+    append(pcm(1, 10))
+    expect(events.filter(({ type }) => type.includes('speech'))).toMatchObject([
+      { type: 'input_audio_buffer.speech_started', audio_start_ms: 0, item_id: 'item_3' },
+      { type: 'input_audio_buffer.speech_stopped', audio_end_ms: 1300, item_id: 'item_3' },
+    ])
+    append(pcm(1.01))
+    say(detect(null))
+    append(pcm(1, 10))
+    say({ type: 'input_audio_buffer.commit' })
+    await session.finish()
+    // The second has 100 ms before it, and the 10 ms that were no whole frame of the detector.
+    expect(textsOf(events)).toEqual(['20800 samples', '33760 samples'])
+  })
+
   it('commits unfinished speech when the session is ended from here', async () => {
     const { say, append, session, types } = start()
     say(listen)

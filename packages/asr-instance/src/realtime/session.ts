@@ -13,7 +13,7 @@ import {
   type Dialect,
   type SessionConfig,
 } from './session-config.js'
-import { VoiceActivityDetector } from './vad.js'
+import { VoiceActivityDetector, type VadOptions } from './vad.js'
 
 export interface SessionOptions {
   engine: Engine
@@ -113,11 +113,27 @@ export class RealtimeSession {
     const language = parseLanguage(config.language, this.#options.engine.model.languages)
     if (config.prompt !== '') this.#options.engine.checkPrompt(config.prompt, language)
     this.#language = language
-    const { format, turnDetection } = this.#config
+    const { format } = this.#config
+    if (config.format.encoding !== format.encoding || config.format.sampleRate !== format.sampleRate) {
+      for (const samples of this.#input.end()) this.#hear(samples)
+      this.#input = new AudioInput(config.format)
+    }
     this.#config = config
-    if (config.format !== format) this.#input = new AudioInput(config.format)
-    if (config.turnDetection !== turnDetection) this.#resetDetection()
     this.#sendSession('updated')
+    this.#changeDetection()
+  }
+
+  /** Whoever speaks meanwhile goes on with the same utterance. */
+  #changeDetection(): void {
+    const options = this.#vadOptions
+    if (options !== null && this.#vad !== null) this.#vad.configure(options)
+    else if (options !== null) {
+      this.#vad = new VoiceActivityDetector(options, this.#item !== null)
+      if (this.#item !== null) this.#sendSpeechStarted(this.#item)
+    } else {
+      this.#item?.append(this.#frames.takeRest())
+      this.#resetDetection()
+    }
   }
 
   #append(audio: string): void {
@@ -155,12 +171,16 @@ export class RealtimeSession {
   #startSpeech(): void {
     if (this.#item !== null) return
     this.#item = this.#newItem()
-    this.#send('input_audio_buffer.speech_started', {
-      audio_start_ms: Math.floor((this.#heard - this.#before.length) / samplesPerMs),
-      item_id: this.#item.id,
-    })
     this.#item.append(this.#before.slice(0))
     this.#before.keepLast(0)
+    this.#sendSpeechStarted(this.#item)
+  }
+
+  #sendSpeechStarted(item: LiveItem): void {
+    this.#send('input_audio_buffer.speech_started', {
+      audio_start_ms: Math.floor((this.#heard - item.length) / samplesPerMs),
+      item_id: item.id,
+    })
   }
 
   #stopSpeech(): void {
@@ -279,6 +299,16 @@ export class RealtimeSession {
     return item
   }
 
+  get #vadOptions(): VadOptions | null {
+    const { turnDetection } = this.#config
+    return (
+      turnDetection && {
+        threshold: turnDetection.threshold,
+        silenceDurationMs: turnDetection.silence_duration_ms,
+      }
+    )
+  }
+
   get #paddingSamples(): number {
     // The detector is sure at the third frame of speech: two of them are among what is kept.
     const paddingMs = this.#config.turnDetection?.prefix_padding_ms ?? 0
@@ -286,16 +316,10 @@ export class RealtimeSession {
   }
 
   #resetDetection(): void {
-    const { turnDetection } = this.#config
+    const options = this.#vadOptions
     this.#before = new GrowingAudio()
     this.#frames.takeRest()
-    this.#vad =
-      turnDetection === null
-        ? null
-        : new VoiceActivityDetector({
-            threshold: turnDetection.threshold,
-            silenceDurationMs: turnDetection.silence_duration_ms,
-          })
+    this.#vad = options === null ? null : new VoiceActivityDetector(options)
   }
 
   #sendSession(what: 'created' | 'updated'): void {

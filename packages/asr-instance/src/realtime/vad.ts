@@ -25,15 +25,22 @@ const gateDb = -55
  * slowly, so that a steady noise becomes background after some seconds and speech does not.
  */
 export class VoiceActivityDetector {
-  readonly #options: VadOptions
+  #options: VadOptions
   readonly #frames = new FrameCutter(frameSamples)
   #position = 0
   #floorDb = gateDb
-  #speaking = false
+  #speaking: boolean
   #loudFrames = 0
   #quietFrames = 0
 
-  constructor(options: VadOptions) {
+  /** `speaking`: an utterance has begun before. */
+  constructor(options: VadOptions, speaking = false) {
+    this.#options = options
+    this.#speaking = speaking
+  }
+
+  /** Goes on with other options; what it knows of the room stays. */
+  configure(options: VadOptions): void {
     this.#options = options
   }
 
