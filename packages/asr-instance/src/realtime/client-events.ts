@@ -1,17 +1,19 @@
 import { z } from 'zod'
 
+// No defaults in here: what an update does not name stays as it is.
+/** `null` stands for none. */
 const transcription = z.looseObject({
   model: z.string().optional(),
-  language: z.string().optional(),
-  prompt: z.string().max(65_536).optional(),
+  language: z.string().nullable().optional(),
+  prompt: z.string().max(65_536).nullable().optional(),
   step_seconds: z.number().min(0.5).max(30).optional(),
 })
 
 const turnDetection = z.looseObject({
   type: z.literal('server_vad'),
-  threshold: z.number().min(0).max(1).default(0.5),
-  prefix_padding_ms: z.int().min(0).max(5_000).default(300),
-  silence_duration_ms: z.int().min(100).max(10_000).default(500),
+  threshold: z.number().min(0).max(1).optional(),
+  prefix_padding_ms: z.int().min(0).max(5_000).optional(),
+  silence_duration_ms: z.int().min(100).max(10_000).optional(),
 })
 
 /** `null` switches turn detection off: the client commits. */
@@ -20,7 +22,7 @@ const turnDetectionOrNone = turnDetection.nullable().optional()
 const format = z.discriminatedUnion('type', [
   z.looseObject({
     type: z.literal('audio/pcm'),
-    rate: z.union([z.literal(24_000), z.literal(16_000)]).default(24_000),
+    rate: z.union([z.literal(24_000), z.literal(16_000)]).optional(),
   }),
   z.looseObject({ type: z.literal('audio/pcmu') }),
   z.looseObject({ type: z.literal('audio/pcma') }),
@@ -35,7 +37,7 @@ const sessionUpdate = z.looseObject({
         input: z
           .looseObject({
             format: format.optional(),
-            transcription: transcription.optional(),
+            transcription: transcription.nullable().optional(),
             turn_detection: turnDetectionOrNone,
           })
           .optional(),
@@ -49,7 +51,7 @@ const transcriptionSessionUpdate = z.looseObject({
   type: z.literal('transcription_session.update'),
   session: z.looseObject({
     input_audio_format: z.enum(['pcm16', 'g711_ulaw', 'g711_alaw']).optional(),
-    input_audio_transcription: transcription.optional(),
+    input_audio_transcription: transcription.nullable().optional(),
     turn_detection: turnDetectionOrNone,
   }),
 })
@@ -64,4 +66,3 @@ export const clientEvent = z.discriminatedUnion('type', [
 ])
 export type ClientEvent = z.output<typeof clientEvent>
 export type SessionUpdate = Extract<ClientEvent, { type: 'session.update' | 'transcription_session.update' }>
-export type TurnDetection = z.output<typeof turnDetection>

@@ -1,8 +1,16 @@
 import type { InputFormat } from './audio-input.js'
-import type { SessionUpdate, TurnDetection } from './client-events.js'
+import type { SessionUpdate } from './client-events.js'
 
 /** Which names the events have: those of the released API, or those of its beta. */
 export type Dialect = 'ga' | 'beta'
+
+export interface TurnDetection {
+  type: 'server_vad'
+  /** 0 to 1. */
+  threshold: number
+  prefix_padding_ms: number
+  silence_duration_ms: number
+}
 
 export interface SessionConfig {
   format: InputFormat
@@ -16,13 +24,20 @@ export interface SessionConfig {
   turnDetection: TurnDetection | null
 }
 
+const defaultTurnDetection: TurnDetection = {
+  type: 'server_vad',
+  threshold: 0.5,
+  prefix_padding_ms: 300,
+  silence_duration_ms: 500,
+}
+
 export const defaultSessionConfig: SessionConfig = {
   format: { encoding: 's16', sampleRate: 24_000 },
   model: '',
   language: '',
   prompt: '',
   stepSeconds: 2,
-  turnDetection: { type: 'server_vad', threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500 },
+  turnDetection: defaultTurnDetection,
 }
 
 const formats = {
@@ -35,18 +50,36 @@ const formats = {
 
 /** The configuration after an update: what the update does not name stays as it is. */
 export function updateConfig(config: SessionConfig, update: SessionUpdate): SessionConfig {
-  const { format, transcription, turnDetection } = partsOf(update)
+  const { format, transcription, turnDetection } = partsOf(update, config.format)
+  // Without its values the transcription is that of a new session.
+  const present = transcription === null ? defaultSessionConfig : config
+  const { model, language, prompt, step_seconds: stepSeconds } = transcription ?? {}
   return {
     format: format ?? config.format,
-    model: transcription?.model ?? config.model,
-    language: transcription?.language ?? config.language,
-    prompt: transcription?.prompt ?? config.prompt,
-    stepSeconds: transcription?.step_seconds ?? config.stepSeconds,
-    turnDetection: turnDetection === undefined ? config.turnDetection : turnDetection,
+    model: model ?? present.model,
+    language: language === null ? '' : (language ?? present.language),
+    prompt: prompt === null ? '' : (prompt ?? present.prompt),
+    stepSeconds: stepSeconds ?? present.stepSeconds,
+    turnDetection:
+      turnDetection === undefined
+        ? config.turnDetection
+        : turnDetection && detectionAfter(config.turnDetection ?? defaultTurnDetection, turnDetection),
   }
 }
 
-function partsOf(update: SessionUpdate) {
+function detectionAfter(
+  present: TurnDetection,
+  update: NonNullable<ReturnType<typeof partsOf>['turnDetection']>,
+): TurnDetection {
+  return {
+    type: update.type,
+    threshold: update.threshold ?? present.threshold,
+    prefix_padding_ms: update.prefix_padding_ms ?? present.prefix_padding_ms,
+    silence_duration_ms: update.silence_duration_ms ?? present.silence_duration_ms,
+  }
+}
+
+function partsOf(update: SessionUpdate, present: InputFormat) {
   if (update.type === 'transcription_session.update') {
     const { input_audio_format: format, input_audio_transcription: transcription } = update.session
     return {
@@ -58,7 +91,7 @@ function partsOf(update: SessionUpdate) {
   const input = update.session.audio?.input
   const { format } = input ?? {}
   return {
-    format: format === undefined ? undefined : inputFormat(format),
+    format: format === undefined ? undefined : inputFormat(format, present),
     transcription: input?.transcription,
     turnDetection: input?.turn_detection,
   }
@@ -70,8 +103,11 @@ type GaFormat = NonNullable<
   >['format']
 >
 
-function inputFormat(format: GaFormat): InputFormat {
-  if (format.type === 'audio/pcm') return { encoding: 's16', sampleRate: format.rate }
+function inputFormat(format: GaFormat, present: InputFormat): InputFormat {
+  if (format.type === 'audio/pcm') {
+    const { sampleRate } = present.encoding === 's16' ? present : defaultSessionConfig.format
+    return { encoding: 's16', sampleRate: format.rate ?? sampleRate }
+  }
   return formats[format.type]
 }
 
