@@ -33,6 +33,14 @@ describe('AudioInput', () => {
     )
   })
 
+  it('keeps a sample that the end falls into', () => {
+    const input = new AudioInput({ encoding: 's16', sampleRate: 16_000 })
+    const first = [...input.push(pcm.subarray(0, 2001)), ...input.end()]
+    const second = [...input.push(pcm.subarray(2001)), ...input.end()]
+    const samples = [...first, ...second].flatMap((block) => [...block])
+    expect(samples).toEqual(Array.from({ length: 2400 }, (_, i) => pcm.readInt16LE(2 * i) / 32_768))
+  })
+
   it('begins anew after the end', () => {
     const input = new AudioInput({ encoding: 's16', sampleRate: 24_000 })
     const first = [...input.push(pcm), ...input.end()]

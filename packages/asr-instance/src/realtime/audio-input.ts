@@ -33,9 +33,11 @@ export class AudioInput {
     for (const block of this.#resampler.push(samples)) yield clip(block)
   }
 
-  /** What the resampler still holds; the next push begins a new recording. */
+  /**
+   * What the resampler still holds; the next push begins a new recording. A sample that has only begun belongs to that one:
+   * without its first byte everything behind it would be read shifted.
+   */
   *end(): Generator<Float32Array> {
-    this.#rest = Buffer.alloc(0)
     const resampler = this.#resampler
     this.#resampler = null
     if (resampler) for (const block of resampler.end()) yield clip(block)
