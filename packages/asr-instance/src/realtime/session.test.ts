@@ -1,60 +1,8 @@
 import { AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
+import type { LiveOptions } from '../engine/engine.js'
 import { fakeEngine, gate, transcription } from '../http/server.fixture.js'
-import type { Engine, LiveOptions } from '../engine/engine.js'
-import type { Dialect } from './session-config.js'
-import { RealtimeSession } from './session.js'
-
-interface ServerEvent {
-  type: string
-  [field: string]: unknown
-}
-
-const manual = {
-  type: 'session.update',
-  session: {
-    type: 'transcription',
-    audio: { input: { format: { type: 'audio/pcm', rate: 16_000 }, turn_detection: null } },
-  },
-}
-
-/** Speech of a test is a loud tone, 16-bit at 16 kHz. */
-function pcm(seconds: number, amplitude = 8000): string {
-  const samples = Int16Array.from({ length: seconds * 16_000 }, (_, i) => amplitude * Math.sin(i / 5))
-  return Buffer.from(samples.buffer).toString('base64')
-}
-
-function start(engine: Engine = fakeEngine(), dialect: Dialect = 'ga') {
-  const events: ServerEvent[] = []
-  const waiting: { type: string; resolve: (event: ServerEvent) => void }[] = []
-  let ids = 0
-  const session = new RealtimeSession({
-    engine,
-    dialect,
-    requireModel(name) {
-      if (name === 'other') throw new AsrError('model_not_found', 'no such model', { param: 'model' })
-    },
-    newId: (prefix) => `${prefix}_${ids++}`,
-    send(event) {
-      const sent = JSON.parse(JSON.stringify(event)) as ServerEvent
-      delete sent['event_id']
-      events.push(sent)
-      const at = waiting.findIndex(({ type }) => type === sent.type)
-      if (at >= 0) waiting.splice(at, 1)[0]?.resolve(sent)
-    },
-  })
-  return {
-    session,
-    events,
-    say: (event: object) => session.receive(JSON.stringify(event)),
-    append: (audio: string) => session.receive(JSON.stringify({ type: 'input_audio_buffer.append', audio })),
-    next: (type: string) => new Promise<ServerEvent>((resolve) => waiting.push({ type, resolve })),
-    types: () => events.map(({ type }) => type),
-  }
-}
-
-const completed = 'conversation.item.input_audio_transcription.completed'
-const delta = 'conversation.item.input_audio_transcription.delta'
+import { completed, delta, manual, pcm, start } from './session.fixture.js'
 
 describe('a session', () => {
   it('introduces itself and describes what it was told', () => {
@@ -131,8 +79,9 @@ describe('a session', () => {
       'no such model',
     ],
   ])('answers %s with an error and goes on', async (message, code, sentence) => {
-    const { session, events, say, append, next } = start()
+    const { session, events, say, append, next, logged } = start()
     session.receive(message)
+    expect(logged).toMatchObject([{ level: 'info', record: { code } }])
     expect(events.at(-1)).toMatchObject({
       type: 'error',
       error: {
@@ -219,7 +168,7 @@ describe('manual commit', () => {
 
   it('says which utterance failed', async () => {
     const engine = fakeEngine({ transcribe: () => Promise.reject(new Error('secret')) })
-    const { say, append, next } = start(engine)
+    const { say, append, next, logged } = start(engine)
     say(manual)
     append(pcm(0.5))
     const failed = next('conversation.item.input_audio_transcription.failed')
@@ -227,6 +176,9 @@ describe('manual commit', () => {
     const event = await failed
     expect(event).toMatchObject({ content_index: 0, error: { type: 'server_error', code: 'internal' } })
     expect(JSON.stringify(event)).not.toContain('secret')
+    expect(logged).toMatchObject([
+      { level: 'error', record: { code: 'internal', itemId: 'item_3', err: { message: 'secret' } } },
+    ])
   })
 
   it('tells at once of an utterance that fails before its end, and hears what follows as another', async () => {
@@ -339,99 +291,5 @@ describe('partial text', () => {
       ['Welcome to', 'the cluster of'],
       [' the cluster.', ''],
     ])
-  })
-})
-
-describe('server VAD', () => {
-  const vad = { type: 'server_vad', prefix_padding_ms: 100, silence_duration_ms: 300 }
-  const listen = {
-    type: 'session.update',
-    session: { audio: { input: { format: { type: 'audio/pcm', rate: 16_000 }, turn_detection: vad } } },
-  }
-
-  it('commits each utterance at its pause, however the sound arrives', async () => {
-    const sound = Buffer.concat(
-      [pcm(1, 10), pcm(1), pcm(1, 10), pcm(0.5), pcm(1, 10)].map((part) => Buffer.from(part, 'base64')),
-    )
-    for (const piece of [sound.length, 640, 1001]) {
-      const { say, append, session, events } = start()
-      say(listen)
-      for (let at = 0; at < sound.length; at += piece) {
-        append(sound.subarray(at, at + piece).toString('base64'))
-      }
-      await session.finish()
-      const speech = events.filter(({ type }) => /speech|committed/.test(type))
-      expect(
-        speech.map(({ type, audio_start_ms, audio_end_ms }) => [type, audio_start_ms ?? audio_end_ms]),
-      ).toEqual([
-        ['input_audio_buffer.speech_started', 900],
-        ['input_audio_buffer.speech_stopped', 2300],
-        ['input_audio_buffer.committed', undefined],
-        ['input_audio_buffer.speech_started', 2900],
-        ['input_audio_buffer.speech_stopped', 3800],
-        ['input_audio_buffer.committed', undefined],
-      ])
-      const texts = events.filter(({ type }) => type === completed).map((event) => event['transcript'])
-      expect(texts).toEqual([`${1.4 * 16_000} samples`, `${0.9 * 16_000} samples`])
-    }
-  })
-
-  it('hears nothing in silence', async () => {
-    const { say, append, session, types } = start()
-    say(listen)
-    append(pcm(5, 0))
-    await session.finish()
-    expect(types()).toEqual(['session.created', 'session.updated'])
-  })
-
-  const detect = (turn_detection: object | null) => ({
-    type: 'session.update',
-    session: { audio: { input: { turn_detection } } },
-  })
-  const textsOf = (events: readonly ServerEvent[]) =>
-    events.filter(({ type }) => type === completed).map((event) => event['transcript'])
-
-  it.each([
-    ['the same', vad, 2300],
-    ['another pause', { ...vad, silence_duration_ms: 500 }, 2500],
-  ])('ends the utterance that an update to %s falls into where it ends', async (_, update, endMs) => {
-    const { say, append, session, events } = start()
-    say(listen)
-    append(pcm(1, 10))
-    append(pcm(1))
-    say(detect(update))
-    append(pcm(1, 10))
-    const stopped = events.filter(({ type }) => type === 'input_audio_buffer.speech_stopped')
-    expect(stopped).toMatchObject([{ audio_end_ms: endMs }])
-    await session.finish()
-    expect(textsOf(events)).toEqual([`${(endMs - 900) * 16} samples`])
-  })
-
-  it('finds the end of what was begun without it, and leaves to the client what it began', async () => {
-    const { say, append, session, events } = start()
-    say(manual)
-    append(pcm(1))
-    say(detect(vad))
-    append(pcm(1, 10))
-    expect(events.filter(({ type }) => type.includes('speech'))).toMatchObject([
-      { type: 'input_audio_buffer.speech_started', audio_start_ms: 0, item_id: 'item_3' },
-      { type: 'input_audio_buffer.speech_stopped', audio_end_ms: 1300, item_id: 'item_3' },
-    ])
-    append(pcm(1.01))
-    say(detect(null))
-    append(pcm(1, 10))
-    say({ type: 'input_audio_buffer.commit' })
-    await session.finish()
-    // The second has 100 ms before it, and the 10 ms that were no whole frame of the detector.
-    expect(textsOf(events)).toEqual(['20800 samples', '33760 samples'])
-  })
-
-  it('commits unfinished speech when the session is ended from here', async () => {
-    const { say, append, session, types } = start()
-    say(listen)
-    append(pcm(1, 10))
-    append(pcm(1))
-    await session.finish()
-    expect(types().at(-1)).toBe(completed)
   })
 })

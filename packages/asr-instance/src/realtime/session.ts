@@ -1,4 +1,5 @@
 import { AsrError, errorBody, toAsrError } from '@asr-cluster/protocol'
+import type { Logger } from 'pino'
 import type { Engine, Transcription } from '../engine/engine.js'
 import { usageOf } from '../http/answers.js'
 import { parseLanguage } from '../languages.js'
@@ -21,6 +22,7 @@ export interface SessionOptions {
   /** Throws AsrError `model_not_found`. */
   requireModel(name: string): void
   send(event: object): void
+  log: Pick<Logger, 'info' | 'error'>
   newId(prefix: string): string
   /** `undecidedSeconds` may be less than before. */
   onDecided?: () => void
@@ -68,7 +70,9 @@ export class RealtimeSession {
       eventId = (parsed as { event_id?: unknown } | null)?.event_id ?? null
       this.#handle(parseEvent(parsed))
     } catch (error) {
-      const body = errorBody(toAsrError(error), '/v1/realtime') as { error: object }
+      const known = toAsrError(error)
+      this.#log(known, 'realtime event refused')
+      const body = errorBody(known, '/v1/realtime') as { error: object }
       this.#send('error', { error: { ...body.error, event_id: eventId } })
     }
   }
@@ -243,9 +247,11 @@ export class RealtimeSession {
       })
     } catch (error) {
       if (this.#isCanceled) return
+      const known = toAsrError(error)
+      this.#log(known, 'realtime utterance failed', item.id)
       this.#send('conversation.item.input_audio_transcription.failed', {
         ...position,
-        ...errorBody(toAsrError(error), '/v1/realtime'),
+        ...errorBody(known, '/v1/realtime'),
       })
     } finally {
       this.#items.delete(item)
@@ -326,6 +332,12 @@ export class RealtimeSession {
     const { dialect } = this.#options
     const name = dialect === 'ga' ? 'session' : 'transcription_session'
     this.#send(`${name}.${what}`, { session: describeSession(this.#id, this.#config, dialect) })
+  }
+
+  #log(error: AsrError, message: string, itemId?: string): void {
+    const record = { code: error.code, reason: error.message, itemId }
+    if (error.status >= 500) this.#options.log.error({ ...record, err: error.cause ?? error }, message)
+    else this.#options.log.info(record, message)
   }
 
   #send(type: string, fields: object): void {

@@ -100,6 +100,7 @@ function startSession(
     requireModel: (name) => service.requireModel(name),
     newId: (prefix) => `${prefix}_${randomUUID().replaceAll('-', '')}`,
     onDecided: keepPace,
+    log,
     send(event) {
       // A client that does not read would fill the memory.
       if (socket.bufferedAmount > maxUnreadBytes) socket.terminate()
