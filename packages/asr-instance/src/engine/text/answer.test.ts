@@ -56,6 +56,29 @@ describe('AnswerReader', () => {
     expect(read(tokenizer.encode('only words ')).rest).toBe('only words')
   })
 
+  it.each([
+    ['Ninety. None<asr_text>', 'Ninety.'],
+    ['language English<asr_text>Hello.', 'Hello.'],
+    ['Ninety. language None<asr_text>And more.', 'Ninety. And more.'],
+    ['你好。None<asr_text>', '你好。'],
+    ['One of the<asr_text> languages is', 'One of the languages is'],
+    ['The language is known, none is no', 'The language is known, none is no'],
+    ['a <|im_start|>b<|endoftext|>', 'a b'],
+  ])('drops heads inside %j, and all that is no text', (written, expected) => {
+    const tokens = written
+      .split(/(<[^>]+>)/)
+      .flatMap((part) => (part.startsWith('<') ? tokenizer.controlId(part) : tokenizer.encode(part)))
+    const { deltas, rest, text } = read(tokens, 'English')
+    expect(text).toBe(expected)
+    expect(deltas.join('') + rest).toBe(expected)
+    expect(read([...answer(''), ...tokens]).text).toBe(expected)
+  })
+
+  it('holds back nothing but what may be a head', () => {
+    const { deltas } = read(tokenizer.encode('Hello there, no language is like it'), 'English')
+    expect(deltas.join('')).toBe('Hello there, no language is like it')
+  })
+
   it('says nothing where the model hears no language, and takes an answer without separator as text', () => {
     const none = [...tokenizer.encode('language None'), separator, ...tokenizer.encode('noise')]
     expect(read(none)).toMatchObject({ text: '', rest: '', language: '' })

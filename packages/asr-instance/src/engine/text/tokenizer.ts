@@ -65,6 +65,7 @@ export class TextTokenizer {
     }
     const byContent = new Map(added.map((token) => [token.content, token.id]))
     const contents = new Map(Object.entries(vocab).map(([content, id]) => [id, content]))
+    for (const { id } of added) contents.delete(id)
     return new TextTokenizer(new Tokenizer(description, config), byContent, contents)
   }
 
@@ -78,15 +79,15 @@ export class TextTokenizer {
       : this.#tokenizer.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false })
   }
 
-  /** What a token adds to a text; characters may be cut between tokens. Nothing for an id without a token. */
+  /**
+   * What a token of an answer adds to the text; characters may be cut between tokens. An added token is no text, whatever
+   * is chosen at a high temperature or for noise.
+   */
   bytes(id: number): Buffer {
     let bytes = this.#bytes.get(id)
     if (!bytes) {
-      const content = this.#contents.get(id)
-      bytes =
-        content === undefined
-          ? Buffer.from(this.decode([id]))
-          : Buffer.from(Array.from(content, (character) => byteOfCharacter.get(character) ?? 0x3f))
+      const content = this.#contents.get(id) ?? ''
+      bytes = Buffer.from(Array.from(content, (character) => byteOfCharacter.get(character) ?? 0x3f))
       this.#bytes.set(id, bytes)
     }
     return bytes
