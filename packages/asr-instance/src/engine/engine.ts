@@ -39,7 +39,7 @@ export interface TranscribeOptions {
   /** Per piece; the engine has a default. */
   maxNewTokens?: number
   signal: AbortSignal
-  /** Text as it is decided, in order; the concatenation of all deltas is the final text. */
+  /** Text as it is decided, in order; the concatenation of all deltas is the final text, but for loops: see repetition.ts. */
   onDelta?: (delta: string) => void
   /** What the stages of a piece took, as soon as it is done: seconds before this call. */
   onStages?: (stages: readonly StageTime[]) => void
