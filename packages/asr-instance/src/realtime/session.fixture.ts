@@ -1,4 +1,5 @@
 import { AsrError } from '@asr-cluster/protocol'
+import { vi } from 'vitest'
 import type { Engine } from '../engine/engine.js'
 import { fakeEngine } from '../http/server.fixture.js'
 import type { Dialect } from './session-config.js'
@@ -31,6 +32,7 @@ export function start(engine: Engine = fakeEngine(), dialect: Dialect = 'ga') {
   const logged: { level: string; record: object; message: string | undefined }[] = []
   const logAs = (level: string) => (record: object, message?: string) =>
     void logged.push({ level, record, message })
+  const decided = vi.fn()
   const session = new RealtimeSession({
     engine,
     dialect,
@@ -39,6 +41,7 @@ export function start(engine: Engine = fakeEngine(), dialect: Dialect = 'ga') {
     },
     newId: (prefix) => `${prefix}_${ids++}`,
     log: { info: logAs('info'), error: logAs('error') } as SessionOptions['log'],
+    onDecided: decided,
     send(event) {
       const sent = JSON.parse(JSON.stringify(event)) as ServerEvent
       delete sent['event_id']
@@ -51,6 +54,7 @@ export function start(engine: Engine = fakeEngine(), dialect: Dialect = 'ga') {
     session,
     events,
     logged,
+    decided,
     say: (event: object) => session.receive(JSON.stringify(event)),
     append: (audio: string) => session.receive(JSON.stringify({ type: 'input_audio_buffer.append', audio })),
     next: (type: string) => new Promise<ServerEvent>((resolve) => waiting.push({ type, resolve })),

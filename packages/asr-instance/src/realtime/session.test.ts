@@ -154,6 +154,22 @@ describe('manual commit', () => {
     expect(commits[1]?.['previous_item_id']).toBe(commits[0]?.['item_id'])
   })
 
+  it.each([24_000, 16_000])('loses no sound where an update to %i Hz falls into it', async (rate) => {
+    const { say, append, next } = start()
+    const format = (rate: number) => ({
+      type: 'session.update',
+      session: { audio: { input: { format: { type: 'audio/pcm', rate }, turn_detection: null } } },
+    })
+    say(format(24_000))
+    append(pcm(1.5))
+    say(format(rate))
+    append(pcm(1.5))
+    const done = next(completed)
+    say({ type: 'input_audio_buffer.commit' })
+    // A second and a half as written is one second at 24 kHz.
+    expect((await done)['transcript']).toBe(`${rate === 24_000 ? 32_000 : 40_000} samples`)
+  })
+
   it('forgets what is cleared', async () => {
     const { say, append, next, types } = start()
     say(manual)
@@ -196,11 +212,12 @@ describe('manual commit', () => {
         }
       },
     })
-    const { say, append, next, types } = start(engine)
+    const { say, append, next, types, decided } = start(engine)
     say(manual)
     append(pcm(1))
     const failed = next('conversation.item.input_audio_transcription.failed')
     fail[0]!()
+    expect(decided).toHaveBeenCalledOnce()
     expect(await failed).toMatchObject({ item_id: 'item_3', error: { code: 'internal' } })
     expect(types().filter((type) => type === 'input_audio_buffer.committed')).toHaveLength(1)
     append(pcm(0.5))
