@@ -117,8 +117,8 @@ export class Balancer {
         this.#changed()
       },
       onReport: (backend, report) => {
-        if (!deps.takesSlotsFromHealth?.(backend.id)) return
         if (report.native) backend.member.native = true
+        if (!deps.takesSlotsFromHealth?.(backend.id)) return
         if (report.slots === undefined || report.slots < 1 || report.slots === backend.member.slots) return
         backend.member.slots = report.slots
         this.#scheduler.pump()
