@@ -186,7 +186,6 @@ async function run(args: Arguments): Promise<void> {
     )
   }
   const parent: ParentChannel | undefined = process.send ? (process as unknown as ParentChannel) : undefined
-  if (!parent && upstreams.length === 0) throw new UsageError('at least one --upstream is needed')
   // Lines are few, so they are written at once: the last words before a death are the ones that matter.
   const log = pino({ name: 'asr-balancer', level: args.logLevel }, pino.destination({ dest: 1, sync: true }))
   let link: SupervisorLink | undefined
@@ -265,10 +264,12 @@ async function shelvesOf(options: ShelfOptions, log: Logger): Promise<AnswerShel
   }
 }
 
-/** Of the command line and of the configuration file as it is now. */
+/** Of the command line and of the configuration file as it is now; none only under a supervisor, which tells the members. */
 function upstreamsOf(args: Arguments): Upstream[] {
   const file = args.configFile === undefined ? undefined : readConfigFile(args.configFile)
-  return parseUpstreams([...args.upstreams, ...(file?.upstreams ?? [])])
+  const texts = [...args.upstreams, ...(file?.upstreams ?? [])]
+  if (!process.send && texts.length === 0) throw new UsageError('at least one --upstream is needed')
+  return parseUpstreams(texts)
 }
 
 /** A file that cannot be used leaves everything as it is. */
@@ -287,7 +288,7 @@ function reload(
     certificateFiles?.reload()
     log.info({ upstreams: upstreams.length, apiKeys: apiKeyHashes.length }, 'configuration read again')
     balancer.setApiKeys(apiKeyHashes)
-    discovery.setUpstreams(upstreams).catch(fail)
+    if (upstreams.length > 0) discovery.setUpstreams(upstreams).catch(fail)
   } catch (error) {
     fail(error)
   }

@@ -16,10 +16,15 @@ export interface ConfigFile {
   upstreams: string[]
 }
 
-/** Reads `{ balancer?, upstreams? }` from a YAML or JSON file. Throws ConfigurationError that names the file. */
+/**
+ * Reads `{ balancer?, upstreams? }` from a YAML or JSON file. Throws ConfigurationError that names the file, also when it is
+ * empty: whoever writes it may not have got further.
+ */
 export function readConfigFile(path: string): ConfigFile {
   try {
-    const parsed = fileSchema.safeParse(parse(readFileSync(path, 'utf8')) ?? {})
+    const content: unknown = parse(readFileSync(path, 'utf8'))
+    if (content === null) throw new Error('it is empty')
+    const parsed = fileSchema.safeParse(content)
     if (!parsed.success) throw new Error(z.prettifyError(parsed.error))
     return { balancer: parsed.data.balancer, upstreams: parsed.data.upstreams }
   } catch (error) {
