@@ -27,8 +27,11 @@ async function portOf(program: Program): Promise<number> {
   return Number(/"port":(\d+)/.exec(program.output())?.[1])
 }
 
-async function post(port: number): Promise<{ status: number; text: string }> {
-  const answer = await request(`http://127.0.0.1:${port}/asr`, { method: 'POST', body: 'x' })
+async function post(
+  port: number,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; text: string }> {
+  const answer = await request(`http://127.0.0.1:${port}/asr`, { method: 'POST', body: 'x', headers })
   return { status: answer.statusCode, text: await answer.body.text() }
 }
 
@@ -72,11 +75,11 @@ describe('asr-balancer on its own', () => {
     onTestFinished(() => other.close())
     await writeFile(
       path,
-      `balancer: { port: 0, queue: { max: 3 } }\nupstreams:\n  - ${upstream.url};id=one\n`,
+      `balancer: { port: 0, queue: { max: 3 } }\nupstreams:\n  - ${upstream.url};id=one;group=before\n`,
     )
     const program = startProgram(['--config', path])
     const port = await portOf(program)
-    expect(await post(port)).toEqual({ status: 200, text: '{"text":"a"}' })
+    expect(await post(port, { 'x-asr-model': 'before' })).toEqual({ status: 200, text: '{"text":"a"}' })
     const refusals = (): number => program.output().split('configuration not read again').length - 1
     for (const [index, unusable] of ['upstreams: 5', '', 'balancer: {}\n', 'upstreams: []'].entries()) {
       await writeFile(path, unusable)
@@ -88,6 +91,7 @@ describe('asr-balancer on its own', () => {
     program.child.kill('SIGHUP')
     await waitFor(() => program.output().includes('"instance":"two","slots":4,"msg":"instance up"'))
     expect(await post(port)).toEqual({ status: 200, text: '{"text":"b"}' })
+    expect(await post(port, { 'x-asr-model': 'before' })).toMatchObject({ status: 404 })
   })
 
   it.each([

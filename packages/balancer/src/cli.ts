@@ -217,7 +217,7 @@ async function run(args: Arguments): Promise<void> {
   }
   const discovery = new Discovery({
     createSource: (upstream) => createSource(upstream, sourceOptions),
-    onMembers: (members) => balancer.setMembers(members),
+    onMembers: (members, groups) => balancer.setMembers(members, groups),
     onFailure: ({ kind, member }, error) =>
       log.warn({ kind, upstream: member.url, reason: error.message }, 'upstream not looked up'),
   })

@@ -18,8 +18,13 @@ export class Members {
   readonly #options: MembersOptions
   /** Of each id that was ever here, the number of its next life: what was learned about one process says nothing about the next. */
   readonly #nextLives = new Map<string, number>()
-  /** Of each group the names of its models; also of groups whose members are away, whose requests can wait for them. */
-  readonly #groups = new Map<string, Set<string>>()
+  /** The groups that there are to be, as they were last told. */
+  #configured: readonly ServedGroup[] = []
+  /**
+   * Of each group that had a member the names that only members told; they are kept while its members are away, so that
+   * requests can wait for them.
+   */
+  readonly #learned = new Map<string, Set<string>>()
   #names: ReadonlySet<string> | undefined
   /** Until the members are known it may. */
   #offersChoice = true
@@ -80,19 +85,22 @@ export class Members {
   }
 
   #learnNames(members: readonly Member[], groups: readonly ServedGroup[] | undefined): void {
-    const offers = [...members, ...(groups ?? [])]
-    for (const { group, models } of offers) {
-      const names = this.#groups.get(group) ?? new Set()
-      this.#groups.set(group, names)
-      for (const model of models) names.add(model)
+    this.#configured = groups ?? this.#configured
+    for (const { group, models } of members) {
+      const names = this.#learned.get(group) ?? new Set()
+      this.#learned.set(group, names)
+      // What was configured is forgotten with its configuration.
+      const own = this.#configured.filter((each) => each.group === group).flatMap((each) => each.models)
+      for (const model of models) if (!own.includes(model)) names.add(model)
     }
     if (groups) {
-      const present = new Set(offers.map(({ group }) => group))
-      for (const group of this.#groups.keys()) if (!present.has(group)) this.#groups.delete(group)
+      const present = new Set([...members, ...groups].map(({ group }) => group))
+      for (const group of this.#learned.keys()) if (!present.has(group)) this.#learned.delete(group)
     }
-    this.#names = new Set([...this.#groups].flatMap(([group, models]) => [group, ...models]))
-    const modelLists = new Set(members.map(({ models }) => models.join('\n')))
-    this.#offersChoice = this.#groups.size > 1 || modelLists.size > 1
+    const groupNames = new Set([...this.#learned.keys(), ...this.#configured.map(({ group }) => group)])
+    const modelNames = [...this.#learned.values(), ...this.#configured.map(({ models }) => models)]
+    this.#names = new Set([...groupNames, ...modelNames.flatMap((names) => [...names])])
+    this.#offersChoice = groupNames.size > 1 || differ(members) || differ(this.#configured)
   }
 
   #remove(backend: Backend): void {
@@ -101,6 +109,11 @@ export class Members {
     backend.connections.close()
     this.#options.onRemoved(backend)
   }
+}
+
+/** Whether one offers other models than another. */
+function differ(offers: readonly ServedGroup[]): boolean {
+  return new Set(offers.map(({ models }) => models.join('\n'))).size > 1
 }
 
 /** Another address or another identity is another process. */

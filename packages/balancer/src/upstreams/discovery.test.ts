@@ -1,3 +1,4 @@
+import type { ServedGroup } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../fixtures/fake-clock.js'
 import { Discovery } from './discovery.js'
@@ -11,6 +12,7 @@ function setUp() {
   const services = new Map<string, ServiceTarget[]>()
   const ttls = new Map<string, number>()
   const told: string[][] = []
+  const groups: ServedGroup[][] = []
   const failures: string[] = []
   const find = <T>(map: Map<string, T>, name: string): Promise<T> => {
     const found = map.get(name)
@@ -36,10 +38,13 @@ function setUp() {
   }
   const discovery = new Discovery({
     createSource: (upstream) => createSource(upstream, options),
-    onMembers: (members) => told.push(members.map((member) => `${member.id} ${member.url} ${member.weight}`)),
+    onMembers: (members, served) => {
+      told.push(members.map((member) => `${member.id} ${member.url} ${member.weight}`))
+      groups.push(served)
+    },
     onFailure: ({ member }) => failures.push(member.id),
   })
-  return { clock, names, services, ttls, told, failures, discovery }
+  return { clock, names, services, ttls, told, groups, failures, discovery }
 }
 
 describe('Discovery', () => {
@@ -128,6 +133,20 @@ describe('Discovery', () => {
     expect(told).toEqual([
       ['s-one.example:1 http://one.example:1 4', 's-two.example:2 http://two.example:2 1'],
     ])
+  })
+
+  it('tells the groups of all upstreams, also of one without an address, and when only they change', async () => {
+    const { discovery, told, groups } = setUp()
+    const small = 'http://b:1;id=b;group=small;models=tiny'
+    const large = 'dns+http://asr:1;id=x;group=large;models=big,whisper-1'
+    const served = [
+      { group: 'small', models: ['tiny'] },
+      { group: 'large', models: ['big', 'whisper-1'] },
+    ]
+    await discovery.setUpstreams(parseUpstreams([small, large]))
+    expect([told, groups]).toEqual([[['b http://b:1 1']], [served]])
+    await discovery.setUpstreams(parseUpstreams([small]))
+    expect(groups.slice(1)).toEqual([served.slice(0, 1)])
   })
 
   it('knows whose slots are told by the health answer', async () => {

@@ -1,12 +1,12 @@
-import type { Member } from '@asr-cluster/protocol'
+import type { Member, ServedGroup } from '@asr-cluster/protocol'
 import type { Upstream } from './parse-upstream.js'
 import type { FoundMember, MemberSource } from './source.js'
 
 export interface DiscoveryOptions {
   /** Throws ConfigurationError when the upstream cannot be followed from here. */
   createSource: (upstream: Upstream) => MemberSource
-  /** Called when the set is another one. */
-  onMembers: (members: Member[]) => void
+  /** Called when the set is another one. `groups` are those of all upstreams, also of one that has no member yet. */
+  onMembers: (members: Member[], groups: ServedGroup[]) => void
   /** What is known of this upstream stays in force. */
   onFailure: (upstream: Upstream, error: Error) => void
 }
@@ -87,9 +87,13 @@ export class Discovery {
       found.filter((each) => each.slotsFromHealth).map(({ member }) => member.id),
     )
     const members = found.map(({ member }) => member)
-    const told = JSON.stringify(members)
+    const groups = [...this.#feeds.values()].map(({ upstream: { member } }) => ({
+      group: member.group,
+      models: member.models,
+    }))
+    const told = JSON.stringify([members, groups])
     if (told === this.#told) return
     this.#told = told
-    this.#options.onMembers(members)
+    this.#options.onMembers(members, groups)
   }
 }
