@@ -216,6 +216,7 @@ async function run(args: Arguments): Promise<void> {
     surroundings: systemSurroundings,
   }
   const discovery = new Discovery({
+    clock: systemClock,
     createSource: (upstream) => createSource(upstream, sourceOptions),
     onMembers: (members, groups) => balancer.setMembers(members, groups),
     onFailure: ({ kind, member }, error) =>

@@ -37,6 +37,7 @@ function setUp() {
     },
   }
   const discovery = new Discovery({
+    clock,
     createSource: (upstream) => createSource(upstream, options),
     onMembers: (members, served) => {
       told.push(members.map((member) => `${member.id} ${member.url} ${member.weight}`))
@@ -149,6 +150,30 @@ describe('Discovery', () => {
     expect(groups.slice(1)).toEqual([served.slice(0, 1)])
   })
 
+  it('tells of nobody at the start before the first addresses are known, so that requests wait for them', async () => {
+    const { discovery, told, names, clock } = setUp()
+    await discovery.setUpstreams(parseUpstreams(['dns+http://asr:1;id=x', 'dns+http://other:1;id=y']))
+    expect(told).toEqual([])
+    names.set('asr', ['10.0.0.1'])
+    await clock.advance(10_000)
+    expect(told).toEqual([['x-10.0.0.1:1 http://10.0.0.1:1 1']])
+    await clock.advance(60_000)
+    expect(told).toHaveLength(1)
+  })
+
+  it('tells of nobody after a while, and at once when all upstreams have answered that there is nobody', async () => {
+    const failing = setUp()
+    await failing.discovery.setUpstreams(parseUpstreams(['dns+http://asr:1;id=x']))
+    await failing.clock.advance(14_999)
+    expect(failing.told).toEqual([])
+    await failing.clock.advance(1)
+    expect(failing.told).toEqual([[]])
+    const empty = setUp()
+    empty.services.set('_asr._tcp.example', [])
+    await empty.discovery.setUpstreams(parseUpstreams(['srv+http://_asr._tcp.example;id=s']))
+    expect(empty.told).toEqual([[]])
+  })
+
   it('knows whose slots are told by the health answer', async () => {
     const { discovery, names } = setUp()
     names.set('asr', ['10.0.0.1'])
@@ -163,6 +188,13 @@ describe('Discovery', () => {
     await discovery.setUpstreams(parseUpstreams(['dns+http://asr:1;id=x']))
     await discovery.setUpstreams(parseUpstreams(['http://b:1;id=b']))
     expect(told.at(-1)).toEqual(['b http://b:1 1'])
+    await discovery.setUpstreams(parseUpstreams(['dns+http://asr:1;id=x']))
+    discovery.stop()
+    expect(clock.pending).toBe(0)
+  })
+
+  it('stops while nobody is known', async () => {
+    const { discovery, clock } = setUp()
     await discovery.setUpstreams(parseUpstreams(['dns+http://asr:1;id=x']))
     discovery.stop()
     expect(clock.pending).toBe(0)

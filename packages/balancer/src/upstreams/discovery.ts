@@ -1,8 +1,13 @@
 import type { Member, ServedGroup } from '@asr-cluster/protocol'
+import type { Clock } from '../clock.js'
 import type { Upstream } from './parse-upstream.js'
 import type { FoundMember, MemberSource } from './source.js'
 
+/** At the start nobody is told of an empty set for so long while an upstream has not answered: requests wait then. */
+const firstMembersGraceMs = 15_000
+
 export interface DiscoveryOptions {
+  clock: Clock
   /** Throws ConfigurationError when the upstream cannot be followed from here. */
   createSource: (upstream: Upstream) => MemberSource
   /** Called when the set is another one. `groups` are those of all upstreams, also of one that has no member yet. */
@@ -14,8 +19,8 @@ export interface DiscoveryOptions {
 interface Feed {
   upstream: Upstream
   source: MemberSource
-  /** Last good answer: a source that fails removes nobody. */
-  found: readonly FoundMember[]
+  /** Last good answer: a source that fails removes nobody. None before the first one. */
+  found: readonly FoundMember[] | undefined
 }
 
 /** Keeps the member set equal to what the upstreams stand for. */
@@ -25,7 +30,9 @@ export class Discovery {
   #feeds = new Map<string, Feed>()
   #slotsFromHealth = new Set<string>()
   #starting = 0
-  #told = ''
+  #told: string | undefined
+  #isGraceOver = false
+  #cancelGrace: (() => void) | undefined
 
   constructor(options: DiscoveryOptions) {
     this.#options = options
@@ -37,7 +44,7 @@ export class Discovery {
     const entries = upstreams.map((upstream): [string, Feed] => {
       const key = JSON.stringify(upstream)
       const feed = before.get(key)
-      return [key, feed ?? { upstream, source: this.#options.createSource(upstream), found: [] }]
+      return [key, feed ?? { upstream, source: this.#options.createSource(upstream), found: undefined }]
     })
     this.#feeds = new Map(entries)
     for (const [key, { source }] of before) if (!this.#feeds.has(key)) source.stop()
@@ -60,6 +67,7 @@ export class Discovery {
   stop(): void {
     for (const { source } of this.#feeds.values()) source.stop()
     this.#feeds = new Map()
+    this.#cancelGrace?.()
   }
 
   #start(feed: Feed): Promise<void> {
@@ -80,9 +88,11 @@ export class Discovery {
     const byId = new Map<string, FoundMember>()
     for (const { found } of this.#feeds.values()) {
       // Two Services may name the same pod: the first one that is configured has it.
-      for (const each of found) if (!byId.has(each.member.id)) byId.set(each.member.id, each)
+      for (const each of found ?? []) if (!byId.has(each.member.id)) byId.set(each.member.id, each)
     }
     const found = [...byId.values()]
+    if (found.length === 0 && this.#mayStillCome()) return
+    this.#cancelGrace?.()
     this.#slotsFromHealth = new Set(
       found.filter((each) => each.slotsFromHealth).map(({ member }) => member.id),
     )
@@ -95,5 +105,16 @@ export class Discovery {
     if (told === this.#told) return
     this.#told = told
     this.#options.onMembers(members, groups)
+  }
+
+  /** Whether the first members may be found yet: a name that stays wrong is not waited for, though. */
+  #mayStillCome(): boolean {
+    const isWaiting = [...this.#feeds.values()].some(({ found }) => found === undefined)
+    if (this.#told !== undefined || this.#isGraceOver || !isWaiting) return false
+    this.#cancelGrace ??= this.#options.clock.after(firstMembersGraceMs, () => {
+      this.#isGraceOver = true
+      this.#tell()
+    })
+    return true
   }
 }
