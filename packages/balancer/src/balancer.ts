@@ -164,6 +164,7 @@ export class Balancer {
       liveStatus: () => this.liveStatus.read(),
       dashboardFile: createDashboardFiles(dashboardDir()),
       members: () => this.members.backends,
+      modelNames: () => this.members.modelNames,
       answers:
         deps.cacheMaxBytes === undefined
           ? undefined

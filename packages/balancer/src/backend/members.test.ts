@@ -48,6 +48,17 @@ describe('the names of Members', () => {
     expect(known(members, 'small', 'tiny', 'second', 'large', 'big')).toEqual(['small', 'tiny'])
   })
 
+  it('end with the members that told them, once others of the group tell other ones', () => {
+    const members = setUp()
+    const groups = [{ group: 'small', models: [] }]
+    const successor = makeMember({ id: 'c', group: 'small', models: ['next'] })
+    members.apply([small], groups)
+    members.apply([small, successor], groups)
+    expect(members.modelNames).toEqual(['next', 'tiny'])
+    members.apply([successor], groups)
+    expect(members.modelNames).toEqual(['next'])
+  })
+
   it('keep what a member told of its group while it is away', () => {
     const members = setUp()
     const groups = [{ group: 'small', models: ['alias'] }]

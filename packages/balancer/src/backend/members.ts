@@ -21,11 +21,12 @@ export class Members {
   /** The groups that there are to be, as they were last told. */
   #configured: readonly ServedGroup[] = []
   /**
-   * Of each group that had a member the names that only members told; they are kept while its members are away, so that
-   * requests can wait for them.
+   * Of each group that had a member the names that only its last members told; they are kept while it has none, so that
+   * requests can wait for one.
    */
   readonly #learned = new Map<string, Set<string>>()
   #names: ReadonlySet<string> | undefined
+  #modelNames: readonly string[] = []
   /** Until the members are known it may. */
   #offersChoice = true
   #backends: Backend[] = []
@@ -41,6 +42,11 @@ export class Members {
   /** Whether a group has this name, or a model with this name; until the members are known one may. */
   hasGroup(name: string): boolean {
     return this.#names?.has(name) ?? true
+  }
+
+  /** What may be named to be served, sorted; also by members that are away. */
+  get modelNames(): readonly string[] {
+    return this.#modelNames
   }
 
   /** Whether the answer may depend on the model that a request names. */
@@ -86,20 +92,26 @@ export class Members {
 
   #learnNames(members: readonly Member[], groups: readonly ServedGroup[] | undefined): void {
     this.#configured = groups ?? this.#configured
+    const told = new Map<string, Set<string>>()
     for (const { group, models } of members) {
-      const names = this.#learned.get(group) ?? new Set()
-      this.#learned.set(group, names)
+      const names = told.get(group) ?? new Set()
+      told.set(group, names)
       // What was configured is forgotten with its configuration.
       const own = this.#configured.filter((each) => each.group === group).flatMap((each) => each.models)
       for (const model of models) if (!own.includes(model)) names.add(model)
     }
+    for (const [group, names] of told) this.#learned.set(group, names)
     if (groups) {
       const present = new Set([...members, ...groups].map(({ group }) => group))
       for (const group of this.#learned.keys()) if (!present.has(group)) this.#learned.delete(group)
     }
     const groupNames = new Set([...this.#learned.keys(), ...this.#configured.map(({ group }) => group)])
-    const modelNames = [...this.#learned.values(), ...this.#configured.map(({ models }) => models)]
-    this.#names = new Set([...groupNames, ...modelNames.flatMap((names) => [...names])])
+    const modelNames = new Set([
+      ...[...this.#learned.values()].flatMap((names) => [...names]),
+      ...this.#configured.flatMap(({ models }) => models),
+    ])
+    this.#modelNames = [...modelNames].sort()
+    this.#names = new Set([...groupNames, ...modelNames])
     this.#offersChoice = groupNames.size > 1 || differ(members) || differ(this.#configured)
   }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Members } from '../backend/members.js'
-import { modelNames, modelNotFound } from '../server/own-routes.js'
+import { modelNotFound } from '../server/own-routes.js'
 import { ModelField } from './model-field.js'
 
 /** Finds out which group a request is for: by its head, or by the form that it sends. */
@@ -37,6 +37,6 @@ export class ModelRouter {
   /** The name of a group, or of a model that one serves. Throws AsrError model_not_found, which lists what is served. */
   resolve(name: string): string {
     if (this.#members.hasGroup(name)) return name
-    throw modelNotFound(name, modelNames(this.#members.backends.map((backend) => backend.member)))
+    throw modelNotFound(name, this.#members.modelNames)
   }
 }

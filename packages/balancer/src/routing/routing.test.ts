@@ -129,6 +129,27 @@ describe('a request that names a model', () => {
     expect(await send(cluster, { headers: { 'x-asr-model': 'large' } })).toMatchObject({ status: 404 })
   })
 
+  it('is told of the models of a group without a member, which it can wait for', async () => {
+    const cluster = await startTwo()
+    const [small] = cluster.members.map((member, index) => ({ ...member, ...groups[index] }))
+    if (!small) throw new Error('no members')
+    const models = async () => {
+      const answer = await request(`${cluster.url}/v1/models`)
+      return ((await answer.body.json()) as { data: { id: string }[] }).data.map(({ id }) => id)
+    }
+    const statusOf = async (model: string) => {
+      const answer = await request(`${cluster.url}/v1/models/${model}`)
+      await answer.body.dump()
+      return answer.statusCode
+    }
+    cluster.balancer.setMembers([small], groups)
+    expect(await models()).toEqual(['Qwen/large', 'demo', 'large', 'small', 'whisper-1'])
+    expect(await statusOf('Qwen/large')).toBe(200)
+    cluster.balancer.setMembers([small], groups.slice(0, 1))
+    expect(await models()).toEqual(['demo', 'small'])
+    expect(await statusOf('Qwen/large')).toBe(404)
+  })
+
   it('gets the kept answer of its own group', async () => {
     const cluster = await startTwo({ deps: { cacheMaxBytes: 1e6 } })
     for (const [model, instance] of [

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AsrError, errorCatalogue, toAsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
+import { AsrError, errorCatalogue, toAsrError, type LiveStatus } from '@asr-cluster/protocol'
 import { isTracing, noSpan, serverSpan, type TraceSpan } from '@asr-cluster/protocol/tracing'
 import type { Backend } from '../backend/backend.js'
 import { Departure } from '../departure.js'
@@ -24,6 +24,7 @@ export interface HandlerContext extends ProxyContext {
   /** The dashboard's file for a path; throws AsrError not_found. */
   dashboardFile: (pathname: string) => Reply
   members: () => readonly Backend[]
+  modelNames: () => readonly string[]
   keys: KeyRing
   /** None where no address is limited. */
   addresses: AddressLimits | undefined
@@ -141,9 +142,9 @@ async function ownRoute(context: HandlerContext, route: Route, pathname: string)
     case 'websocket':
       throw new AsrError('invalid_request', 'This route needs a WebSocket upgrade.')
     case 'models':
-      return modelList(membersOf(context), context.startedAtSeconds)
+      return modelList(context.modelNames(), context.startedAtSeconds)
     case 'model':
-      return modelDetail(membersOf(context), modelInPath(pathname), context.startedAtSeconds)
+      return modelDetail(context.modelNames(), modelInPath(pathname), context.startedAtSeconds)
     case 'status':
       return liveStatus(context.liveStatus())
     case 'dashboard':
@@ -155,10 +156,6 @@ async function ownRoute(context: HandlerContext, route: Route, pathname: string)
       return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body }
     }
   }
-}
-
-function membersOf(context: HandlerContext): Member[] {
-  return context.members().map((backend) => backend.member)
 }
 
 function refuseMethod(

@@ -1,4 +1,4 @@
-import { AsrError, type LiveStatus, type Member } from '@asr-cluster/protocol'
+import { AsrError, type LiveStatus } from '@asr-cluster/protocol'
 import type { Reply } from './respond.js'
 
 const json = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }
@@ -26,21 +26,16 @@ export function liveStatus(status: LiveStatus): Reply {
   return { status: 200, headers: json, body: JSON.stringify(status) }
 }
 
-/** The models of all members in OpenAI's list shape; `createdSeconds` is a Unix time. */
-export function modelList(members: readonly Member[], createdSeconds: number): Reply {
-  const data = modelNames(members).map((id) => describeModel(id, createdSeconds))
+/** The models in OpenAI's list shape; `createdSeconds` is a Unix time. */
+export function modelList(names: readonly string[], createdSeconds: number): Reply {
+  const data = names.map((id) => describeModel(id, createdSeconds))
   return { status: 200, headers: json, body: JSON.stringify({ object: 'list', data }) }
 }
 
 /** One model in OpenAI's shape. Throws AsrError model_not_found. */
-export function modelDetail(members: readonly Member[], name: string, createdSeconds: number): Reply {
-  const names = modelNames(members)
+export function modelDetail(names: readonly string[], name: string, createdSeconds: number): Reply {
   if (!names.includes(name)) throw modelNotFound(name, names)
   return { status: 200, headers: json, body: JSON.stringify(describeModel(name, createdSeconds)) }
-}
-
-export function modelNames(members: readonly Member[]): string[] {
-  return [...new Set(members.flatMap((member) => member.models))].sort()
 }
 
 /** Lists what is served, so that the mistake can be seen at once. */
