@@ -11,10 +11,10 @@ export class ModelRouter {
     this.#members = members
   }
 
-  /** What the header `x-asr-model` names; undefined without one. Throws AsrError model_not_found. */
+  /** What the header `x-asr-model` names; undefined without one, or with an empty one. Throws AsrError model_not_found. */
   byHeader({ headers }: IncomingMessage): string | undefined {
     const name = headers['x-asr-model']
-    return name === undefined ? undefined : this.resolve(String(name))
+    return name === undefined || name === '' ? undefined : this.resolve(String(name))
   }
 
   /**
