@@ -5,8 +5,8 @@ import type { AddressLimits } from './address-limits.js'
 import type { Entry, KeyLimiter } from './key-limiter.js'
 
 /**
- * Counts a request of a limited address or key; the returned function has to be called when it is over, and may be called
- * again. Undefined where neither is limited. Throws AsrError rate_limited or concurrency_limited.
+ * Counts a request of a key, or of an address where those are limited; the returned function has to be called when it is
+ * over, and may be called again. Undefined where nothing is counted. Throws AsrError rate_limited or concurrency_limited.
  */
 export function enterLimits(
   address: string,

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { hashApiKey, type AsrError } from '@asr-cluster/protocol'
+import { formatApiKey, hashApiKey, type AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { KeyRing } from './key-ring.js'
 
@@ -45,6 +45,20 @@ describe('KeyRing', () => {
     keys.replace([hashApiKey('second-key')])
     expect(outcome({ authorization: 'Bearer first-key' }, keys)).toBe('unauthorized')
     expect(outcome({ authorization: 'Bearer second-key' }, keys)).toBe('in')
+  })
+
+  it('counts what a key without limits has in flight, for those that it is given meanwhile', () => {
+    const hash = hashApiKey('first-key')
+    const keys = new KeyRing([hash])
+    const enter = () => {
+      const entry = keys.check({ headers: { authorization: 'Bearer first-key' } } as IncomingMessage)
+      return entry?.limiter.enter(0).kind
+    }
+    expect([enter(), enter()]).toEqual(['entered', 'entered'])
+    keys.replace([formatApiKey({ hash, concurrency: 2 })])
+    expect(enter()).toBe('refused')
+    keys.replace([formatApiKey({ hash, concurrency: 3 })])
+    expect([enter(), enter()]).toEqual(['entered', 'refused'])
   })
 
   it('never says the key in an error', () => {

@@ -11,8 +11,8 @@ const protocolPrefix = 'openai-insecure-api-key.'
 export interface KnownKey {
   /** The same for each way in which a client may write the key; keeps it secret. */
   id: string
-  /** None for a key without limits. */
-  limiter: KeyLimiter | undefined
+  /** Counts without limits, too: there may be some while its requests are in flight. */
+  limiter: KeyLimiter
 }
 
 /**
@@ -42,10 +42,8 @@ export class KeyRing {
     const first = new Map<string, ApiKey>()
     for (const key of entries.map(parseApiKey)) if (!first.has(key.hash)) first.set(key.hash, key)
     this.#keys = [...first.values()].map(({ hash, ...limits }) => {
-      const isLimited = limits.requestsPerMinute !== undefined || limits.concurrency !== undefined
-      const known = before.get(hash)
-      known?.setLimits(limits)
-      const limiter = known ?? (isLimited ? new KeyLimiter(limits) : undefined)
+      const limiter = before.get(hash) ?? new KeyLimiter(limits)
+      limiter.setLimits(limits)
       return { id: hash, hash: Buffer.from(hash), limiter }
     })
   }
