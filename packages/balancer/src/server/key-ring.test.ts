@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { formatApiKey, hashApiKey, type AsrError } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
-import { KeyRing } from './key-ring.js'
+import { clientOf, KeyRing } from './key-ring.js'
 
 const ring = new KeyRing([hashApiKey('first-key'), hashApiKey('second-key')])
 
@@ -65,5 +65,18 @@ describe('KeyRing', () => {
     expect(() => ring.check({ headers: { authorization: 'Bearer my-secret' } } as IncomingMessage)).toThrow(
       expect.not.objectContaining({ message: expect.stringContaining('my-secret') as string }),
     )
+  })
+})
+
+describe('clientOf', () => {
+  const from = (remoteAddress: string) => ({ socket: { remoteAddress } }) as IncomingMessage
+
+  it.each([
+    ['10.0.0.1', '::ffff:10.0.0.1', '10.0.0.2'],
+    ['2001:db8::1', '2001:db8::ffff:2', '2001:db8:0:1::1'],
+  ])('%s is the same client as %s and not as %s', (address, same, other) => {
+    const client = clientOf(from(address), undefined)
+    expect(clientOf(from(same), undefined)).toBe(client)
+    expect(clientOf(from(other), undefined)).not.toBe(client)
   })
 })

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { AsrError, hashApiKey, parseApiKey, type ApiKey } from '@asr-cluster/protocol'
 import { KeyLimiter } from '../limits/key-limiter.js'
+import { sourceOf } from './connection-limit.js'
 import { clientAddress } from './headers.js'
 
 /** How a browser, which cannot set headers on a WebSocket, sends its key to OpenAI's API. */
@@ -16,11 +17,11 @@ export interface KnownKey {
 }
 
 /**
- * The unit of fairness: the key that was let in, else the address. A key that nobody checks would make one client into as
- * many as it likes.
+ * The unit of fairness: the key that was let in, else whose connection it is, as the limits of addresses see it. A key that
+ * nobody checks, or each address of an IPv6 network, would make one client into as many as it likes.
  */
 export function clientOf(request: IncomingMessage, key: KnownKey | undefined): string {
-  return key?.id ?? clientAddress(request)
+  return key?.id ?? sourceOf(clientAddress(request))
 }
 
 interface HeldKey extends KnownKey {
