@@ -2,20 +2,29 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Bag } from '../bag.js'
 
+interface Exchange {
+  response: ServerResponse
+  /** Grows with each one: those of a connection are answered in this order. */
+  order: number
+}
+
 /** The requests that are being answered on the server's connections. */
 export class Exchanges {
-  readonly #open = new Bag<ServerResponse>()
+  readonly #open = new Bag<Exchange>()
+  #added = 0
   /** Sockets that have had their last answer and are being closed. */
   readonly #finished = new WeakSet<Socket>()
   /** What ends the answers that wait behind another one on their connection, if that is closed. */
   readonly #queued = new WeakMap<Socket, Set<() => void>>()
+  /** Once answers are the last ones: which one of a socket was made it. */
+  readonly #lastOf = new WeakMap<Socket, ServerResponse>()
   #lastOnes = false
   #onEmpty: (() => void)[] = []
 
   /** `onClose` is called once, when the answer is complete or the connection is gone. */
   add(response: ServerResponse, onClose: () => void): void {
-    const entry = this.#open.add(response)
-    if (this.#lastOnes) response.shouldKeepAlive = false
+    const entry = this.#open.add({ response, order: (this.#added += 1) })
+    if (this.#lastOnes) this.#makeLast(response)
     const { socket } = response.req
     let isOver = false
     const end = (): void => {
@@ -47,10 +56,22 @@ export class Exchanges {
     })
   }
 
-  /** From now on each answer says `Connection: close`, also to a request that is here already. */
+  /** From now on the last answer of each connection says `Connection: close`, also to a request that is here already. */
   makeLast(): void {
     this.#lastOnes = true
-    for (const response of this.#open) if (!response.headersSent) response.shouldKeepAlive = false
+    const inOrder = [...this.#open].sort((a, b) => a.order - b.order)
+    for (const { response } of inOrder) this.#makeLast(response)
+  }
+
+  /** The connection would be closed after one that says so, and with it those that wait behind. */
+  #makeLast(response: ServerResponse): void {
+    const { socket } = response.req
+    const before = this.#lastOf.get(socket)
+    if (before && !before.headersSent) before.shouldKeepAlive = true
+    this.#lastOf.delete(socket)
+    if (response.headersSent || !response.shouldKeepAlive) return
+    response.shouldKeepAlive = false
+    this.#lastOf.set(socket, response)
   }
 
   /**
@@ -59,14 +80,15 @@ export class Exchanges {
    */
   isFree(socket: Socket): boolean {
     if (this.#finished.has(socket)) return false
-    let free = true
-    for (const response of this.#open) {
-      if (response.req.socket !== socket) continue
-      if (!response.req.complete && !response.headersSent) continue
-      response.shouldKeepAlive = false
-      free = false
+    let last: Exchange | undefined
+    for (const exchange of this.#open) {
+      const { req, headersSent } = exchange.response
+      if (req.socket !== socket || (!req.complete && !headersSent)) continue
+      if (!last || exchange.order > last.order) last = exchange
     }
-    return free
+    if (!last) return true
+    last.response.shouldKeepAlive = false
+    return false
   }
 
   /** Resolves when none is open; one that comes meanwhile is waited for. */

@@ -76,4 +76,30 @@ describe('pipelined requests', () => {
     expect(answers[0]?.headers).toMatchObject({ connection: 'close', 'x-asr-instance': 'a' })
     await cluster.balancer.drain()
   })
+
+  it('all have their answers when CONNECT comes behind them', async () => {
+    const cluster = await startCluster([undefined], { member: { slots: 2 } })
+    const bytes = await exchange(cluster.port, [post('a') + post('b') + connectRequest], 5_000)
+    expect(parseAnswers(bytes).map(({ headers }) => headers['connection'])).toEqual(['keep-alive', 'close'])
+    await cluster.balancer.drain()
+  })
+
+  it('all have their answers after a hand-over, also one that came after it; the last one says that it is', async () => {
+    const answers: (() => void)[] = []
+    const cluster = await startCluster([(_, response) => void answers.push(() => json(response, 200, {}))], {
+      member: { slots: 3 },
+    })
+    const socket = send(cluster, post('a') + post('b'))
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk) => chunks.push(chunk as Buffer))
+    await waitFor(() => answers.length === 2)
+    const over = cluster.balancer.handOver()
+    socket.write(post('c'))
+    await waitFor(() => answers.length === 3)
+    for (const answer of answers) answer()
+    await over
+    await waitFor(() => socket.readableEnded)
+    const connections = parseAnswers(Buffer.concat(chunks)).map(({ headers }) => headers['connection'])
+    expect(connections).toEqual(['keep-alive', 'keep-alive', 'close'])
+  })
 })
