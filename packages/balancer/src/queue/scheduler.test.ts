@@ -76,6 +76,19 @@ describe('Scheduler', () => {
     expect(() => scheduler.admit(undefined)).toThrow('waiting already')
   })
 
+  it('serves a group with a free slot while those of another fill the queue', async () => {
+    const { scheduler } = setUp([makeBackend({ group: 'busy' }), makeBackend({ id: 'b', group: 'idle' })], {
+      queueMax: 1,
+    })
+    await scheduler.acquire(ticket({ group: 'busy' }))
+    const waiting = scheduler.acquire(ticket({ group: 'busy' }))
+    waiting.catch(() => undefined)
+    scheduler.admit('idle')
+    expect((await scheduler.acquire(ticket({ group: 'idle' }))).backend.id).toBe('b')
+    expect(await codeOf(scheduler.acquire(ticket({ group: 'idle' })))).toBe('queue_full')
+    expect(scheduler.queueDepth).toBe(1)
+  })
+
   it('refuses everything that would have to wait when there is no queue', async () => {
     const { scheduler } = setUp([makeBackend()], { queueMax: 0 })
     await scheduler.acquire(ticket())

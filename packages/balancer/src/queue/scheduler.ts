@@ -90,7 +90,7 @@ export class Scheduler {
     if (!this.membersKnown) return
     if (this.#mayServeSoon(group)) this.#lastServingMs = nowMs
     else if (nowMs - this.#lastServingMs > nothingReadyGraceMs) throw this.#nothingReady()
-    if (this.#waiting.size >= this.#options.queueMax && !this.#hasRoom(group, nowMs)) throw this.#queueFull()
+    if (this.#isFullFor(group, nowMs)) throw this.#queueFull()
   }
 
   /** The slot that `acquire` would give at once; undefined when it would not. */
@@ -106,13 +106,12 @@ export class Scheduler {
   acquire(ticket: Ticket): Promise<Lease> {
     if (ticket.departure.gone) return Promise.reject(clientClosed())
     if (ticket.low) return this.#acquireLow(ticket)
+    const nowMs = this.#options.clock.nowMs()
     if (this.#waiting.size === 0) {
-      const lease = this.#tryGrant(ticket, this.#options.clock.nowMs())
+      const lease = this.#tryGrant(ticket, nowMs)
       if (lease) return Promise.resolve(lease)
-    } else if (!ticket.replay && this.#waiting.size >= this.#options.queueMax) {
-      return Promise.reject(this.#queueFull())
     }
-    if (!ticket.replay && this.#options.queueMax === 0) return Promise.reject(this.#queueFull())
+    if (!ticket.replay && this.#isFullFor(ticket.group, nowMs)) return Promise.reject(this.#queueFull())
     return this.#enqueue(ticket)
   }
 
@@ -243,8 +242,10 @@ export class Scheduler {
     }
   }
 
-  #hasRoom(group: string | undefined, nowMs: number): boolean {
-    return this.#backends.some((backend) => serves(backend, group) && backend.hasRoom(nowMs))
+  /** Those that fill the queue may wait for another group than this one, which has a free slot. */
+  #isFullFor(group: string | undefined, nowMs: number): boolean {
+    if (this.#waiting.size < this.#options.queueMax) return false
+    return !this.#backends.some((backend) => serves(backend, group) && backend.hasRoom(nowMs))
   }
 
   #mayServeSoon(group: string | undefined): boolean {
