@@ -159,8 +159,10 @@ describe('Scheduler', () => {
   it('waits for a replaced instance for a while, and refuses at once when none has been there for long', async () => {
     const backend = makeBackend()
     const { scheduler, clock } = setUp([backend])
-    scheduler.admit(undefined)
+    // Also when nobody asked for anything in the last minute before.
+    await clock.advance(60_000)
     backend.state = 'ejected'
+    scheduler.setBackends([backend])
     await clock.advance(10_000)
     expect(() => scheduler.admit(undefined)).not.toThrow()
     const waiting = codeOf(scheduler.acquire(ticket({ patienceMs: 6_000 })))
@@ -169,6 +171,24 @@ describe('Scheduler', () => {
     expect(() => scheduler.admit(undefined)).toThrow(
       expect.objectContaining({ code: 'no_instance_ready' }) as Error,
     )
+  })
+
+  it('refuses at once for a group that has had no instance for long while another serves', async () => {
+    const [gone, other] = [
+      makeBackend({ group: 'gone', models: ['tiny'] }),
+      makeBackend({ id: 'b', group: 'other' }),
+    ]
+    const { scheduler, clock } = setUp([gone, other])
+    await clock.advance(60_000)
+    scheduler.setBackends([other])
+    await clock.advance(10_000)
+    for (const group of ['gone', 'tiny', undefined]) expect(() => scheduler.admit(group)).not.toThrow()
+    await clock.advance(6_000)
+    for (const group of ['gone', 'tiny'])
+      expect(() => scheduler.admit(group)).toThrow(
+        expect.objectContaining({ code: 'no_instance_ready' }) as Error,
+      )
+    expect(() => scheduler.admit('other')).not.toThrow()
   })
 
   it('waits as long for the first ones of a balancer that takes over while they are away', async () => {

@@ -4,11 +4,10 @@ import { selectBackend, serves, type Wish } from '../backend/select.js'
 import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
 import type { Policy, Random } from '../policy/index.js'
+import { Grace, mayServeSoon } from './grace.js'
 import { replaysAllowed } from './retry-budget.js'
 import { WaitingRoom, type Waiting } from './waiting-room.js'
 
-/** For so long after the last instance went, or the first ones came, new requests wait for one; later they are refused. */
-const nothingReadyGraceMs = 15_000
 /** Weight of the newest sample in the running mean of the service time. */
 const meanGain = 0.1
 
@@ -56,12 +55,12 @@ export class Scheduler {
   membersKnown = false
   readonly #options: SchedulerOptions
   readonly #waiting = new WaitingRoom<Entry>()
+  readonly #grace = new Grace()
   #backends: readonly Backend[] = []
   /** Requests of low priority that hold a slot. */
   readonly #low = new Set<{ backend: Backend; departure: Departure }>()
   #inFlight = 0
   #replaysInFlight = 0
-  #lastServingMs = Number.NEGATIVE_INFINITY
   #meanServiceMs = 1_000
   #turn = 0
 
@@ -77,9 +76,11 @@ export class Scheduler {
     return this.#waiting.size
   }
 
+  /** Called with each change of the members or of the state of one. */
   setBackends(backends: readonly Backend[]): void {
-    // Whoever takes over from another balancer has seen none of them serve, and they may be about to.
-    if (this.#backends.length === 0 && backends.length > 0) this.#lastServingMs = this.#options.clock.nowMs()
+    const nowMs = this.#options.clock.nowMs()
+    if (this.#backends.length === 0 && backends.length > 0) this.#grace.firstCame(nowMs)
+    this.#grace.observe(backends, nowMs)
     this.#backends = backends
     this.pump()
   }
@@ -88,8 +89,7 @@ export class Scheduler {
   admit(group: string | undefined): void {
     const nowMs = this.#options.clock.nowMs()
     if (!this.membersKnown) return
-    if (this.#mayServeSoon(group)) this.#lastServingMs = nowMs
-    else if (nowMs - this.#lastServingMs > nothingReadyGraceMs) throw this.#nothingReady()
+    if (!this.#mayServeSoon(group) && !this.#grace.lasts(group, nowMs)) throw this.#nothingReady()
     if (this.#isFullFor(group, nowMs)) throw this.#queueFull()
   }
 
@@ -130,8 +130,6 @@ export class Scheduler {
 
   /** Grants what can be granted; called whenever a slot frees or a backend changes. */
   pump(): void {
-    const nowMs = this.#options.clock.nowMs()
-    if (this.#backends.some((backend) => backend.isServing())) this.#lastServingMs = nowMs
     for (;;) {
       let lease: Lease | undefined
       const entry = this.#waiting.take((candidate) => {
@@ -249,9 +247,7 @@ export class Scheduler {
   }
 
   #mayServeSoon(group: string | undefined): boolean {
-    return this.#backends.some(
-      (backend) => serves(backend, group) && (backend.isServing() || backend.state === 'probing'),
-    )
+    return this.#backends.some((backend) => serves(backend, group) && mayServeSoon(backend))
   }
 
   #queueFull(): AsrError {
