@@ -1,4 +1,4 @@
-import { FairQueue } from './fair-queue.js'
+import { FairQueue, type Place } from './fair-queue.js'
 
 export interface Waiting {
   client: string
@@ -8,11 +8,17 @@ export interface Waiting {
   replay: boolean
 }
 
-/** All waiting requests: replays first and in order, then one fair queue for each group. */
+type Arrived<T> = T & { arrival: number }
+
+/**
+ * All waiting requests: replays first and in order, then one fair queue for each group. A client has one turn, in
+ * whichever of them it is served, so that naming its model in several ways gains it nothing.
+ */
 export class WaitingRoom<T extends Waiting> {
   readonly #replays: T[] = []
-  readonly #lines = new Map<string | undefined, FairQueue<T & { order: number }>>()
-  #arrivals = 0
+  readonly #lines = new Map<string | undefined, FairQueue<Arrived<T>>>()
+  /** Counts arrivals and turns. */
+  #count = 0
   #size = 0
 
   get size(): number {
@@ -25,9 +31,10 @@ export class WaitingRoom<T extends Waiting> {
       this.#replays.push(item)
       return
     }
-    const line = this.#lines.get(item.group) ?? new FairQueue<T & { order: number }>()
+    const line = this.#lines.get(item.group) ?? new FairQueue<Arrived<T>>()
     this.#lines.set(item.group, line)
-    line.push(item.client, Object.assign(item, { order: this.#arrivals++ }))
+    const arrival = this.#count++
+    line.push(item.client, Object.assign(item, { arrival }), arrival)
   }
 
   remove(item: T): boolean {
@@ -38,7 +45,7 @@ export class WaitingRoom<T extends Waiting> {
       if (removed) this.#replays.splice(position, 1)
     } else {
       const line = this.#lines.get(item.group)
-      removed = line?.remove(item.client, item as T & { order: number }) ?? false
+      removed = line?.remove(item.client, item as Arrived<T>) ?? false
       if (line?.size === 0) this.#lines.delete(item.group)
     }
     if (removed) this.#size -= 1
@@ -47,20 +54,21 @@ export class WaitingRoom<T extends Waiting> {
 
   /** Takes the first item that `fits`; of a fair queue only the one whose turn it is is asked. */
   take(fits: (item: T) => boolean): T | undefined {
-    for (const item of this.#replays) {
-      if (fits(item)) {
-        this.remove(item)
-        return item
-      }
+    const item = this.#replays.find(fits) ?? this.#heads().find(fits)
+    if (!item) return undefined
+    this.remove(item)
+    if (!item.replay) {
+      const turn = this.#count++
+      for (const line of this.#lines.values()) line.passTurn(item.client, turn)
     }
-    const heads = [...this.#lines.values()].map((line) => line.peek() as T & { order: number })
-    heads.sort((a, b) => a.order - b.order)
-    const head = heads.find(fits)
-    if (!head) return undefined
-    const line = this.#lines.get(head.group)
-    line?.shift()
-    if (line?.size === 0) this.#lines.delete(head.group)
-    this.#size -= 1
-    return head
+    return item
+  }
+
+  /** One for each group, in the order of their turns; those of one client in the order in which they came. */
+  #heads(): T[] {
+    return [...this.#lines.values()]
+      .map((line) => line.first() as Place<Arrived<T>>)
+      .sort((a, b) => a.turn - b.turn || a.item.arrival - b.item.arrival)
+      .map(({ item }) => item)
   }
 }
