@@ -35,6 +35,15 @@ export function selectBackend(
   )
 }
 
+/** Whether a request that waits would get the next slot that this backend, now full, has free. */
+export function mayTake(backends: readonly Backend[], wish: Wish, backend: Backend): boolean {
+  if (!backend.isServing() || !serves(backend, wish.group)) return false
+  // With a free slot it is for another reason that the request waits, and a second one would not help.
+  if (backend.inFlight < backend.member.slots) return false
+  if (wish.avoid.get(backend.id) !== backend.life) return true
+  return !backends.some((each) => each.isServing() && serves(each, wish.group) && !wish.avoid.has(each.id))
+}
+
 export function serves(backend: Backend, group: string | undefined): boolean {
   return group === undefined || backend.member.group === group || backend.member.models.includes(group)
 }

@@ -1,6 +1,6 @@
 import { AsrError, type BalancerConfig } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
-import { selectBackend, serves, type Wish } from '../backend/select.js'
+import { mayTake, selectBackend, serves, type Wish } from '../backend/select.js'
 import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
 import type { Policy, Random } from '../policy/index.js'
@@ -23,6 +23,12 @@ export interface Ticket extends Wish {
   departure: Departure
   /** Longest wait, in milliseconds. */
   patienceMs: number
+}
+
+/** A request of low priority with its slot. It ends soon once it is gone. */
+interface Held {
+  backend: Backend
+  departure: Departure
 }
 
 /** One slot of one backend. */
@@ -58,7 +64,7 @@ export class Scheduler {
   readonly #grace = new Grace()
   #backends: readonly Backend[] = []
   /** Requests of low priority that hold a slot. */
-  readonly #low = new Set<{ backend: Backend; departure: Departure }>()
+  readonly #low = new Set<Held>()
   #inFlight = 0
   #replaysInFlight = 0
   #meanServiceMs = 1_000
@@ -136,9 +142,10 @@ export class Scheduler {
         lease = this.#tryGrant(candidate.ticket, candidate.queuedAtMs)
         return lease !== undefined
       })
-      if (!entry || !lease) return
+      if (!entry || !lease) break
       entry.grant(lease)
     }
+    this.#preempt()
   }
 
   /** Whole seconds until a place in the queue is likely to be free, for `Retry-After`. */
@@ -154,9 +161,7 @@ export class Scheduler {
   #enqueue(ticket: Ticket): Promise<Lease> {
     const { clock } = this.#options
     return new Promise((resolve, reject) => {
-      let isWaiting = true
       const leave = (): void => {
-        isWaiting = false
         cancelTimer()
         forget()
       }
@@ -183,7 +188,6 @@ export class Scheduler {
       this.#waiting.add(entry)
       // Those before it may wait for something that it does not need.
       this.pump()
-      if (isWaiting) this.#preemptFor(ticket.group)
     })
   }
 
@@ -201,24 +205,40 @@ export class Scheduler {
     return Promise.resolve({ ...lease, release })
   }
 
-  /** One request that waits ends one of low priority, whose slot comes back when its attempt has ended. */
-  #preemptFor(group: string | undefined): void {
-    for (const held of this.#low) {
-      if (!serves(held.backend, group)) continue
-      this.#low.delete(held)
-      held.departure.preempt()
-      return
+  /** Each request that waits ends one of low priority, whose slot comes back when its attempt has ended. */
+  #preempt(): void {
+    if (this.#low.size === 0) return
+    const ending = [...this.#low].filter(({ departure }) => departure.gone)
+    const others = [...this.#low].filter(({ departure }) => !departure.gone)
+    const chosen: Held[] = []
+    for (const { item, count } of this.#waiting.needs()) {
+      const { ticket } = item
+      if (this.#exceedsBudget(ticket)) continue
+      const isOfUse = ({ backend }: Held): boolean => mayTake(this.#backends, ticket, backend)
+      for (let left = count; left > 0; left -= 1) {
+        if (takeFirst(ending, isOfUse)) continue
+        const next = takeFirst(others, isOfUse)
+        if (!next) break
+        chosen.push(next)
+      }
     }
+    // Last, because it may bring slots back at once.
+    for (const { departure } of chosen) departure.preempt()
   }
 
   #tryGrant(ticket: Ticket, queuedAtMs: number): Lease | undefined {
-    const { policy, random, clock, retryBudget } = this.#options
-    const isRetry = ticket.replay && ticket.declined !== true
-    if (isRetry && this.#replaysInFlight >= replaysAllowed(this.#inFlight, retryBudget)) return undefined
+    const { policy, random, clock } = this.#options
+    if (this.#exceedsBudget(ticket)) return undefined
     const nowMs = clock.nowMs()
     const backend = selectBackend(this.#backends, ticket, policy, random, nowMs)
     if (!backend) return undefined
-    return this.#lease(backend, isRetry, nowMs, nowMs - queuedAtMs)
+    return this.#lease(backend, isRetry(ticket), nowMs, nowMs - queuedAtMs)
+  }
+
+  #exceedsBudget(ticket: Ticket): boolean {
+    return (
+      isRetry(ticket) && this.#replaysInFlight >= replaysAllowed(this.#inFlight, this.#options.retryBudget)
+    )
   }
 
   #lease(backend: Backend, replay: boolean, startedAtMs: number, waitedMs: number): Lease {
@@ -266,6 +286,15 @@ export class Scheduler {
   #nothingReady(): AsrError {
     return new AsrError('no_instance_ready', 'No instance is ready.', { retryAfterSeconds: 5 })
   }
+}
+
+function isRetry({ replay, declined }: Ticket): boolean {
+  return replay && declined !== true
+}
+
+function takeFirst<T>(items: T[], fits: (item: T) => boolean): T | undefined {
+  const position = items.findIndex(fits)
+  return position < 0 ? undefined : items.splice(position, 1)[0]
 }
 
 export function yielded(): AsrError {

@@ -64,6 +64,13 @@ export class WaitingRoom<T extends Waiting> {
     return item
   }
 
+  /** What is waited for: each replay, and each head of a group with the number of those that need the same. */
+  needs(): { item: T; count: number }[] {
+    const replays = this.#replays.map((item) => ({ item, count: 1 }))
+    const heads = this.#heads().map((item) => ({ item, count: this.#lines.get(item.group)?.size ?? 0 }))
+    return [...replays, ...heads]
+  }
+
   /** One for each group, in the order of their turns; those of one client in the order in which they came. */
   #heads(): T[] {
     return [...this.#lines.values()]
