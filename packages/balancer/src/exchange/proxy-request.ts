@@ -253,13 +253,13 @@ function conclude(
         lease.release()
         return declined
       }
-      lease.release()
+      lease.release('served')
       metrics.instanceAnswered(backend.id, outcome.answer.status, seconds)
       sendAnswer(context, call.response, outcome.answer)
       return undefined
     }
     case 'streamed':
-      lease.release()
+      lease.release('served')
       metrics.instanceAnswered(backend.id, outcome.status, seconds)
       limitUnread(context, call.response)
       return undefined

@@ -95,6 +95,25 @@ describe('Scheduler', () => {
     expect(await codeOf(scheduler.acquire(ticket()))).toBe('queue_full')
   })
 
+  it('learns from the requests that were served, and from no others, when one may come again', async () => {
+    const { scheduler, clock } = setUp([makeBackend()], { queueMax: 1 })
+    const waitSecondsAfter = async (end?: 'served'): Promise<number> => {
+      const lease = await scheduler.acquire(ticket())
+      await clock.advance(3_600_000)
+      lease.release(end)
+      const busy = await scheduler.acquire(ticket())
+      const departure = new Departure()
+      const waiting = codeOf(scheduler.acquire(ticket({ departure })))
+      const seconds = scheduler.retryAfterSeconds()
+      departure.announce()
+      await waiting
+      busy.release()
+      return seconds
+    }
+    expect(await waitSecondsAfter()).toBe(1)
+    expect(await waitSecondsAfter('served')).toBe(60)
+  })
+
   it('times out in the queue, and leaves no timer behind', async () => {
     const { scheduler, clock } = setUp([makeBackend()])
     const lease = await scheduler.acquire(ticket())

@@ -35,8 +35,11 @@ interface Held {
 export interface Lease {
   backend: Backend
   waitedMs: number
-  /** Gives the slot back; more calls do nothing. */
-  release(): void
+  /**
+   * Gives the slot back; more calls do nothing. `served`: the request was answered, so the time that it took says how long
+   * others will take. That of a WebSocket, or of an attempt that came to nothing, does not.
+   */
+  release(end?: 'served'): void
 }
 
 interface Entry extends Waiting {
@@ -198,9 +201,9 @@ export class Scheduler {
     if (!lease) throw yielded()
     const held = { backend: lease.backend, departure: ticket.departure }
     this.#low.add(held)
-    const release = (): void => {
+    const release = (end?: 'served'): void => {
       this.#low.delete(held)
-      lease.release()
+      lease.release(end)
     }
     return Promise.resolve({ ...lease, release })
   }
@@ -248,12 +251,14 @@ export class Scheduler {
     return {
       backend,
       waitedMs,
-      release: () => {
+      release: (end) => {
         if (!giveBack()) return
         this.#inFlight -= 1
         if (replay) this.#replaysInFlight -= 1
-        const servedMs = this.#options.clock.nowMs() - startedAtMs
-        this.#meanServiceMs += meanGain * (servedMs - this.#meanServiceMs)
+        if (end === 'served') {
+          const servedMs = this.#options.clock.nowMs() - startedAtMs
+          this.#meanServiceMs += meanGain * (servedMs - this.#meanServiceMs)
+        }
         this.#options.onRelease?.(backend, backend.inFlight === 0)
         this.pump()
       },
