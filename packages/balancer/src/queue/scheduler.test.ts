@@ -76,6 +76,16 @@ describe('Scheduler', () => {
     expect(() => scheduler.admit(undefined)).toThrow('waiting already')
   })
 
+  it('tells one of low priority that it has to yield, also when the queue is full', async () => {
+    const { scheduler } = setUp([makeBackend()], { queueMax: 1 })
+    await scheduler.acquire(ticket())
+    const waiting = scheduler.acquire(ticket())
+    waiting.catch(() => undefined)
+    const yielded = expect.objectContaining({ code: 'yielded', retryAfterSeconds: 1 }) as Error
+    expect(() => scheduler.admit(undefined, true)).toThrow(yielded)
+    await expect(scheduler.acquire(ticket({ low: true }))).rejects.toThrow(yielded)
+  })
+
   it('serves a group with a free slot while those of another fill the queue', async () => {
     const { scheduler } = setUp([makeBackend({ group: 'busy' }), makeBackend({ id: 'b', group: 'idle' })], {
       queueMax: 1,

@@ -94,12 +94,15 @@ export class Scheduler {
     this.pump()
   }
 
-  /** Refuses at once, before a body is read, what could not be served anyway. Throws AsrError. */
-  admit(group: string | undefined): void {
+  /**
+   * Refuses at once, before a body is read, what could not be served anyway. Throws AsrError no_instance_ready, or where the
+   * queue is full queue_full, to one of low priority yielded.
+   */
+  admit(group: string | undefined, low = false): void {
     const nowMs = this.#options.clock.nowMs()
     if (!this.membersKnown) return
     if (!this.#mayServeSoon(group) && !this.#grace.lasts(group, nowMs)) throw this.#nothingReady()
-    if (this.#isFullFor(group, nowMs)) throw this.#queueFull()
+    if (this.#isFullFor(group, nowMs)) throw low ? yielded() : this.#queueFull()
   }
 
   /** The slot that `acquire` would give at once; undefined when it would not. */
