@@ -93,7 +93,7 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
   const { config, scheduler, spoolMemory, spoolDir, clock } = context
   const { request, response, departure } = call
   if (Number(request.headers['content-length']) > config.maxBodySize) throw tooLarge(config.maxBodySize)
-  if (!call.light) scheduler.admit(call.group)
+  if (!call.light) scheduler.admit(call.group, call.low)
   // A GET has no body of ours, so the instance gets none of the client's either.
   if (call.light) discardBody(request, response)
   else if (call.expectsContinue) response.writeContinue()
@@ -110,7 +110,7 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
     }
     if (field?.value !== undefined) {
       call.group = context.router.resolve(field.value)
-      scheduler.admit(call.group)
+      scheduler.admit(call.group, call.low)
     }
     if (digest && context.answers) await deliverOnce(context, context.answers, call, spool, digest)
     else await deliver(context, call, spool)
