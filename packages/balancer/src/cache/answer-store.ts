@@ -1,14 +1,21 @@
 import { createHash } from 'node:crypto'
 import { AsrError } from '@asr-cluster/protocol'
 import type { Departure } from '../departure.js'
-import type { Answer } from '../exchange/answer.js'
+import type { Answer, AnswerHead, Sharing } from '../exchange/answer.js'
 import { headerValue } from '../server/headers.js'
 import { AnswerCache } from './answer-cache.js'
 import type { AnswerShelf } from './answer-shelf.js'
 import { SingleFlight, type FlightEnd } from './single-flight.js'
 
 /** An answer up to this size is held back while it comes, and can be kept. */
-export const largestAnswerBytes = 4 * 1024 * 1024
+const largestAnswerBytes = 4 * 1024 * 1024
+
+/** Of a request whose answer nobody else gets. */
+const notShared: Sharing = {
+  largestBytes: () => 0,
+  onPrivate: () => undefined,
+  onAnswer: () => undefined,
+}
 
 export interface StoreOptions {
   maxBytes: number
@@ -47,12 +54,12 @@ export class AnswerStore {
 
   /**
    * The answer of an earlier request with this identity, or of one that is on its way; undefined when the request had to
-   * be sent, by `send`, which tells of the answer if there is a whole one. Rejects as `send` does, or with client_closed.
+   * be sent, by `send`, which tells of its answer. Rejects as `send` does, or with client_closed.
    */
   async serve(
     identity: RequestIdentity,
     departure: Departure,
-    send: (onAnswer: (answer: Answer) => void) => Promise<void>,
+    send: (sharing: Sharing) => Promise<void>,
   ): Promise<Answer | undefined> {
     for (;;) {
       const key = this.keyOf(identity)
@@ -63,7 +70,7 @@ export class AnswerStore {
       if (end.kind === 'answer') return end.answer
       if (end.kind === 'poison') throw end.error
       if (end.kind === 'private') {
-        await send(() => undefined)
+        await send(notShared)
         return undefined
       }
     }
@@ -73,7 +80,7 @@ export class AnswerStore {
     identity: RequestIdentity,
     key: string,
     departure: Departure,
-    send: (onAnswer: (answer: Answer) => void) => Promise<void>,
+    send: (sharing: Sharing) => Promise<void>,
   ): Promise<Answer | undefined> {
     const land = this.#flights.lead(key)
     const flight: { end: FlightEnd } = { end: { kind: 'private' } }
@@ -83,8 +90,12 @@ export class AnswerStore {
         flight.end = { kind: 'answer', answer: shelved }
         return shelved
       }
-      await send((answer) => {
-        if (isReusable(answer)) flight.end = { kind: 'answer', answer }
+      await send({
+        largestBytes: (head) => (isReusable(head) ? largestAnswerBytes : 0),
+        onPrivate: () => land({ kind: 'private' }),
+        onAnswer: (answer) => {
+          if (isReusable(answer)) flight.end = { kind: 'answer', answer }
+        },
       })
       // Whoever may have answered meanwhile with another model must not be remembered under this one.
       const { end } = flight
@@ -115,7 +126,7 @@ export class AnswerStore {
   }
 }
 
-function isReusable({ status, headers }: Answer): boolean {
+function isReusable({ status, headers }: AnswerHead): boolean {
   if (status !== 200) return false
   const type = headerValue(headers, 'content-type') ?? ''
   return !type.startsWith('text/event-stream') && headerValue(headers, 'set-cookie') === undefined

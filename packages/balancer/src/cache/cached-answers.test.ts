@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from '../fixtures/cluster.js'
 import { makeGate } from '../fixtures/gate.js'
@@ -113,6 +114,40 @@ describe('the same request many times at once', () => {
     go.open()
     expect(await Promise.all([first, left])).toEqual(['left', 'left'])
     expect((await Promise.all(others)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+    expect(worked(cluster)).toBe(2)
+  })
+
+  it.each<[string, OutgoingHttpHeaders]>([
+    ['an event stream', { 'content-type': 'text/event-stream' }],
+    ['too long', { 'content-length': 5_000_000 }],
+    ['of one client', { 'content-length': 2, 'set-cookie': 'a=b' }],
+  ])('is sent by each as soon as its answer is %s', async (_, headers) => {
+    const go = makeGate()
+    const cluster = await cached((_request, response) => {
+      response.writeHead(200, headers)
+      response.write('x')
+      void go.opened.then(() => response.destroy())
+    })
+    const requests = Array.from({ length: 3 }, () => send(cluster).catch(() => 'broke off'))
+    // None of the answers has ended.
+    await waitFor(() => worked(cluster) === 3)
+    go.open()
+    await Promise.all(requests)
+  })
+
+  it('is sent once where the first answer was that an instance takes no work', async () => {
+    const go = makeGate()
+    let isFirst = true
+    const cluster = await cached((_, response) => {
+      if (!isFirst) return void go.opened.then(() => json(response, 200, { text: 'x' }))
+      isFirst = false
+      json(response, 429, { error: { code: 'slots_full' } })
+    })
+    const requests = Array.from({ length: 3 }, () => send(cluster))
+    await waitFor(() => worked(cluster) === 2)
+    go.open()
+    const answers = await Promise.all(requests)
+    expect(answers.filter(({ cache }) => cache === 'hit')).toHaveLength(2)
     expect(worked(cluster)).toBe(2)
   })
 

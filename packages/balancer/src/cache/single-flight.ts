@@ -20,11 +20,13 @@ export class SingleFlight {
     return this.#waiting.has(key)
   }
 
-  /** Makes the caller the one that is waited for; the returned function must be called once. */
+  /** Makes the caller the one that is waited for; the returned function must be called, and tells only once. */
   lead(key: string): (end: FlightEnd) => void {
     const followers = new Set<(end: FlightEnd) => void>()
     this.#waiting.set(key, followers)
     return (end) => {
+      // The next one may be on its way by now.
+      if (this.#waiting.get(key) !== followers) return
       this.#waiting.delete(key)
       for (const follower of followers) follower(end)
     }

@@ -6,7 +6,8 @@ import type { Departure } from '../departure.js'
 import { forwardedResponseHeaders, headerValue, shownMark } from '../server/headers.js'
 import type { Flow, UpstreamHandler, UpstreamRequest } from '../upstream/connections.js'
 import { strangerCode, type Failure } from '../upstream/failure.js'
-import type { Answer } from './answer.js'
+import type { Answer, AnswerHead, Sharing } from './answer.js'
+import { mayDecline } from './decline.js'
 
 /** An answer up to this size is held back until it is complete, so that its instance may die in the middle of it. */
 const defaultHeldBytes = 64 * 1024
@@ -31,8 +32,8 @@ export interface AttemptOptions {
   clock: Clock
   /** A client that reads nothing for so long is given up. */
   clientStallMs: number
-  /** Another limit than the usual one. */
-  heldBytes: number | undefined
+  /** Of a request that others may be the same as. An answer that they can be given is held also when it is longer. */
+  sharing: Sharing | undefined
   /** Added to the answer's headers: name, value, … */
   extraHeaders: readonly string[] | undefined
 }
@@ -53,7 +54,7 @@ class Attempt implements UpstreamHandler {
   #forgetClient: () => void = () => undefined
   #abort: (reason: Error) => void = () => undefined
   #gaveUp: 'stalled' | 'client-gone' | 'stranger' | undefined
-  #head: Omit<Answer, 'body'> | undefined
+  #head: AnswerHead | undefined
   #held: Buffer[] | undefined
   #flow: Flow | undefined
   #cancelStallTimer: (() => void) | undefined
@@ -71,7 +72,7 @@ class Attempt implements UpstreamHandler {
   }
 
   onHead(status: number, statusText: string, rawHeaders: Buffer[], flow: Flow): void {
-    const { backend, response, requestId, clock, upstream, extraHeaders } = this.#options
+    const { backend, response, requestId, clock, upstream, sharing, extraHeaders } = this.#options
     backend.lastByteAtMs = clock.nowMs()
     if (backend.identityMark !== undefined && backend.isStranger(shownMark(rawHeaders))) {
       this.#giveUp('stranger')
@@ -81,11 +82,15 @@ class Attempt implements UpstreamHandler {
     if (extraHeaders) headers.push(...extraHeaders)
     this.#head = { status, statusText, headers }
     const length = headerValue(headers, 'content-length')
-    const heldBytes = this.#options.heldBytes ?? defaultHeldBytes
+    const sharedBytes = sharing?.largestBytes(this.#head) ?? 0
+    const heldBytes = Math.max(defaultHeldBytes, sharedBytes)
     if (upstream.method !== 'HEAD' && length !== undefined && Number(length) <= heldBytes) {
       this.#held = []
+      // One that takes no work is followed by another answer, which others may get.
+      if (sharedBytes === 0 && !mayDecline(status, headerValue(headers, 'content-type'))) sharing?.onPrivate()
       return
     }
+    sharing?.onPrivate()
     response.writeHead(status, statusText, headers)
     this.#flow = flow
     if (isEventStream(headers)) response.flushHeaders()
@@ -113,7 +118,7 @@ class Attempt implements UpstreamHandler {
   onEnd(): void {
     const { response } = this.#options
     // Without a spread, as V8 gives each object that is made by one a shape of its own.
-    const { status, statusText, headers } = this.#head as Omit<Answer, 'body'>
+    const { status, statusText, headers } = this.#head as AnswerHead
     if (this.#held) {
       this.#finish({ kind: 'answer', answer: { status, statusText, headers, body: joined(this.#held) } })
       return

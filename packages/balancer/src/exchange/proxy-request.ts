@@ -4,7 +4,7 @@ import type { TraceSpan } from '@asr-cluster/protocol/tracing'
 import type { Logger } from 'pino'
 import type { Backend } from '../backend/backend.js'
 import { asHit, cacheMiss } from '../cache/as-hit.js'
-import { largestAnswerBytes, type AnswerStore } from '../cache/answer-store.js'
+import type { AnswerStore } from '../cache/answer-store.js'
 import { BodyDigest } from '../cache/body-digest.js'
 import { receiveBody, tooLarge } from '../body/receive.js'
 import { Spool, type SpoolMemory } from '../body/spool.js'
@@ -18,7 +18,7 @@ import { forwardedRequestHeaders, headerValue, withTraceHeaders } from '../serve
 import { discardBody, hasBody } from '../server/respond.js'
 import type { UpstreamRequest } from '../upstream/connections.js'
 import type { Failure } from '../upstream/failure.js'
-import type { Answer } from './answer.js'
+import type { Answer, Sharing } from './answer.js'
 import { runAttempt, type Outcome } from './attempt.js'
 import { blame } from './blame.js'
 import type { DeathLog } from './death-log.js'
@@ -133,21 +133,16 @@ async function deliverOnce(
   const bodyDigest = digest.finish()
   if (bodyDigest === undefined) return deliver(context, call, spool)
   const identity = { method: request.method ?? '', path, group, contentType: digest.contentType, bodyDigest }
-  const known = await answers.serve(identity, departure, (onAnswer) => {
+  const known = await answers.serve(identity, departure, (sharing) => {
     context.metrics.cacheMissed()
-    return deliver(context, call, spool, onAnswer)
+    return deliver(context, call, spool, sharing)
   })
   if (!known) return
   context.metrics.cacheHit()
   sendAnswer(context, response, asHit(known, requestId))
 }
 
-async function deliver(
-  context: ProxyContext,
-  call: Call,
-  spool: Spool,
-  onAnswer?: (answer: Answer) => void,
-): Promise<void> {
+async function deliver(context: ProxyContext, call: Call, spool: Spool, sharing?: Sharing): Promise<void> {
   const { config, scheduler, metrics, clock } = context
   const { request, response, departure, requestId, trace, span } = call
   const headers = forwardedRequestHeaders(request, requestId)
@@ -207,11 +202,11 @@ async function deliver(
       departure,
       clock,
       clientStallMs,
-      heldBytes: onAnswer && largestAnswerBytes,
-      extraHeaders: onAnswer && cacheMiss,
+      sharing,
+      extraHeaders: sharing && cacheMiss,
     })
     upstreamSpan.end({ 'asr.outcome': outcome.kind }, isTrouble(outcome) ? outcome.kind : undefined)
-    if (outcome.kind === 'answer') onAnswer?.(outcome.answer)
+    if (outcome.kind === 'answer') sharing?.onAnswer(outcome.answer)
     let reason: RetryReason
     if (outcome.kind !== 'failed') {
       const declined = conclude(context, call, lease, life, sentAtMs, outcome)
