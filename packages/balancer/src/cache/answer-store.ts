@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { AsrError } from '@asr-cluster/protocol'
 import type { Departure } from '../departure.js'
 import type { Answer, AnswerHead, Sharing } from '../exchange/answer.js'
-import { headerValue } from '../server/headers.js'
 import { AnswerCache } from './answer-cache.js'
 import type { AnswerShelf } from './answer-shelf.js'
 import { SingleFlight, type FlightEnd } from './single-flight.js'
@@ -33,6 +32,8 @@ export interface RequestIdentity {
   group: string | undefined
   contentType: string
   bodyDigest: string
+  /** Where an instance judges it, which may refuse one client what it gives another. */
+  authorization: string | undefined
 }
 
 /** Answers for requests that are the same in everything an instance looks at. */
@@ -47,8 +48,9 @@ export class AnswerStore {
   }
 
   keyOf(identity: RequestIdentity): string {
-    const { method, path, group, contentType, bodyDigest } = identity
-    const parts = [method, path, group ?? null, contentType, bodyDigest, this.#options.modelsOf(group)]
+    const { method, path, group, contentType, bodyDigest, authorization } = identity
+    const request = [method, path, group ?? null, contentType, bodyDigest, authorization ?? null]
+    const parts = [...request, this.#options.modelsOf(group)]
     return createHash('sha256').update(JSON.stringify(parts)).digest('base64')
   }
 
@@ -128,6 +130,25 @@ export class AnswerStore {
 
 function isReusable({ status, headers }: AnswerHead): boolean {
   if (status !== 200) return false
-  const type = headerValue(headers, 'content-type') ?? ''
-  return !type.startsWith('text/event-stream') && headerValue(headers, 'set-cookie') === undefined
+  for (let index = 0; index < headers.length; index += 2) {
+    if (forbidsReuse((headers[index] as string).toLowerCase(), headers[index + 1] as string)) return false
+  }
+  return true
+}
+
+/** What a request says of the forms that its client understands is no part of its identity, so `vary` forbids it too. */
+function forbidsReuse(name: string, value: string): boolean {
+  switch (name) {
+    case 'content-type':
+      return value.startsWith('text/event-stream')
+    case 'set-cookie':
+      return true
+    case 'vary':
+    case 'content-encoding':
+      return value !== ''
+    case 'cache-control':
+      return /\b(?:no-store|private)\b/i.test(value)
+    default:
+      return false
+  }
 }

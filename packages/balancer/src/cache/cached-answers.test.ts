@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
+import { hashApiKey } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from '../fixtures/cluster.js'
 import { makeGate } from '../fixtures/gate.js'
@@ -12,17 +13,23 @@ interface Sent {
   path?: string
   audio?: string
   fields?: Record<string, string>
+  headers?: Record<string, string>
   signal?: AbortSignal
 }
 
 async function send(
   { url }: TestCluster,
-  { path = '/asr', audio = 'sound', fields = {}, signal }: Sent = {},
+  { path = '/asr', audio = 'sound', fields = {}, headers: sent = {}, signal }: Sent = {},
 ) {
   const form = new FormData()
   form.set('audio', new Blob([audio]), 'a.wav')
   for (const [name, value] of Object.entries(fields)) form.set(name, value)
-  const response = await fetch(url + path, { method: 'POST', body: form, signal: signal ?? null })
+  const response = await fetch(url + path, {
+    method: 'POST',
+    body: form,
+    headers: sent,
+    signal: signal ?? null,
+  })
   const { headers, status } = response
   return { status, text: await response.text(), cache: headers.get('x-asr-cache'), headers }
 }
@@ -73,6 +80,50 @@ describe('kept answers', () => {
     })
     for (let round = 0; round < 2; round++) expect((await send(streaming)).cache).toBe('miss')
     expect([worked(cluster), worked(streaming)]).toEqual([2, 2])
+  })
+
+  it.each<[string, string]>([
+    ['vary', 'Accept-Encoding'],
+    ['content-encoding', 'identity'],
+    ['cache-control', 'max-age=60, no-store'],
+    ['cache-control', 'Private'],
+    ['set-cookie', 'a=b'],
+  ])('are none with %s: %s', async (name, value) => {
+    const cluster = await cached((_, response) => {
+      response.setHeader(name, value)
+      json(response, 200, {})
+    })
+    for (let round = 0; round < 2; round++) expect((await send(cluster)).cache).toBe('miss')
+  })
+
+  it('are those whose headers allow it', async () => {
+    const cluster = await cached((_, response) => {
+      response.setHeader('vary', '').setHeader('cache-control', 'public, max-age=60')
+      json(response, 200, {})
+    })
+    await send(cluster)
+    expect((await send(cluster)).cache).toBe('hit')
+  })
+
+  it('are not given to who has another key, if an instance judges it', async () => {
+    const cluster = await cached(({ headers }, response) =>
+      json(response, headers.authorization === 'Bearer right' ? 200 : 401, {}),
+    )
+    const right = { headers: { authorization: 'Bearer right' } }
+    expect(await send(cluster, right)).toMatchObject({ status: 200, cache: 'miss' })
+    expect(await send(cluster, right)).toMatchObject({ status: 200, cache: 'hit' })
+    const wrong = { headers: { authorization: 'Bearer wrong' } }
+    expect(await send(cluster, wrong)).toMatchObject({ status: 401, cache: 'miss' })
+  })
+
+  it('are given to all who have a key of the balancer', async () => {
+    const apiKeyHashes = ['key-number-1', 'key-number-2'].map(hashApiKey)
+    const cluster = await startCluster([undefined], { deps: { cacheMaxBytes: 1e6, apiKeyHashes } })
+    const [one, other] = [1, 2].map((number) => ({
+      headers: { authorization: `Bearer key-number-${number}` },
+    }))
+    expect(await send(cluster, one)).toMatchObject({ status: 200, cache: 'miss' })
+    expect(await send(cluster, other)).toMatchObject({ status: 200, cache: 'hit' })
   })
 
   it('are off unless they are wanted', async () => {

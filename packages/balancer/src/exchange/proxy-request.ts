@@ -15,6 +15,7 @@ import type { BalancerMetrics, RetryReason } from '../metrics/balancer-metrics.j
 import type { Lease, Scheduler } from '../queue/scheduler.js'
 import type { ModelRouter } from '../routing/model-router.js'
 import { forwardedRequestHeaders, headerValue, withTraceHeaders } from '../server/headers.js'
+import type { KeyRing } from '../server/key-ring.js'
 import { discardBody, hasBody } from '../server/respond.js'
 import type { UpstreamRequest } from '../upstream/connections.js'
 import type { Failure } from '../upstream/failure.js'
@@ -43,6 +44,7 @@ export interface ProxyContext {
   router: ModelRouter
   /** Undefined when answers are not kept. */
   answers: AnswerStore | undefined
+  keys: KeyRing
   log: Logger
 }
 
@@ -132,7 +134,15 @@ async function deliverOnce(
   const { request, path, group, departure, requestId, response } = call
   const bodyDigest = digest.finish()
   if (bodyDigest === undefined) return deliver(context, call, spool)
-  const identity = { method: request.method ?? '', path, group, contentType: digest.contentType, bodyDigest }
+  const identity = {
+    method: request.method ?? '',
+    path,
+    group,
+    contentType: digest.contentType,
+    bodyDigest,
+    // Judged here where there are keys, and then all of them get the same answers.
+    authorization: context.keys.isOpen ? request.headers.authorization : undefined,
+  }
   const known = await answers.serve(identity, departure, (sharing) => {
     context.metrics.cacheMissed()
     return deliver(context, call, spool, sharing)

@@ -12,7 +12,7 @@ import type { Exchanges } from './exchanges.js'
 import { checkFraming } from './framing.js'
 import { clientAddress, isLow, requestIdOf } from './headers.js'
 import { healthz, liveStatus, modelDetail, modelList, readyz } from './own-routes.js'
-import { clientOf, type KeyRing } from './key-ring.js'
+import { clientOf } from './key-ring.js'
 import { reply, replyError, type Reply } from './respond.js'
 import { findRoute, modelInPath, parseTarget, type Route, type RouteLabel } from './routes.js'
 
@@ -25,7 +25,6 @@ export interface HandlerContext extends ProxyContext {
   dashboardFile: (pathname: string) => Reply
   members: () => readonly Backend[]
   modelNames: () => readonly string[]
-  keys: KeyRing
   /** None where no address is limited. */
   addresses: AddressLimits | undefined
   admin: AdminDesk
