@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http'
+import { identityHeader } from '@asr-cluster/protocol'
 import type { Backend, Running } from '../backend/backend.js'
 import type { BagEntry } from '../bag.js'
 import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
-import { forwardedResponseHeaders, headerValue, shownMark } from '../server/headers.js'
+import { forwardedResponseHeaders, headerValue, rawHeaderValue } from '../server/headers.js'
 import type { Flow, UpstreamHandler, UpstreamRequest } from '../upstream/connections.js'
 import { strangerCode, type Failure } from '../upstream/failure.js'
 import type { Answer, AnswerHead, Sharing } from './answer.js'
@@ -11,6 +12,9 @@ import { mayDecline } from './decline.js'
 
 /** An answer up to this size is held back until it is complete, so that its instance may die in the middle of it. */
 const defaultHeldBytes = 64 * 1024
+
+/** No part of it is of use without the rest; other types without a length may be streams. */
+const documentType = /^application\/(?:problem\+)?json *(?:;|$)/i
 
 export type Outcome =
   /** Complete and not yet sent. */
@@ -56,6 +60,8 @@ class Attempt implements UpstreamHandler {
   #gaveUp: 'stalled' | 'client-gone' | 'stranger' | undefined
   #head: AnswerHead | undefined
   #held: Buffer[] | undefined
+  #heldBytes = 0
+  #mayHoldBytes = 0
   #flow: Flow | undefined
   #cancelStallTimer: (() => void) | undefined
 
@@ -74,41 +80,75 @@ class Attempt implements UpstreamHandler {
   onHead(status: number, statusText: string, rawHeaders: Buffer[], flow: Flow): void {
     const { backend, response, requestId, clock, upstream, sharing, extraHeaders } = this.#options
     backend.lastByteAtMs = clock.nowMs()
-    if (backend.identityMark !== undefined && backend.isStranger(shownMark(rawHeaders))) {
+    if (
+      backend.identityMark !== undefined &&
+      backend.isStranger(rawHeaderValue(rawHeaders, identityHeader))
+    ) {
       this.#giveUp('stranger')
       return
     }
     const headers = forwardedResponseHeaders(rawHeaders, requestId, backend.id)
     if (extraHeaders) headers.push(...extraHeaders)
     this.#head = { status, statusText, headers }
-    const length = headerValue(headers, 'content-length')
+    const type = headerValue(headers, 'content-type')
     const sharedBytes = sharing?.largestBytes(this.#head) ?? 0
-    const heldBytes = Math.max(defaultHeldBytes, sharedBytes)
-    if (upstream.method !== 'HEAD' && length !== undefined && Number(length) <= heldBytes) {
+    this.#flow = flow
+    this.#mayHoldBytes = Math.max(defaultHeldBytes, sharedBytes)
+    if (upstream.method !== 'HEAD' && this.#comesWhole(rawHeaders)) {
       this.#held = []
       // One that takes no work is followed by another answer, which others may get.
-      if (sharedBytes === 0 && !mayDecline(status, headerValue(headers, 'content-type'))) sharing?.onPrivate()
+      if (sharedBytes === 0 && !mayDecline(status, type)) sharing?.onPrivate()
       return
     }
+    this.#sendHead()
+  }
+
+  /**
+   * Whether the client loses nothing if it gets all at once: the length is known, or the answer is a document of JSON,
+   * which servers other than ours send in chunks. One that ends with its connection looks whole wherever it is cut.
+   */
+  #comesWhole(rawHeaders: readonly Buffer[]): boolean {
+    const { status, headers } = this.#head as AnswerHead
+    const length = headerValue(headers, 'content-length')
+    if (length !== undefined) return Number(length) <= this.#mayHoldBytes
+    const isDocument = documentType.test(headerValue(headers, 'content-type') ?? '')
+    if (!isDocument || status === 204 || status === 304) return false
+    return rawHeaderValue(rawHeaders, 'transfer-encoding') !== undefined
+  }
+
+  /** From here on the client gets what comes as it comes. */
+  #sendHead(): void {
+    const { response, sharing } = this.#options
+    const { status, statusText, headers } = this.#head as AnswerHead
     sharing?.onPrivate()
     response.writeHead(status, statusText, headers)
-    this.#flow = flow
     if (isEventStream(headers)) response.flushHeaders()
     response.on('drain', () => {
       this.#cancelStallTimer?.()
       this.#cancelStallTimer = undefined
-      flow.resume()
+      this.#flow?.resume()
     })
   }
 
   onData(chunk: Buffer): void {
     if (!this.#head) return
-    const { backend, response, clock, clientStallMs } = this.#options
+    const { backend, clock } = this.#options
     backend.lastByteAtMs = clock.nowMs()
-    if (this.#held) {
-      this.#held.push(chunk)
+    if (!this.#held) {
+      this.#write(chunk)
       return
     }
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes <= this.#mayHoldBytes) return
+    const held = this.#held
+    this.#held = undefined
+    this.#sendHead()
+    for (const each of held) this.#write(each)
+  }
+
+  #write(chunk: Buffer): void {
+    const { response, clock, clientStallMs } = this.#options
     if (response.write(chunk) || this.#cancelStallTimer) return
     this.#flow?.pause()
     // Not the answer alone: one that waits behind another on its connection would only end when its turn comes.
@@ -120,7 +160,10 @@ class Attempt implements UpstreamHandler {
     // Without a spread, as V8 gives each object that is made by one a shape of its own.
     const { status, statusText, headers } = this.#head as AnswerHead
     if (this.#held) {
-      this.#finish({ kind: 'answer', answer: { status, statusText, headers, body: joined(this.#held) } })
+      const body = joined(this.#held)
+      if (headerValue(headers, 'content-length') === undefined)
+        headers.push('content-length', String(body.length))
+      this.#finish({ kind: 'answer', answer: { status, statusText, headers, body } })
       return
     }
     response.end()

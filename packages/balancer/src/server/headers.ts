@@ -133,11 +133,11 @@ export function forwardedResponseHeaders(
   return result
 }
 
-/** The mark of an identity that the answer shows. `rawHeaders` alternates names and values. */
-export function shownMark(rawHeaders: readonly Buffer[]): string | undefined {
+/** As `headerValue`, for an answer as it came. */
+export function rawHeaderValue(rawHeaders: readonly Buffer[], wanted: string): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as Buffer
-    if (name.length === identityHeader.length && text(name).toLowerCase() === identityHeader)
+    if (name.length === wanted.length && text(name).toLowerCase() === wanted)
       return text(rawHeaders[index + 1] as Buffer)
   }
   return undefined
