@@ -56,12 +56,13 @@ export class AnswerStore {
 
   /**
    * The answer of an earlier request with this identity, or of one that is on its way; undefined when the request had to
-   * be sent, by `send`, which tells of its answer. Rejects as `send` does, or with client_closed.
+   * be sent, by `send`, which tells of its answer and learns whether the time until then was a wait for a slot. Rejects as
+   * `send` does, or with client_closed.
    */
   async serve(
     identity: RequestIdentity,
     departure: Departure,
-    send: (sharing: Sharing) => Promise<void>,
+    send: (sharing: Sharing, hasQueued: boolean) => Promise<void>,
   ): Promise<Answer | undefined> {
     for (;;) {
       const key = this.keyOf(identity)
@@ -71,8 +72,8 @@ export class AnswerStore {
       const end = await this.#flights.follow(key, departure)
       if (end.kind === 'answer') return end.answer
       if (end.kind === 'poison') throw end.error
-      if (end.kind === 'private') {
-        await send(notShared)
+      if (end.kind === 'private' || end.kind === 'timed-out') {
+        await send(notShared, end.kind === 'timed-out')
         return undefined
       }
     }
@@ -82,7 +83,7 @@ export class AnswerStore {
     identity: RequestIdentity,
     key: string,
     departure: Departure,
-    send: (sharing: Sharing) => Promise<void>,
+    send: (sharing: Sharing, hasQueued: boolean) => Promise<void>,
   ): Promise<Answer | undefined> {
     const land = this.#flights.lead(key)
     const flight: { end: FlightEnd } = { end: { kind: 'private' } }
@@ -92,19 +93,22 @@ export class AnswerStore {
         flight.end = { kind: 'answer', answer: shelved }
         return shelved
       }
-      await send({
+      const sharing: Sharing = {
         largestBytes: (head) => (isReusable(head) ? largestAnswerBytes : 0),
         onPrivate: () => land({ kind: 'private' }),
         onAnswer: (answer) => {
           if (isReusable(answer)) flight.end = { kind: 'answer', answer }
         },
-      })
+      }
+      await send(sharing, false)
       // Whoever may have answered meanwhile with another model must not be remembered under this one.
       const { end } = flight
       if (end.kind === 'answer' && this.keyOf(identity) === key) this.#keep(key, end.answer)
       return undefined
     } catch (error) {
-      if (error instanceof AsrError && error.code === 'poison_request') flight.end = { kind: 'poison', error }
+      const code = error instanceof AsrError ? error.code : undefined
+      if (code === 'poison_request') flight.end = { kind: 'poison', error: error as AsrError }
+      if (code === 'queue_timeout') flight.end = { kind: 'timed-out' }
       throw error
     } finally {
       land(flight.end.kind === 'private' && departure.gone ? { kind: 'abandoned' } : flight.end)

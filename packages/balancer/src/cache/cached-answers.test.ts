@@ -1,10 +1,12 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { hashApiKey } from '@asr-cluster/protocol'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from '../fixtures/cluster.js'
+import { FakeClock } from '../fixtures/fake-clock.js'
 import { makeGate } from '../fixtures/gate.js'
 import { json } from '../fixtures/upstream.js'
 import type { Answerer } from '../fixtures/upstream.js'
+import { SingleFlight } from './single-flight.js'
 
 const cached = (answer?: Answerer) =>
   startCluster([answer], { deps: { cacheMaxBytes: 1e6 }, member: { slots: 64 } })
@@ -200,6 +202,35 @@ describe('the same request many times at once', () => {
     const answers = await Promise.all(requests)
     expect(answers.filter(({ cache }) => cache === 'hit')).toHaveLength(2)
     expect(worked(cluster)).toBe(2)
+  })
+
+  it('waits for a slot only once, also behind another one that waited in vain', async () => {
+    const clock = new FakeClock()
+    const cluster = await startCluster([() => undefined], {
+      deps: { cacheMaxBytes: 1e6, clock },
+      config: { queue: { timeout: '10s' } },
+      dontWait: true,
+    })
+    const { balancer } = cluster
+    while (balancer.stats().members[0]?.state !== 'up') await clock.advance(0)
+    const follow = vi.spyOn(SingleFlight.prototype, 'follow')
+    onTestFinished(() => follow.mockRestore())
+    void send(cluster, { audio: 'other' }).catch(() => undefined)
+    await waitFor(() => worked(cluster) === 1)
+    let answered = 0
+    const ask = () => send(cluster).finally(() => (answered += 1))
+    const first = ask()
+    await waitFor(() => balancer.stats().queueDepth === 1)
+    await clock.advance(4_000)
+    const second = ask()
+    await waitFor(() => follow.mock.calls.length === 1)
+    await clock.advance(6_000)
+    expect((await first).text).toContain('queue_timeout')
+    await waitFor(() => balancer.stats().queueDepth === 1)
+    await clock.advance(3_999)
+    expect([answered, balancer.stats().queueDepth]).toEqual([1, 1])
+    await clock.advance(1)
+    expect((await second).text).toContain('queue_timeout')
   })
 
   it('is sent by each when the first one gets an error', async () => {

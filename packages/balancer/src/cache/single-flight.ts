@@ -9,6 +9,8 @@ export type FlightEnd =
   | { kind: 'abandoned' }
   /** Its answer is of no use to others; each sends its own request. */
   | { kind: 'private' }
+  /** It found no free slot in its time, in which the others have waited for one too. */
+  | { kind: 'timed-out' }
   /** Each of the others would cost as many instances. */
   | { kind: 'poison'; error: AsrError }
 

@@ -143,27 +143,35 @@ async function deliverOnce(
     // Judged here where there are keys, and then all of them get the same answers.
     authorization: context.keys.isOpen ? request.headers.authorization : undefined,
   }
-  const known = await answers.serve(identity, departure, (sharing) => {
+  const askedAtMs = context.clock.nowMs()
+  const known = await answers.serve(identity, departure, (sharing, hasQueued) => {
     context.metrics.cacheMissed()
-    return deliver(context, call, spool, sharing)
+    return deliver(context, call, spool, sharing, hasQueued ? askedAtMs : undefined)
   })
   if (!known) return
   context.metrics.cacheHit()
   sendAnswer(context, response, asHit(known, requestId))
 }
 
-async function deliver(context: ProxyContext, call: Call, spool: Spool, sharing?: Sharing): Promise<void> {
+async function deliver(
+  context: ProxyContext,
+  call: Call,
+  spool: Spool,
+  sharing?: Sharing,
+  /** Since when it waits for a slot, if it did so before. */
+  queuedAtMs?: number,
+): Promise<void> {
   const { config, scheduler, metrics, clock } = context
   const { request, response, departure, requestId, trace, span } = call
   const headers = forwardedRequestHeaders(request, requestId)
   if (methodHasBody(request.method)) headers.push('content-length', String(spool.size))
   const records: AttemptRecord[] = []
   let avoid: ReadonlyMap<string, number> = nowhere
-  let waitingSinceMs = clock.nowMs()
+  let waitingSinceMs = queuedAtMs ?? clock.nowMs()
   for (;;) {
     // Instances may decline again and again: one patience for all of that, and what an instance worked is no wait.
     const wasDeclined = records.at(-1)?.kind === 'declined'
-    if (!wasDeclined) waitingSinceMs = clock.nowMs()
+    if (records.length > 0 && !wasDeclined) waitingSinceMs = clock.nowMs()
     const patienceMs = config.queue.timeout - (clock.nowMs() - waitingSinceMs)
     const ticket = {
       client: call.client,
