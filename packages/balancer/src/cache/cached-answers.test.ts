@@ -128,6 +128,15 @@ describe('kept answers', () => {
     expect(await send(cluster, other)).toMatchObject({ status: 200, cache: 'hit' })
   })
 
+  it('are marked once where an upstream is a balancer that keeps answers too', async () => {
+    const cluster = await cached((_, response) => {
+      response.setHeader('X-ASR-Cache', 'hit')
+      json(response, 200, {})
+    })
+    expect((await send(cluster)).cache).toBe('miss')
+    expect((await send(cluster)).cache).toBe('hit')
+  })
+
   it('are off unless they are wanted', async () => {
     const cluster = await startCluster([undefined])
     for (let round = 0; round < 2; round++) expect((await send(cluster)).cache).toBeNull()

@@ -4,7 +4,7 @@ import type { Backend, Running } from '../backend/backend.js'
 import type { BagEntry } from '../bag.js'
 import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
-import { forwardedResponseHeaders, headerValue, rawHeaderValue } from '../server/headers.js'
+import { forwardedResponseHeaders, headerValue, rawHeaderValue, setHeaders } from '../server/headers.js'
 import type { Flow, UpstreamHandler, UpstreamRequest } from '../upstream/connections.js'
 import { strangerCode, type Failure } from '../upstream/failure.js'
 import type { Answer, AnswerHead, Sharing } from './answer.js'
@@ -38,7 +38,7 @@ export interface AttemptOptions {
   clientStallMs: number
   /** Of a request that others may be the same as. An answer that they can be given is held also when it is longer. */
   sharing: Sharing | undefined
-  /** Added to the answer's headers: name, value, … */
+  /** Ours, in the place of such of the instance: name, value, … */
   extraHeaders: readonly string[] | undefined
 }
 
@@ -88,7 +88,7 @@ class Attempt implements UpstreamHandler {
       return
     }
     const headers = forwardedResponseHeaders(rawHeaders, requestId, backend.id)
-    if (extraHeaders) headers.push(...extraHeaders)
+    if (extraHeaders) setHeaders(headers, extraHeaders)
     this.#head = { status, statusText, headers }
     const type = headerValue(headers, 'content-type')
     const sharedBytes = sharing?.largestBytes(this.#head) ?? 0

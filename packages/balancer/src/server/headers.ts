@@ -152,6 +152,15 @@ export function headerValue(headers: readonly string[], name: string): string | 
   return undefined
 }
 
+/** Sets headers, with names in lower case, in the place of any that have their names. Both alternate names and values. */
+export function setHeaders(headers: string[], set: readonly string[]): void {
+  for (let index = headers.length - 2; index >= 0; index -= 2) {
+    const name = (headers[index] as string).toLowerCase()
+    if (set.some((other, position) => position % 2 === 0 && other === name)) headers.splice(index, 2)
+  }
+  headers.push(...set)
+}
+
 export function clientAddress(request: IncomingMessage): string {
   const address = request.socket.remoteAddress ?? 'unknown'
   return address.startsWith(mappedPrefix) ? address.slice(mappedPrefix.length) : address
