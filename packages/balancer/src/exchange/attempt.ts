@@ -78,7 +78,7 @@ class Attempt implements UpstreamHandler {
   }
 
   onHead(status: number, statusText: string, rawHeaders: Buffer[], flow: Flow): void {
-    const { backend, response, requestId, clock, upstream, sharing, extraHeaders } = this.#options
+    const { backend, requestId, clock, upstream, sharing, extraHeaders } = this.#options
     backend.lastByteAtMs = clock.nowMs()
     if (
       backend.identityMark !== undefined &&
@@ -90,14 +90,13 @@ class Attempt implements UpstreamHandler {
     const headers = forwardedResponseHeaders(rawHeaders, requestId, backend.id)
     if (extraHeaders) setHeaders(headers, extraHeaders)
     this.#head = { status, statusText, headers }
-    const type = headerValue(headers, 'content-type')
     const sharedBytes = sharing?.largestBytes(this.#head) ?? 0
     this.#flow = flow
     this.#mayHoldBytes = Math.max(defaultHeldBytes, sharedBytes)
     if (upstream.method !== 'HEAD' && this.#comesWhole(rawHeaders)) {
       this.#held = []
       // One that takes no work is followed by another answer, which others may get.
-      if (sharedBytes === 0 && !mayDecline(status, type)) sharing?.onPrivate()
+      if (sharedBytes === 0 && !mayDecline(status, headerValue(headers, 'content-type'))) sharing?.onPrivate()
       return
     }
     this.#sendHead()

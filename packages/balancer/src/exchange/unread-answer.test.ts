@@ -41,3 +41,32 @@ it('gives up a client that does not read an answer which was held until it was w
   await clock.advance(1)
   await draining
 })
+
+it('takes no more of a long answer in chunks than its client reads, and gives up the client', async () => {
+  const clock = new FakeClock()
+  let written = 0
+  const pour: Answerer = (_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const piece = Buffer.alloc(64 * 1024, 'x')
+    const more = (): void => {
+      if (response.destroyed) return
+      written += piece.length
+      response.write(piece, more)
+    }
+    more()
+  }
+  const cluster = await startCluster([pour], {
+    deps: { clock },
+    config: { timeouts: { response: `${responseTimeoutMs}ms` } },
+    dontWait: true,
+  })
+  while (cluster.balancer.stats().members[0]?.state !== 'up') await clock.advance(0)
+  const client = connect(cluster.port, '127.0.0.1').on('error', () => undefined)
+  onTestFinished(() => void client.destroy())
+  const timersBefore = clock.pending
+  client.write(post('a'))
+  // The only timer of a request that has its slot is that of a client which does not read.
+  await waitFor(() => written > body.length && clock.pending > timersBefore)
+  await clock.advance(responseTimeoutMs)
+  await waitFor(() => cluster.balancer.stats().inFlight === 0)
+})
