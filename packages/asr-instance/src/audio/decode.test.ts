@@ -81,6 +81,28 @@ describe('decodeAudio of WAV', () => {
     expect(samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0)).toBe(1)
   })
 
+  it.each([1000, 16_000])('lets others have their turn between the blocks of %i Hz', async (rate) => {
+    const wav = silentWav(100_000, rate)
+    const { samples } = await decodeAudio(await spoolOf(wav), {
+      signal: new AbortController().signal,
+      maxDurationSeconds: 3600,
+    })
+    let turns = 0
+    const count = () => {
+      turns++
+      next = setImmediate(count)
+    }
+    let next = setImmediate(count)
+    let blocks = 0
+    for await (const block of samples) {
+      expect(block.length).toBeLessThanOrEqual(32_768)
+      blocks++
+    }
+    clearImmediate(next)
+    expect(blocks).toBeGreaterThan(3)
+    expect(turns).toBeGreaterThanOrEqual(blocks - 1)
+  })
+
   it('does not need ffmpeg', async () => {
     expect((await decode(tone(16_000), { path: '' })).samples.length).toBe(8000)
   })

@@ -1,3 +1,4 @@
+import { setImmediate as eventLoopTurn } from 'node:timers/promises'
 import { AsrError } from '@asr-cluster/protocol'
 import { decodeWithFfmpeg, type FfmpegLimits } from './ffmpeg.js'
 import { clip, pcmToMono, wholeFrames } from './pcm.js'
@@ -72,15 +73,24 @@ function viaFfmpeg(spool: Spool, media: Media, options: DecodeOptions): DecodedA
 }
 
 async function* decodePcm(spool: Spool, wav: PcmWav): AsyncGenerator<Float32Array> {
+  for await (const block of resampledPcm(spool, wav)) {
+    // What is in memory is read, and silence thrown away, without ever waiting: all others get their turn here.
+    await eventLoopTurn()
+    yield clip(block)
+  }
+}
+
+/** In blocks that take milliseconds to compute: the resampler sizes them by what comes out. */
+async function* resampledPcm(spool: Spool, wav: PcmWav): AsyncGenerator<Float32Array> {
   const bytes = spool.read(wav.dataOffset, wav.dataOffset + wav.dataBytes)
   const resampler =
     wav.sampleRate === engineSampleRate ? null : new Resampler(wav.sampleRate, engineSampleRate)
   for await (const piece of wholeFrames(bytes, wav.frameBytes)) {
     const mono = pcmToMono(piece, wav.format, wav.channels, wav.frameBytes)
-    if (resampler === null) yield clip(mono)
-    else for (const block of resampler.push(mono)) yield clip(block)
+    if (resampler === null) yield mono
+    else yield* resampler.push(mono)
   }
-  if (resampler !== null) for (const block of resampler.end()) yield clip(block)
+  if (resampler !== null) yield* resampler.end()
 }
 
 /** A compressed file of 100 MB can hold weeks of silence, and only decoding tells. */

@@ -125,6 +125,10 @@ describe('parseWavHeader', () => {
     })
   })
 
+  it.each([1000, 768_000])('takes %i Hz', async (rate) => {
+    expect(await parse(riff([format({ rate }), data]))).toMatchObject({ sampleRate: rate })
+  })
+
   it('leaves other codecs to others', async () => {
     expect(await parse(riff([format({ tag: 2, bits: 4, frameBytes: 1024 }), data]))).toEqual({
       kind: 'other',
@@ -135,8 +139,9 @@ describe('parseWavHeader', () => {
   it.each([
     ['0 channels', riff([format({ channels: 0 }), data])],
     ['300 channels', riff([format({ channels: 300, frameBytes: 600 }), data])],
-    ['sample rate is 0', riff([format({ rate: 0 }), data])],
-    ['at most 768000', riff([format({ rate: 800_000 }), data])],
+    ['0 samples a second; 1000 to 768000', riff([format({ rate: 0 }), data])],
+    ['999 samples a second; 1000 to 768000', riff([format({ rate: 999 }), data])],
+    ['800000 samples a second; 1000 to 768000', riff([format({ rate: 800_000 }), data])],
     ['contradicts itself', riff([format({ bits: 32, frameBytes: 2 }), data])],
     ['contradicts itself', riff([format({ frameBytes: 0 }), data])],
     ['contradicts itself', riff([format({ channels: 2, frameBytes: 3 }), data])],

@@ -23,6 +23,8 @@ export interface OtherWav {
 type Format = Omit<PcmWav, 'dataOffset' | 'dataBytes'> | OtherWav
 
 const maxChunks = 1024
+/** Below it there is no speech, and a few kilobytes would become hours of sound. */
+const minSampleRate = 1000
 const maxSampleRate = 768_000
 const maxChannels = 256
 /** The tail of every KSDATAFORMAT_SUBTYPE that stands for a plain format tag. */
@@ -71,10 +73,9 @@ function parseFormat(body: Buffer, size: number): Format {
   const bits = body.readUInt16LE(14)
   if (channels === 0) throw invalid('The WAV header says that there are 0 channels.')
   if (channels > maxChannels) throw invalid(`The WAV header says that there are ${channels} channels.`)
-  if (sampleRate === 0) throw invalid('The WAV header says that the sample rate is 0.')
-  if (sampleRate > maxSampleRate) {
+  if (sampleRate < minSampleRate || sampleRate > maxSampleRate) {
     throw invalid(
-      `The WAV header says ${sampleRate} samples a second; at most ${maxSampleRate} are accepted.`,
+      `The WAV header says ${sampleRate} samples a second; ${minSampleRate} to ${maxSampleRate} are accepted.`,
     )
   }
   const plainTag = tag === 0xfffe ? subFormatTag(body) : tag
