@@ -103,6 +103,20 @@ describe('decodeAudio of WAV', () => {
     expect(turns).toBeGreaterThanOrEqual(blocks - 1)
   })
 
+  it.each([8000, 16_000])('ends soon after the client left, at %i Hz', async (rate) => {
+    const client = new AbortController()
+    const { samples } = await decodeAudio(await spoolOf(silentWav(1_000_000, rate)), {
+      signal: client.signal,
+      maxDurationSeconds: 3600,
+    })
+    let blocks = 0
+    const reading = (async () => {
+      for await (const _ of samples) if (++blocks === 2) client.abort()
+    })()
+    await expect(reading).rejects.toMatchObject({ code: 'client_closed' })
+    expect(blocks).toBe(2)
+  })
+
   it('does not need ffmpeg', async () => {
     expect((await decode(tone(16_000), { path: '' })).samples.length).toBe(8000)
   })

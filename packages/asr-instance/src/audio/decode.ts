@@ -1,6 +1,6 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises'
 import { AsrError } from '@asr-cluster/protocol'
-import { decodeWithFfmpeg, type FfmpegLimits } from './ffmpeg.js'
+import { clientClosed, decodeWithFfmpeg, type FfmpegLimits } from './ffmpeg.js'
 import { clip, pcmToMono, wholeFrames } from './pcm.js'
 import { Resampler } from './resample.js'
 import { sniff, sniffBytes, type Sniffed } from './sniff.js'
@@ -45,7 +45,7 @@ export async function decodeAudio(spool: Spool, options: DecodeOptions): Promise
   if (seconds > options.maxDurationSeconds) throw tooLong(seconds, options.maxDurationSeconds)
   return {
     container: `WAV ${wav.format} ${wav.sampleRate} Hz ${wav.channels} ch`,
-    samples: decodePcm(spool, wav),
+    samples: decodePcm(spool, wav, options.signal),
   }
 }
 
@@ -72,10 +72,11 @@ function viaFfmpeg(spool: Spool, media: Media, options: DecodeOptions): DecodedA
   return { container: media.name, samples: limitDuration(samples, options.maxDurationSeconds) }
 }
 
-async function* decodePcm(spool: Spool, wav: PcmWav): AsyncGenerator<Float32Array> {
+async function* decodePcm(spool: Spool, wav: PcmWav, signal: AbortSignal): AsyncGenerator<Float32Array> {
   for await (const block of resampledPcm(spool, wav)) {
     // What is in memory is read, and silence thrown away, without ever waiting: all others get their turn here.
     await eventLoopTurn()
+    if (signal.aborted) throw clientClosed()
     yield clip(block)
   }
 }

@@ -103,7 +103,7 @@ function endOf(child: ChildProcess): Promise<{ code: number | null; stderr: stri
   })
 }
 
-function clientClosed(): AsrError {
+export function clientClosed(): AsrError {
   return new AsrError('client_closed', 'The client closed the connection.')
 }
 

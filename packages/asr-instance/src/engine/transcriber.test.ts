@@ -66,3 +66,28 @@ test('a prompt is checked against the longest piece', () => {
     expect.objectContaining({ code: 'invalid_request', param: 'prompt' }),
   )
 })
+
+test('no piece is begun for a client that left', async () => {
+  const client = new AbortController()
+  const asked: number[] = []
+  let askedBefore = 0
+  let read = 0
+  async function* audio() {
+    for (; read < 200; read++) {
+      if (read === 100) {
+        askedBefore = asked.length
+        client.abort()
+      }
+      yield new Float32Array(16_000).fill(0.1)
+    }
+  }
+  const result = transcribe(contextWith(4000, asked), audio(), {
+    language: null,
+    prompt: '',
+    temperature: 0,
+    signal: client.signal,
+  })
+  await expect(result).rejects.toMatchObject({ code: 'client_closed' })
+  expect(asked.length).toBe(askedBefore)
+  expect(read).toBeLessThan(130)
+})
