@@ -6,15 +6,21 @@ const lingerMs = 5_000
  * Call after answering a request whose body was not read. A socket that is closed with unread data in it is reset,
  * and the client may lose the answer; so the rest is read and thrown away, for a while.
  */
-export function discardBody(req: IncomingMessage, res: ServerResponse): void {
+export function discardBody(req: IncomingMessage): void {
   if (req.complete || req.destroyed) return
   req.unpipe()
   req.on('error', () => {})
   req.resume()
-  const timer = setTimeout(() => req.socket.destroy(), lingerMs)
+  const { socket } = req
+  const timer = setTimeout(() => socket.destroy(), lingerMs)
   timer.unref()
-  req.once('close', () => clearTimeout(timer))
-  res.once('close', () => clearTimeout(timer))
+  // The answer's end says nothing: it is sent already, while the body may go on for ever.
+  const settle = () => {
+    clearTimeout(timer)
+    socket.off('close', settle)
+  }
+  req.once('end', settle)
+  socket.once('close', settle)
 }
 
 /** Requests whose client waits for `100 Continue` before it sends the body. */

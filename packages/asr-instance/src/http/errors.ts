@@ -27,7 +27,7 @@ export function errorHandler(service: Service) {
     if (silentBody) res.setHeader('connection', 'close')
     res.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
     res.end(req.method === 'HEAD' ? undefined : body)
-    if (!silentBody) discardBody(req, res)
+    if (!silentBody) discardBody(req)
   }
 }
 
