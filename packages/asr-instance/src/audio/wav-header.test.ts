@@ -125,6 +125,15 @@ describe('parseWavHeader', () => {
     })
   })
 
+  it.each([0x0002, 0x0011, 0x0055])('refuses such a claim of codec %i too', async (tag) => {
+    const other = format({ tag, bits: 4, frameBytes: 1024 })
+    const file = riff([other, chunk('data', Buffer.alloc(8), 9)])
+    await expect(parse(file)).rejects.toMatchObject({
+      code: 'audio_truncated',
+      message: expect.stringContaining('claims 9 bytes of samples, but the file has 8'),
+    })
+  })
+
   it.each([1000, 768_000])('takes %i Hz', async (rate) => {
     expect(await parse(riff([format({ rate }), data]))).toMatchObject({ sampleRate: rate })
   })

@@ -50,9 +50,11 @@ export async function parseWavHeader(spool: Spool): Promise<PcmWav | OtherWav> {
     const body = offset + 8
     if (id === 'data') {
       if (format === null) throw invalid('The WAV file has samples before it says their format.')
-      if (format.kind === 'other') return format
       const claimed = isRf64 && size === 0xffffffff && longDataBytes !== null ? longDataBytes : size
-      return { ...format, dataOffset: body, dataBytes: checkedDataBytes(claimed, spool.size - body, format) }
+      // ffmpeg would take half of a recording for all of it.
+      checkPresent(claimed, spool.size - body)
+      if (format.kind === 'other') return format
+      return { ...format, dataOffset: body, dataBytes: wholeFrameBytes(claimed, format) }
     }
     if (id === 'fmt ') format = parseFormat(await spool.readAt(body, Math.min(size, 40)), size)
     if (id === 'ds64') longDataBytes = parseLongDataBytes(await spool.readAt(body, 28))
@@ -117,7 +119,7 @@ function parseLongDataBytes(body: Buffer): number {
   return Number(body.readBigUInt64LE(8))
 }
 
-function checkedDataBytes(claimed: number, present: number, format: { frameBytes: number }): number {
+function checkPresent(claimed: number, present: number): void {
   if (claimed > present) {
     const hint =
       claimed >= 0x7fffff00 && claimed <= 0xffffffff
@@ -128,6 +130,9 @@ function checkedDataBytes(claimed: number, present: number, format: { frameBytes
       `The WAV header claims ${claimed} bytes of samples, but the file has ${present}.${hint}`,
     )
   }
+}
+
+function wholeFrameBytes(claimed: number, format: { frameBytes: number }): number {
   if (claimed < format.frameBytes) throw invalid(`The WAV file has ${claimed} bytes of samples: no sound.`)
   return claimed - (claimed % format.frameBytes)
 }
