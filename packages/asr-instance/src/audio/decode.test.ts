@@ -160,6 +160,8 @@ describe.skipIf(!hasFfmpeg)('decodeAudio with ffmpeg', () => {
     ['a.aiff', 'AIFF', []],
     ['a.au', 'AU', []],
     ['a.caf', 'CAF', []],
+    ['alac.caf', 'CAF', ['-c:a', 'alac']],
+    ['opus.caf', 'CAF', ['-c:a', 'libopus']],
     ['a.wma', 'WMA', []],
     ['adpcm.wav', 'WAV with codec 0x0002', ['-c:a', 'adpcm_ms']],
     ['video.mp4', 'MP4/M4A', ['-f', 'lavfi', '-i', 'color=size=32x32:duration=0.5', '-shortest']],

@@ -28,7 +28,8 @@ const media: [Signature, name: string, demuxer: string, seekable?: boolean][] = 
   [{ bytes: 'FORM', and: { bytes: 'AIFF', at: 8 } }, 'AIFF', 'aiff'],
   [{ bytes: 'FORM', and: { bytes: 'AIFC', at: 8 } }, 'AIFF', 'aiff'],
   [{ bytes: '.snd' }, 'AU', 'au'],
-  [{ bytes: 'caff' }, 'CAF', 'caf'],
+  // The packet table of compressed sound stands behind it.
+  [{ bytes: 'caff' }, 'CAF', 'caf', true],
   [{ bytes: '0&\xb2u\x8ef\xcf\x11' }, 'WMA', 'asf'],
   [{ bytes: 'RIFF', and: { bytes: 'AVI ', at: 8 } }, 'AVI', 'avi'],
   [{ bytes: 'FLV\x01' }, 'FLV', 'flv'],
