@@ -52,6 +52,29 @@ describe('Spool', () => {
     expect(await readAll(spool)).toBe('abcdefghi')
   })
 
+  it('makes a file elsewhere when the disk refuses', async () => {
+    const directory = join(tmpdir(), 'missing', 'folder')
+    const fallbackDirectory = await mkdtemp(join(tmpdir(), 'spool-test-'))
+    onTestFinished(() => rm(fallbackDirectory, { recursive: true }))
+    const spool = new Spool({ memoryLimitBytes: 4, directory, fallbackDirectory })
+    for (const part of ['abc', 'defg']) await spool.write(Buffer.from(part))
+    expect((await (await spool.file()).stat()).size).toBe(7)
+    expect(await readAll(spool)).toBe('abcdefg')
+    expect(await readdir(fallbackDirectory)).toEqual([])
+    await spool.close()
+  })
+
+  it('names the temporary folder when no file can be made', async () => {
+    const directory = join(tmpdir(), 'missing', 'folder')
+    const spool = new Spool({ directory, fallbackDirectory: directory })
+    await spool.write(Buffer.from('abc'))
+    await expect(spool.file()).rejects.toMatchObject({
+      code: 'internal',
+      message: `The server cannot write a file to its temporary folder ${directory} (ENOENT).`,
+    })
+    expect(await readAll(spool)).toBe('abc')
+  })
+
   it('leaves no name in the directory and keeps others out of the file', async () => {
     const { spool, directory } = await makeSpool(0)
     await spool.write(Buffer.from('secret'))

@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { open, unlink, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { AsrError } from '@asr-cluster/protocol'
 
 const readChunkBytes = 65_536
+/** Files in memory, on Linux. */
+const sharedMemory = '/dev/shm'
 
 /**
  * Holds an upload: in memory while it is small, then in a temporary file that has no name any more, so that
@@ -12,14 +15,16 @@ const readChunkBytes = 65_536
 export class Spool {
   readonly #memoryLimitBytes: number
   readonly #directory: string
+  readonly #fallbackDirectory: string
   #chunks: Buffer[] = []
   #file: FileHandle | null = null
   #size = 0
   #isDiskFull = false
 
-  constructor(options: { memoryLimitBytes?: number; directory?: string } = {}) {
+  constructor(options: { memoryLimitBytes?: number; directory?: string; fallbackDirectory?: string } = {}) {
     this.#memoryLimitBytes = options.memoryLimitBytes ?? 2 ** 20
     this.#directory = options.directory ?? tmpdir()
+    this.#fallbackDirectory = options.fallbackDirectory ?? sharedMemory
   }
 
   /** Bytes written so far. */
@@ -41,7 +46,7 @@ export class Spool {
       return
     }
     try {
-      if (this.#file === null) await this.#spill()
+      if (this.#file === null) await this.#spill(this.#directory)
       await writeAll(this.#file as FileHandle, chunk, position)
     } catch {
       // A full disk costs memory, as much as one body may have, and no request.
@@ -74,9 +79,12 @@ export class Spool {
     }
   }
 
-  /** The file behind, made now if all was in memory. Only positional access was used: its offset is 0. */
+  /**
+   * The file behind, made now if all was in memory. Only positional access was used: its offset is 0. Throws AsrError
+   * `internal` where no file can be made.
+   */
   async file(): Promise<FileHandle> {
-    if (this.#file === null) await this.#spill()
+    if (this.#file === null) await this.#spillSomewhere()
     return this.#file as FileHandle
   }
 
@@ -104,8 +112,23 @@ export class Spool {
     await file.close()
   }
 
-  async #spill(): Promise<void> {
-    const path = join(this.#directory, `asr-upload-${randomUUID()}`)
+  /** Where the disk is full, shared memory holds what this process held in its own until now. */
+  async #spillSomewhere(): Promise<void> {
+    try {
+      await this.#spill(this.#directory)
+    } catch (cause) {
+      try {
+        await this.#spill(this.#fallbackDirectory)
+      } catch {
+        const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+        const message = `The server cannot write a file to its temporary folder ${this.#directory} (${reason}).`
+        throw new AsrError('internal', message, { cause })
+      }
+    }
+  }
+
+  async #spill(directory: string): Promise<void> {
+    const path = join(directory, `asr-upload-${randomUUID()}`)
     const file = await open(path, 'wx+', 0o600)
     try {
       await unlink(path)
