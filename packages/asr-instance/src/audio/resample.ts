@@ -28,8 +28,8 @@ export class Resampler {
   readonly #down: number
   readonly #table: Table
   readonly #exact: boolean
-  /** Input from `#bufferStart` on; the samples before 0 are silence. */
-  #buffer: Float32Array
+  /** Input from `#bufferStart` on; the samples before 0 are silence. Doubles, which the sums need anyway. */
+  #buffer: Float64Array
   #bufferStart: number
   #inputLength = 0
   #outputLength = 0
@@ -44,7 +44,7 @@ export class Resampler {
     this.#table = tableFor(this.#up, this.#down)
     this.#exact = this.#table.phases === this.#up
     const before = this.#table.taps / 2 - 1
-    this.#buffer = new Float32Array(before)
+    this.#buffer = new Float64Array(before)
     this.#bufferStart = -before
   }
 
@@ -67,7 +67,7 @@ export class Resampler {
   #append(input: Float32Array): void {
     const keepFrom = Math.min(this.#buffer.length, this.#base - this.#table.taps / 2 + 1 - this.#bufferStart)
     const kept = this.#buffer.subarray(keepFrom)
-    const joined = new Float32Array(kept.length + input.length)
+    const joined = new Float64Array(kept.length + input.length)
     joined.set(kept)
     joined.set(input, kept.length)
     this.#buffer = joined
@@ -75,41 +75,121 @@ export class Resampler {
   }
 
   *#produce(total: number): Generator<Float32Array> {
-    const half = this.#table.taps / 2
-    const available = this.#bufferStart + this.#buffer.length - half
+    const available = this.#bufferStart + this.#buffer.length - this.#table.taps / 2
     while (this.#outputLength < total && this.#base < available) {
       const steps = Math.ceil(((available - this.#base) * this.#up - this.#phase) / this.#down)
       const count = Math.max(1, Math.min(outputBlock, steps, total - this.#outputLength))
       const output = new Float32Array(count)
-      for (let i = 0; i < count; i++) {
-        const from = this.#base - half + 1 - this.#bufferStart
-        output[i] = this.#exact ? this.#convolve(from, this.#phase) : this.#interpolate(from)
-        this.#phase += this.#down
-        const carry = Math.floor(this.#phase / this.#up)
-        this.#base += carry
-        this.#phase -= carry * this.#up
-      }
+      if (this.#exact) this.#convolveBlock(output)
+      else this.#interpolateBlock(output)
+      const position = this.#phase + count * this.#down
+      this.#base += Math.floor(position / this.#up)
+      this.#phase = position % this.#up
       this.#outputLength += count
       yield output
     }
   }
 
-  #convolve(from: number, row: number): number {
+  /** Outputs that are `#up` apart have the same phase: row by row, each weight is read once for eight of them. */
+  #convolveBlock(output: Float32Array): void {
     const { taps, weights } = this.#table
     const buffer = this.#buffer
-    let sum = 0
-    for (let i = 0, w = row * taps; i < taps; i++, w++) {
-      sum += (weights[w] as number) * (buffer[from + i] as number)
+    const up = this.#up
+    const down = this.#down
+    const start = this.#base - taps / 2 + 1 - this.#bufferStart
+    for (let first = 0; first < Math.min(up, output.length); first++) {
+      const position = this.#phase + first * down
+      const row = (position % up) * taps
+      let from = start + Math.floor(position / up)
+      let at = first
+      for (; at + 7 * up < output.length; at += 8 * up, from += 8 * down) {
+        convolveEight(weights, row, taps, buffer, from, down, output, at, up)
+      }
+      for (; at < output.length; at += up, from += down) {
+        output[at] = convolve(weights, row, taps, buffer, from)
+      }
     }
-    return sum
   }
 
-  #interpolate(from: number): number {
-    const position = (this.#phase / this.#up) * this.#table.phases
-    const row = Math.floor(position)
-    const fraction = position - row
-    return (1 - fraction) * this.#convolve(from, row) + fraction * this.#convolve(from, row + 1)
+  #interpolateBlock(output: Float32Array): void {
+    const { taps, weights, phases } = this.#table
+    const buffer = this.#buffer
+    const up = this.#up
+    const start = this.#base - taps / 2 + 1 - this.#bufferStart
+    for (let at = 0; at < output.length; at++) {
+      const position = this.#phase + at * this.#down
+      const from = start + Math.floor(position / up)
+      const delay = ((position % up) / up) * phases
+      const row = Math.floor(delay)
+      const fraction = delay - row
+      let below = 0
+      let above = 0
+      for (let w = row * taps, end = w + taps, b = from; w < end; w++, b++) {
+        const sample = buffer[b] as number
+        below += (weights[w] as number) * sample
+        above += (weights[w + taps] as number) * sample
+      }
+      output[at] = (1 - fraction) * below + fraction * above
+    }
   }
+}
+
+function convolve(
+  weights: Float64Array,
+  row: number,
+  taps: number,
+  buffer: Float64Array,
+  from: number,
+): number {
+  let sum = 0
+  for (let w = row, end = row + taps, b = from; w < end; w++, b++) {
+    sum += (weights[w] as number) * (buffer[b] as number)
+  }
+  return sum
+}
+
+/**
+ * Output `at + i * up` is the convolution at `from + i * down`, for i from 0 to 7. Each sums in the order of `convolve`,
+ * so that the two agree to the last bit, however the input was cut.
+ */
+function convolveEight(
+  weights: Float64Array,
+  row: number,
+  taps: number,
+  buffer: Float64Array,
+  from: number,
+  down: number,
+  output: Float32Array,
+  at: number,
+  up: number,
+): void {
+  let sum0 = 0
+  let sum1 = 0
+  let sum2 = 0
+  let sum3 = 0
+  let sum4 = 0
+  let sum5 = 0
+  let sum6 = 0
+  let sum7 = 0
+  for (let w = row, end = row + taps, b = from; w < end; w++, b++) {
+    const weight = weights[w] as number
+    sum0 += weight * (buffer[b] as number)
+    sum1 += weight * (buffer[b + down] as number)
+    sum2 += weight * (buffer[b + 2 * down] as number)
+    sum3 += weight * (buffer[b + 3 * down] as number)
+    sum4 += weight * (buffer[b + 4 * down] as number)
+    sum5 += weight * (buffer[b + 5 * down] as number)
+    sum6 += weight * (buffer[b + 6 * down] as number)
+    sum7 += weight * (buffer[b + 7 * down] as number)
+  }
+  output[at] = sum0
+  output[at + up] = sum1
+  output[at + 2 * up] = sum2
+  output[at + 3 * up] = sum3
+  output[at + 4 * up] = sum4
+  output[at + 5 * up] = sum5
+  output[at + 6 * up] = sum6
+  output[at + 7 * up] = sum7
 }
 
 /** A few rates make up nearly all requests, and a table takes milliseconds to compute. */
