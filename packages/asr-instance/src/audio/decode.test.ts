@@ -177,6 +177,32 @@ describe.skipIf(!hasFfmpeg)('decodeAudio with ffmpeg', () => {
     }
   })
 
+  it.each([
+    ['mp4', '2', 2],
+    ['mkv', '2', 2],
+    ['mp4', '40000', 600],
+  ])('begins with the silence before late sound in %s, %s s', async (extension, offset, seconds) => {
+    const path = join(directory, `late.${extension}`)
+    const video = ['-f', 'lavfi', '-i', 'color=size=32x32:duration=3']
+    const late = ['-itsoffset', offset, '-i', join(directory, 'tone.wav')]
+    const args = ['-v', 'error', '-nostdin', '-y', ...video, ...late, '-map', '0:v', '-map', '1:a', path]
+    execFileSync('ffmpeg', args, { timeout: 20_000 })
+    const spool = await spoolOf(readFileSync(path))
+    const { samples } = await decodeAudio(spool, {
+      signal: new AbortController().signal,
+      maxDurationSeconds: 3600,
+    })
+    let read = 0
+    let begin: number | undefined
+    for await (const piece of samples) {
+      const loud = piece.findIndex((sample) => Math.abs(sample) > 0.1)
+      if (begin === undefined && loud >= 0) begin = read + loud
+      read += piece.length
+    }
+    expect(Math.abs((begin ?? 0) / 16_000 - seconds)).toBeLessThan(0.1)
+    expect(Math.abs(read / 16_000 - seconds - 0.5)).toBeLessThan(0.2)
+  })
+
   it('says so when there is no sound track', async () => {
     const path = join(directory, 'mute.mkv')
     const args = ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', 'color=size=32x32:duration=0.1', path]
