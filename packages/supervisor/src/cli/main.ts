@@ -13,6 +13,7 @@ import {
 } from './commands/operations.js'
 import { statusCommand } from './commands/status.js'
 import { upCommand } from './commands/up.js'
+import { checkParsed, markPositionals, positionalsOf, withoutMarks } from './command-line.js'
 import type { CliContext, Command } from './context.js'
 import { cliExit, UsageError } from './exit-codes.js'
 import { explainError } from './explain-error.js'
@@ -22,7 +23,7 @@ import { addToolCommands } from './tool-commands.js'
 /** Runs `asr-cluster` with the arguments after the program's name; returns the exit code. */
 export async function main(args: readonly string[], context: CliContext = processContext()): Promise<number> {
   let code: number = cliExit.ok
-  const parser = yargs([...args])
+  const parser = yargs(markPositionals(args))
     .scriptName('asr-cluster')
     .usage('$0 COMMAND\n\nTurns N speech-recognition processes into one endpoint that stays up.')
     .version(version)
@@ -32,13 +33,14 @@ export async function main(args: readonly string[], context: CliContext = proces
     .completion('completion', 'Print a completion script for bash or zsh')
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new UsageError(message ?? 'wrong usage')
+      throw error ?? new UsageError(withoutMarks(message ?? 'wrong usage'))
     })
   const add = <Args>({ command, describe, builder, run }: Command<Args>): void => {
+    const positionals = positionalsOf(command)
     parser.command(
       command,
       describe,
-      (argv) => builder(argv as Argv),
+      (argv) => builder(argv as Argv).middleware((parsed) => checkParsed(parsed, positionals), true),
       async (parsed) => {
         code = await run(parsed as ArgumentsCamelCase<Args>, context)
       },

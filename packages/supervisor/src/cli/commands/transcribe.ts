@@ -4,7 +4,7 @@ import type { LiveLine } from '@asr-cluster/tools/common'
 import type { Transcriber, TranscriptFormat } from '@asr-cluster/tools/transcribe'
 import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
-import { cliExit } from '../exit-codes.js'
+import { cliExit, UsageError } from '../exit-codes.js'
 import { checkLocal, localEngineOptions, withLocal } from '../local-model.js'
 import type { LocalArgs } from '../local-model.js'
 import { checkCount, runTool } from '../run-tool.js'
@@ -43,6 +43,9 @@ export const transcribeCommand: Command<TranscribeArgs> = {
 async function transcribe(args: ArgumentsCamelCase<TranscribeArgs>, context: CliContext): Promise<number> {
   checkCount('concurrency', args.concurrency)
   checkLocal(args)
+  if (args.files.includes('-')) {
+    throw new UsageError('standard input is not read: name a file (`./-` for one of that name)')
+  }
   const { transcribeFiles } = await import('@asr-cluster/tools/transcribe')
   const liveLine = createLiveLine(process.stderr)
   const failed = await transcribeFiles(

@@ -1,0 +1,49 @@
+import { UsageError } from './exit-codes.js'
+
+/**
+ * Before a word that is positional whatever it looks like. yargs takes `-` for nothing, keeps what follows `--` from the
+ * positionals that a command declares, and reads those that begin with a dash as options. No argument can hold this.
+ */
+const mark = '\0'
+
+/** The arguments for yargs, with a mark before a bare `-` and before all that follows `--`. */
+export function markPositionals(args: readonly string[]): string[] {
+  // There `--` is a word that somebody has only begun to write.
+  if (args.includes('--get-yargs-completions')) return [...args]
+  const end = args.includes('--') ? args.indexOf('--') : args.length
+  return [
+    ...args.slice(0, end).map((word) => (word === '-' ? mark + word : word)),
+    ...args.slice(end + 1).map((word) => mark + word),
+  ]
+}
+
+export function withoutMarks(text: string): string {
+  return text.replaceAll(mark, '')
+}
+
+/** Names of the positionals in a command as yargs writes it: `stop [ids..]` → `ids`. */
+export function positionalsOf(command: string): string[] {
+  return [...command.matchAll(/[<[](\w+)/g)].map(([, name]) => name as string)
+}
+
+/** Takes the marks off what yargs has read. Throws UsageError for an option without its value. */
+export function checkParsed(parsed: Record<string, unknown>, positionals: readonly string[]): void {
+  for (const [key, value] of Object.entries(parsed)) {
+    if (key === '_' || positionals.includes(key)) {
+      parsed[key] = Array.isArray(value) ? value.map(unmark) : unmark(value)
+      continue
+    }
+    if (typeof value !== 'string' || !value.startsWith(mark)) continue
+    // What follows `--` is no option's value.
+    if (value !== `${mark}-`) throw new UsageError(`${flagOf(key)} needs a value`)
+    parsed[key] = '-'
+  }
+}
+
+function unmark(value: unknown): unknown {
+  return typeof value === 'string' ? withoutMarks(value) : value
+}
+
+function flagOf(key: string): string {
+  return key.length === 1 ? `-${key}` : `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}

@@ -1,0 +1,80 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { serveControl } from '../control/control-server.js'
+import { controlSocketPath } from '../control/state-dir.js'
+import { main } from './main.js'
+
+const port = 7997
+
+interface Ran {
+  code: number
+  said: string[]
+  /** What the supervisor was asked for. */
+  operations: { name: string; body: unknown }[]
+}
+
+/** Runs a command line beside a supervisor that does whatever it is asked for. */
+async function run(...args: string[]): Promise<Ran> {
+  const runtimeDir = mkdtempSync(join(tmpdir(), 'main-'))
+  onTestFinished(() => rmSync(runtimeDir, { recursive: true }))
+  const stateDir = join(runtimeDir, 'asr-cluster')
+  mkdirSync(stateDir, { mode: 0o700 })
+  const operations: Ran['operations'] = []
+  const operation = (name: string) => (body: unknown) => {
+    operations.push({ name, body })
+    return Promise.resolve({ ok: true, message: 'done' })
+  }
+  const server = await serveControl(controlSocketPath(stateDir, port), {
+    status: () => ({}),
+    certificate: async () => null,
+    logs: async () => {},
+    operations: Object.fromEntries(['stop', 'restart', 'scale'].map((name) => [name, operation(name)])),
+  })
+  const said: string[] = []
+  const output = {
+    print: (line: string) => void said.push(line),
+    complain: (line: string) => void said.push(line),
+    isTerminal: false,
+  }
+  const code = await main(args, { output, cwd: runtimeDir, env: { XDG_RUNTIME_DIR: runtimeDir } })
+  await new Promise<void>((resolve) => void server.close(() => resolve()))
+  return { code, said, operations }
+}
+
+describe('what follows `--`', () => {
+  const to = ['--port', String(port)]
+
+  it.each([
+    [['stop', ...to, '--', 'default-1'], { name: 'stop', body: { ids: ['default-1'] } }],
+    [['stop', ...to, 'a', '--', 'b', '--json'], { name: 'stop', body: { ids: ['a', 'b', '--json'] } }],
+    [['stop', '-', ...to], { name: 'stop', body: { ids: ['-'] } }],
+    [['restart', ...to, '--', '-'], { name: 'restart', body: { ids: ['-'], rolling: false } }],
+    [
+      ['restart', ...to, '--rolling', '--', 'true'],
+      { name: 'restart', body: { ids: ['true'], rolling: true } },
+    ],
+    [['scale', ...to, '--', '4'], { name: 'scale', body: { targets: ['4'] } }],
+  ])('is positional: %j', async (args, operation) => {
+    expect(await run(...args)).toMatchObject({ code: 0, operations: [operation] })
+  })
+
+  it.each([
+    [['transcribe', '--', '-dash.wav'], 1, /-dash\.wav/],
+    [['transcribe', '-'], 2, /standard input is not read/],
+    [['config', '--', 'print', 'more'], 2, /more/],
+    [['status', ...to, '--', 'left'], 2, /left/],
+    [['status', ...to, 'down'], 2, /down/],
+    [['doctor', '--config', '--', 'x'], 2, /--config needs a value/],
+  ])('is neither dropped nor read as an option: %j', async (args, code, message) => {
+    const ran = await run(...args)
+    expect(ran.said.join('\n')).toMatch(message)
+    expect(ran.said.join('\n')).not.toContain('\0')
+    expect(ran).toMatchObject({ code, operations: [] })
+  })
+
+  it('may name what a command chooses from', async () => {
+    expect(await run('config', '--', 'schema')).toMatchObject({ code: 0 })
+  })
+})
