@@ -1,3 +1,4 @@
+import type { Argv } from 'yargs'
 import { UsageError } from './exit-codes.js'
 
 /**
@@ -26,18 +27,41 @@ export function positionalsOf(command: string): string[] {
   return [...command.matchAll(/[<[](\w+)/g)].map(([, name]) => name as string)
 }
 
-/** Takes the marks off what yargs has read. Throws UsageError for an option without its value. */
+/** Every option that takes a value needs one: yargs reads `--port` alone as if it were not there. */
+export function requireValues<Args>(argv: Argv<Args>, positionals: readonly string[]): Argv<Args> {
+  // Public in yargs, but not in its types.
+  const { string, number, choices } = (argv as unknown as { getOptions(): ValuedOptions }).getOptions()
+  const valued = [...string, ...number, ...Object.keys(choices)]
+  return argv.requiresArg(valued.filter((key) => !positionals.includes(key)))
+}
+
+interface ValuedOptions {
+  string: string[]
+  number: string[]
+  choices: object
+}
+
+/** Takes the marks off what yargs has read. Throws UsageError for an option given twice, or without a value of its kind. */
 export function checkParsed(parsed: Record<string, unknown>, positionals: readonly string[]): void {
   for (const [key, value] of Object.entries(parsed)) {
     if (key === '_' || positionals.includes(key)) {
       parsed[key] = Array.isArray(value) ? value.map(unmark) : unmark(value)
       continue
     }
+    if (Array.isArray(value)) throw new UsageError(`${flagOf(key)} was given more than once`)
+    if (Number.isNaN(value)) throw new UsageError(`${flagOf(key)} must be a number`)
     if (typeof value !== 'string' || !value.startsWith(mark)) continue
     // What follows `--` is no option's value.
     if (value !== `${mark}-`) throw new UsageError(`${flagOf(key)} needs a value`)
     parsed[key] = '-'
   }
+  if (parsed['port'] !== undefined) checkWholeNumber('port', parsed['port'], 65_535)
+}
+
+/** Throws UsageError. */
+export function checkWholeNumber(flag: string, value: unknown, limit: number): void {
+  if (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= limit) return
+  throw new UsageError(`--${flag} must be a whole number from 0 to ${limit}`)
 }
 
 function unmark(value: unknown): unknown {

@@ -78,3 +78,25 @@ describe('what follows `--`', () => {
     expect(await run('config', '--', 'schema')).toMatchObject({ code: 0 })
   })
 })
+
+describe('an option', () => {
+  it.each([
+    [['up', '-c', 'a', '-c', 'b'], /(-c|--config) was given more than once/],
+    [['status', '--port', '7860', '--port', '7861'], /--port was given more than once/],
+    [['status', '--port', 'abc'], /--port must be a number/],
+    [['status', '--port', '70000'], /--port must be a whole number from 0 to 65535/],
+    [['status', '--port', '1.5'], /--port must be a whole number/],
+    [['status', '--port=-1'], /--port must be a whole number/],
+    [['up', '--instances', '65'], /--instances must be a whole number from 0 to 64/],
+    [['status', '--port'], /Not enough arguments following: port/],
+    [['stop', '--port', '--', '7997'], /--port must be a number/],
+    [['up', '--instances'], /Not enough arguments following: instances/],
+    [['config', 'validate', '-c'], /Not enough arguments following: c/],
+    [['pull', 'a/b', '--quantization'], /Not enough arguments following: quantization/],
+    [['verify', '--url', '--json'], /Not enough arguments following: url/],
+  ])('is given once, with a value of its kind: %j', async (args, message) => {
+    const ran = await run(...args)
+    expect(ran.said.join('\n')).toMatch(message)
+    expect(ran.code).toBe(2)
+  })
+})

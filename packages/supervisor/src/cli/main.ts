@@ -13,7 +13,7 @@ import {
 } from './commands/operations.js'
 import { statusCommand } from './commands/status.js'
 import { upCommand } from './commands/up.js'
-import { checkParsed, markPositionals, positionalsOf, withoutMarks } from './command-line.js'
+import { checkParsed, markPositionals, positionalsOf, requireValues, withoutMarks } from './command-line.js'
 import type { CliContext, Command } from './context.js'
 import { cliExit, UsageError } from './exit-codes.js'
 import { explainError } from './explain-error.js'
@@ -33,14 +33,20 @@ export async function main(args: readonly string[], context: CliContext = proces
     .completion('completion', 'Print a completion script for bash or zsh')
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new UsageError(withoutMarks(message ?? 'wrong usage'))
+      // What its parser finds wrong comes as an error of yargs, what it validates as a message.
+      if (error && error.name !== 'YError') throw error
+      throw new UsageError(withoutMarks(message ?? error?.message ?? 'wrong usage'))
     })
   const add = <Args>({ command, describe, builder, run }: Command<Args>): void => {
     const positionals = positionalsOf(command)
     parser.command(
       command,
       describe,
-      (argv) => builder(argv as Argv).middleware((parsed) => checkParsed(parsed, positionals), true),
+      (argv) =>
+        requireValues(builder(argv as Argv), positionals).middleware(
+          (parsed) => checkParsed(parsed, positionals),
+          true,
+        ),
       async (parsed) => {
         code = await run(parsed as ArgumentsCamelCase<Args>, context)
       },

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { loadConfig } from '../../config/load-config.js'
-import { UsageError } from '../exit-codes.js'
+import { checkWholeNumber } from '../command-line.js'
 import type { CliContext, Command } from '../context.js'
 
 export interface UpArgs {
@@ -56,14 +56,10 @@ export function loadUpConfig(
 ): ReturnType<typeof loadConfig> {
   for (const [name, limit] of [
     ['instances', 64],
-    ['port', 65_535],
     ['basePort', 65_535],
   ] as const) {
-    const value = args[name]
-    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= limit)) {
-      throw new UsageError(
-        `--${name === 'basePort' ? 'base-port' : name} must be a whole number from 0 to ${limit}`,
-      )
+    if (args[name] !== undefined) {
+      checkWholeNumber(name === 'basePort' ? 'base-port' : name, args[name], limit)
     }
   }
   return loadConfig({
