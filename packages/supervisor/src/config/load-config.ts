@@ -27,8 +27,8 @@ export interface LoadedConfig {
 }
 
 export interface LoadOptions {
-  /** As given with `-c`; without it the usual places are looked at. */
-  file?: string | undefined
+  /** As given with `-c`; without it the usual places are looked at. Null for the defaults, whatever lies there. */
+  file?: string | null | undefined
   cwd: string
   overrides?: ConfigOverrides
   /** Allow a balancer that is reachable from other machines. */
@@ -42,7 +42,8 @@ export interface LoadOptions {
  * Throws ConfigError.
  */
 export function loadConfig(options: LoadOptions): LoadedConfig {
-  const file = options.file === undefined ? findConfig(options.cwd) : resolve(options.cwd, options.file)
+  const wanted = options.file === undefined ? findConfig(options.cwd) : options.file
+  const file = wanted === null ? null : resolve(options.cwd, wanted)
   const label = options.file ?? file ?? '(defaults)'
   const text = file === null ? '' : readConfig(file, label)
   const config = parseConfig(text, label)

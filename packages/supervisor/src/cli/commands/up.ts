@@ -1,6 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { loadConfig } from '../../config/load-config.js'
+import type { LoadedConfig } from '../../config/load-config.js'
+import type { ClusterConfig } from '../../config/schema.js'
 import { checkWholeNumber } from '../command-line.js'
 import type { CliContext, Command } from '../context.js'
 
@@ -37,7 +39,7 @@ export const upCommand: Command<UpArgs> = {
         describe: 'Drain the cluster that runs on the port, then take its place',
       }) as unknown as Argv<UpArgs>,
   async run(args, context) {
-    const { config } = loadUpConfig(args, context)
+    const { config, reload } = openUpConfig(args, context)
     if (args.detach) {
       const { runDetached } = await import('../detach.js')
       return runDetached(context, config.supervisor.logs.dir)
@@ -46,14 +48,27 @@ export const upCommand: Command<UpArgs> = {
     setFlagsFromString('--optimize-for-size')
     const { runForeground } = await import('../foreground.js')
     const { replace } = args
-    return runForeground(config, () => loadUpConfig(args, context).config, context, { replace })
+    return runForeground(config, reload, context, { replace })
   },
 }
 
-export function loadUpConfig(
+/**
+ * The configuration, and what reads it again. The file is looked for only once: a search that finds nothing later would
+ * mean the defaults, without API keys. Both throw UsageError and ConfigError.
+ */
+export function openUpConfig(
   args: ArgumentsCamelCase<UpArgs>,
   context: CliContext,
-): ReturnType<typeof loadConfig> {
+): { config: ClusterConfig; reload: () => ClusterConfig } {
+  const { config, file } = loadUpConfig(args, context, args.config)
+  return { config, reload: () => loadUpConfig(args, context, file).config }
+}
+
+function loadUpConfig(
+  args: ArgumentsCamelCase<UpArgs>,
+  context: CliContext,
+  file: string | null | undefined,
+): LoadedConfig {
   for (const [name, limit] of [
     ['instances', 64],
     ['basePort', 65_535],
@@ -63,7 +78,7 @@ export function loadUpConfig(
     }
   }
   return loadConfig({
-    file: args.config,
+    file,
     cwd: context.cwd,
     insecure: args.insecure,
     overrides: {
