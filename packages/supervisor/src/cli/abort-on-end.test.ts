@@ -28,6 +28,7 @@ async function runWithoutReader<Args>(command: Command<Args>, args: object): Pro
   mkdirSync(stateDir, { mode: 0o700 })
   const server = await serveControl(controlSocketPath(stateDir, port), {
     status: () => status,
+    balancerUrl: () => `http://127.0.0.1:${port}`,
     certificate: async () => null,
     async logs(_request, write, signal) {
       write({ time: '2026-01-01T00:00:00.000Z', id: 'supervisor', stream: 'stdout', text: 'a line' })

@@ -21,13 +21,14 @@ interface Place {
 }
 
 /** A control socket that answers, in the folder that a client of this environment looks into. */
-async function place(): Promise<Place> {
+async function place(balancerUrl = `http://127.0.0.1:${port}`): Promise<Place> {
   const runtimeDir = mkdtempSync(join(tmpdir(), 'client-'))
   onTestFinished(() => rmSync(runtimeDir, { recursive: true }))
   const stateDir = join(runtimeDir, 'asr-cluster')
   mkdirSync(stateDir, { mode: 0o700 })
   const server: Server = await serveControl(controlSocketPath(stateDir, port), {
     status: () => ({}),
+    balancerUrl: () => balancerUrl,
     certificate: async () => null,
     logs: async () => {},
     operations: {},
@@ -75,3 +76,12 @@ it('asks a port of which no cluster is known, as of a balancer that runs alone',
   expect(await clusterUrl(args, there.context)).toBe(`http://127.0.0.1:${port}`)
   expect(await supervisorOf(args, there.context)).toBeNull()
 })
+
+it.each([`http://10.1.2.3:${port}`, `http://[::1]:${port}`])(
+  'sends requests to where the balancer listens: %s',
+  async (balancerUrl) => {
+    const there = await place(balancerUrl)
+    expect(await clusterUrl(args, there.context)).toBe(balancerUrl)
+    expect(await clusterUrl({ ...args, port: undefined }, there.context)).toBe(balancerUrl)
+  },
+)

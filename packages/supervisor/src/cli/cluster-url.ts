@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs'
+import type { BalancerAddress } from '../control/control-client.js'
 import { NotRunningError } from '../control/find-cluster.js'
 import { findOwnCluster, withPort } from './client-options.js'
 import type { PortArgs } from './client-options.js'
@@ -21,30 +22,30 @@ export async function clusterUrl({ url, port }: UrlArgs, context: CliContext): P
   if (url !== undefined) return parseBaseUrl(url)
   try {
     const found = await findOwnCluster({ port }, context.env)
-    const certificate = await certificateOf(found.socketPath)
-    if (certificate === null) return localUrl(found.port)
-    const secured = `https://127.0.0.1:${found.port}`
-    pinCertificate(secured, certificate)
+    const balancer = await balancerOf(found.socketPath)
+    if (balancer.certificate === null) return balancer.url ?? localUrl('http', found.port)
+    const secured = balancer.url ?? localUrl('https', found.port)
+    pinCertificate(secured, balancer.certificate)
     return secured
   } catch (error) {
     // A balancer that runs alone, as in a container, has no supervisor that could be found.
-    if (error instanceof NotRunningError && port !== undefined) return localUrl(port)
+    if (error instanceof NotRunningError && port !== undefined) return localUrl('http', port)
     throw error
   }
 }
 
-async function certificateOf(socketPath: string): Promise<string | null> {
+async function balancerOf(socketPath: string): Promise<BalancerAddress> {
   const { ControlClient } = await import('../control/control-client.js')
   const client = new ControlClient(socketPath)
   try {
-    return await client.certificate()
+    return await client.balancer()
   } finally {
     await client.close()
   }
 }
 
-function localUrl(port: number): string {
-  return `http://127.0.0.1:${port}`
+function localUrl(scheme: 'http' | 'https', port: number): string {
+  return `${scheme}://127.0.0.1:${port}`
 }
 
 /** Key for a server that asks for one. */

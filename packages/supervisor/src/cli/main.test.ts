@@ -28,6 +28,7 @@ async function run(...args: string[]): Promise<Ran> {
   }
   const server = await serveControl(controlSocketPath(stateDir, port), {
     status: () => ({}),
+    balancerUrl: () => `http://127.0.0.1:${port}`,
     certificate: async () => null,
     logs: async () => {},
     operations: Object.fromEntries(['stop', 'restart', 'scale'].map((name) => [name, operation(name)])),

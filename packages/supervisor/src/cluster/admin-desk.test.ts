@@ -13,6 +13,7 @@ function setUp(api: Partial<ControlApi> = {}) {
   const desk = createAdminDesk(() => keys, clock)
   desk.serve({
     status: () => ({}),
+    balancerUrl: () => '',
     certificate: () => Promise.resolve(null),
     logs: () => Promise.resolve(),
     operations: {},

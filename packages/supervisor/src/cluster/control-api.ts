@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { ClusterConfig } from '../config/schema.js'
 import type { ControlApi, OperationResult, Say } from '../control/control-server.js'
 import type { Cluster } from './cluster.js'
-import { reachableAddress } from '../balancer/balancer-program.js'
+import { balancerUrl, reachableAddress } from '../balancer/balancer-program.js'
 import { peerCertificate } from '../process/peer-certificate.js'
 import { describeEvent } from './events.js'
 import type { OperationQueue } from './operations/operation-queue.js'
@@ -49,6 +49,7 @@ export function controlApi(cluster: Cluster, context: ControlContext): ControlAp
 
   return {
     status: () => cluster.status(),
+    balancerUrl: () => balancerUrl(cluster.config().balancer, cluster.port),
     async certificate() {
       const { host, tls } = cluster.config().balancer
       if (tls === undefined) return null

@@ -7,7 +7,15 @@ import { z } from 'zod'
 /** A line of a streamed answer: text while it goes on, and at the end how it went. */
 export type ControlLine = { line: string } | { done: true; ok: boolean; message?: string; data?: unknown }
 
-const certificateSchema = z.object({
+export interface BalancerAddress {
+  /** Base URL at which this machine reaches it; null from a supervisor of an older version. */
+  url: string | null
+  /** PEM of the certificate that it presents; null without TLS. */
+  certificate: string | null
+}
+
+const addressSchema = z.object({
+  balancerUrl: z.string().optional(),
   certificate: z.string().nullable().optional(),
   error: z.string().optional(),
 })
@@ -26,14 +34,17 @@ export class ControlClient {
     return clusterStatusSchema.parse(await response.body.json())
   }
 
-  /** PEM of the certificate that the balancer presents; null without TLS. */
-  async certificate(): Promise<string | null> {
+  /** Where the balancer is, and how to know it. */
+  async balancer(): Promise<BalancerAddress> {
     const response = await this.client.request({ path: '/certificate', method: 'GET' })
     // A supervisor of an older version has no such route, and no TLS.
-    if (response.statusCode === 404) return response.body.dump().then(() => null)
-    const answer = certificateSchema.parse(await response.body.json())
+    if (response.statusCode === 404) {
+      await response.body.dump()
+      return { url: null, certificate: null }
+    }
+    const answer = addressSchema.parse(await response.body.json())
     if (answer.certificate === undefined) throw new Error(`no certificate of the balancer: ${answer.error}`)
-    return answer.certificate
+    return { url: answer.balancerUrl ?? null, certificate: answer.certificate }
   }
 
   /** Runs an operation, or reads a stream; yields each line as it comes. */

@@ -18,6 +18,7 @@ it('keeps a bounded part of the log for a client that does not read, and says ho
   let finish = (): void => {}
   const server = await serveControl(socketPath, {
     status: () => ({}),
+    balancerUrl: () => '',
     certificate: () => Promise.resolve(null),
     operations: {},
     logs(_request, given) {

@@ -28,6 +28,8 @@ export interface LogRequest {
 /** What can be asked of a running supervisor. */
 export interface ControlApi {
   status(): unknown
+  /** Base URL at which this machine reaches the balancer. */
+  balancerUrl(): string
   /** PEM of the certificate that the balancer presents; null without TLS. */
   certificate(): Promise<string | null>
   /** Writes JSON lines until it is through, or, when following, until `signal` aborts. */
@@ -72,7 +74,10 @@ async function handle(api: ControlApi, request: IncomingMessage, response: Serve
   const name = url.pathname.slice(1)
   if (request.method === 'GET' && name === 'status') return sendJson(response, 200, api.status())
   if (request.method === 'GET' && name === 'certificate') {
-    return sendJson(response, 200, { certificate: await api.certificate() })
+    return sendJson(response, 200, {
+      balancerUrl: api.balancerUrl(),
+      certificate: await api.certificate(),
+    })
   }
   if (request.method === 'GET' && name === 'logs') {
     const write = startLines(response)

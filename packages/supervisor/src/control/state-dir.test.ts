@@ -51,7 +51,13 @@ describe('the folder of the control socket', () => {
 })
 
 describe('the control socket', () => {
-  const api = { status: () => ({}), certificate: async () => null, logs: async () => {}, operations: {} }
+  const api = {
+    status: () => ({}),
+    balancerUrl: () => '',
+    certificate: async () => null,
+    logs: async () => {},
+    operations: {},
+  }
   const closing = (server: Server): void =>
     onTestFinished(() => new Promise<void>((resolve) => void server.close(() => resolve())))
 
