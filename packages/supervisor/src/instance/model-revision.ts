@@ -13,9 +13,15 @@ export function modelRevision({ model, quantization, device, command, env }: Ins
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
 
+/** The lock and the record of a pull that may have found everything in place. */
+function isOfPull(name: string): boolean {
+  return name.startsWith('.')
+}
+
 function stampsOf(folder: string): string[] {
   try {
     return readdirSync(folder)
+      .filter((name) => !isOfPull(name))
       .sort()
       .map((name) => {
         const { size, mtimeMs } = statSync(join(folder, name))

@@ -86,6 +86,23 @@ describe('pullModel', () => {
     expect(s.hub.requests.some(({ path }) => /README|\.wav/.test(path))).toBe(false)
   })
 
+  it('needs nothing beside its folder', async () => {
+    const s = await setting()
+    // Beside a name of this length there is none that is longer.
+    const dir = join(s.dir, 'm'.repeat(255))
+    await mkdir(dir, { recursive: true })
+    await s.pull({ dir })
+    await expectWhole({ ...s, dir })
+    expect(await readdir(s.dir)).toHaveLength(1)
+  })
+
+  it('waits for another pull into the same folder', async () => {
+    const s = await setting()
+    await Promise.all([s.pull(), s.pull()])
+    await expectWhole(s)
+    expect(asked(s.hub, weights)).toHaveLength(1)
+  })
+
   it('fetches nothing again', async () => {
     const s = await setting()
     await s.pull()

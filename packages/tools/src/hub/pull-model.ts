@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
+import { readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatBytes } from '../common/format.js'
 import { ToolError, ToolUsageError } from '../common/tool-error.js'
@@ -11,7 +11,7 @@ import { isHubId } from '../store/model-id.js'
 import { readPullRecord, removePullRecord, writePullRecord, type PullRecord } from '../store/model-store.js'
 import type { PullProgress } from './pull-progress.js'
 import { withRetries, type RetryWorld } from './retry.js'
-import { selectFiles, shardsOf } from './select-files.js'
+import { selectFiles, shardsOf, type Selection } from './select-files.js'
 
 export interface PullOptions {
   /** `ORG/NAME`. */
@@ -46,25 +46,31 @@ export async function pullModel(options: PullOptions, world: PullWorld): Promise
     throw new ToolUsageError(`\`${id}\` is no model of a hub: ORG/NAME, such as Qwen/Qwen3-ASR-0.6B`)
   if (!/^[\w./-]{1,200}$/.test(revision)) throw new ToolUsageError(`\`${revision}\` is no revision`)
   const { withFileLock } = await import('@asr-cluster/asr-instance')
-  const lock = `${dir}.lock`
-  if (existsSync(lock)) world.progress.say('another pull into the same folder is running; waiting for it')
-  let record: PullRecord | undefined
-  await withFileLock(lock, async () => {
-    record = await pullAlone(options, world)
-  })
-  return record as PullRecord
-}
-
-async function pullAlone(options: PullOptions, world: PullWorld): Promise<PullRecord> {
-  const { id, revision, dir } = options
   const retry: RetryWorld = { ...world, onRetry: (message) => world.progress.say(message) }
   const model = await withRetries(
     () => listFiles(world.hub, id, revision),
     `the list of ${id}'s files`,
     retry,
   )
-  const { small, weights } = selectFiles(model.files, id)
-  await mkdir(dir, { recursive: true })
+  const selected = selectFiles(model.files, id)
+  // Inside of the folder, which may be all that can be written, and made only now, for a model that there is.
+  const lock = join(dir, '.pull.lock')
+  if (existsSync(lock)) world.progress.say('another pull into the same folder is running; waiting for it')
+  let record: PullRecord | undefined
+  await withFileLock(lock, async () => {
+    record = await pullAlone(options, model, selected, world, retry)
+  })
+  return record as PullRecord
+}
+
+async function pullAlone(
+  options: PullOptions,
+  model: RemoteModel,
+  { small, weights }: Selection,
+  world: PullWorld,
+  retry: RetryWorld,
+): Promise<PullRecord> {
+  const { id, dir } = options
   const fetchAll = (files: readonly RemoteFile[]) => presentFiles(files, options, model, world, retry)
   const presentSmall = await fetchAll(small)
   const json = (path: string) => readNew(dir, presentSmall, path)
