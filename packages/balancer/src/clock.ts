@@ -1,3 +1,5 @@
+import { timerDelayMs } from '@asr-cluster/protocol'
+
 /** Monotonic time and timers, injected so that policies and tests do not depend on the wall clock. */
 export interface Clock {
   /** Milliseconds since an arbitrary start; never goes back. */
@@ -9,7 +11,7 @@ export interface Clock {
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after(delayMs, run) {
-    const timer = setTimeout(run, delayMs)
+    const timer = setTimeout(run, timerDelayMs(delayMs))
     return () => clearTimeout(timer)
   },
 }

@@ -31,6 +31,13 @@ describe('startDeadline', () => {
     late.clear()
   })
 
+  it('waits for longer than a timer can, rather than for one millisecond', async () => {
+    const deadline = startDeadline(2 ** 31)
+    await sleep(20)
+    expect(deadline.isOver()).toBe(false)
+    deadline.clear()
+  })
+
   it('says that the time is over, and nothing once it is cleared', async () => {
     const [over, cleared] = [startDeadline(10), startDeadline(10)]
     cleared.clear()

@@ -1,3 +1,5 @@
+import { timerDelayMs } from './timer-delay.js'
+
 export interface Deadline {
   /** Aborts when the time is over, or when the given signal does. */
   signal: AbortSignal
@@ -18,7 +20,7 @@ export function startDeadline(ms: number, signal?: AbortSignal): Deadline {
   const timer = setTimeout(() => {
     isOver = !controller.signal.aborted
     controller.abort(new DOMException(`not done within ${ms} ms`, 'TimeoutError'))
-  }, ms)
+  }, timerDelayMs(ms))
   if (signal?.aborted) onAbort()
   signal?.addEventListener('abort', onAbort, { once: true })
   return {

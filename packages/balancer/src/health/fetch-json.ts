@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { probeHeader } from '@asr-cluster/protocol'
+import { probeHeader, timerDelayMs } from '@asr-cluster/protocol'
 
 export type FetchResult =
   /** `json` is undefined when the body is not JSON or too long. */
@@ -24,7 +24,7 @@ export function fetchJson(
       resolve(result)
       request.destroy()
     }
-    const timer = setTimeout(() => finish({ kind: 'timeout' }), timeoutMs)
+    const timer = setTimeout(() => finish({ kind: 'timeout' }), timerDelayMs(timeoutMs))
     const request = send(url, { agent: false, headers }, (response) => {
       readJson(response, maxBytes, (json) =>
         finish({ kind: 'answer', status: response.statusCode ?? 0, json }),

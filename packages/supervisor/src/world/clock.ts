@@ -1,3 +1,5 @@
+import { timerDelayMs } from '@asr-cluster/protocol'
+
 /** Time as the supervisor sees it. Injected, so that tests decide when it passes. */
 export interface Clock {
   /** Monotonic milliseconds; a change of the system time does not move it. */
@@ -8,14 +10,11 @@ export interface Clock {
   after(delayMs: number, action: () => void): () => void
 }
 
-// setTimeout fires at once for anything above a 32-bit number of milliseconds.
-const longestTimerMs = 2 ** 31 - 1
-
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallTime: () => new Date(),
   after(delayMs, action) {
-    const timer = setTimeout(action, Math.min(Math.max(0, delayMs), longestTimerMs))
+    const timer = setTimeout(action, timerDelayMs(delayMs))
     return () => clearTimeout(timer)
   },
 }
