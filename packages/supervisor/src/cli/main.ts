@@ -20,6 +20,8 @@ import { explainError } from './explain-error.js'
 import { processOutput } from './output.js'
 import { addToolCommands } from './tool-commands.js'
 
+export { watchOutput } from './write-errors.js'
+
 /** Runs `asr-cluster` with the arguments after the program's name; returns the exit code. */
 export async function main(args: readonly string[], context: CliContext = processContext()): Promise<number> {
   let code: number = cliExit.ok
