@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { apiKeyEntrySchema, apiKeySchema, hashApiKey, parseApiKey, parseApiKeysFile } from './api-keys.js'
+import {
+  apiKeyEntrySchema,
+  apiKeySchema,
+  hashApiKey,
+  isLoopback,
+  parseApiKey,
+  parseApiKeysFile,
+} from './api-keys.js'
 
 describe('apiKeySchema', () => {
   it('keeps the hash of a key, and a hash as it is', () => {
@@ -63,4 +70,11 @@ describe('keys with limits', () => {
     'refuses %j',
     (entry) => expect(apiKeyEntrySchema.safeParse(entry).success).toBe(false),
   )
+})
+
+it('knows which addresses only this machine reaches', () => {
+  const hosts = ['127.0.0.1', '127.0.0.2', '127.255.0.9', '::1', 'localhost']
+  expect(hosts.filter((host) => !isLoopback(host))).toEqual([])
+  const open = ['0.0.0.0', '::', '10.0.0.1', '128.0.0.1', '127.example.com', '127.0.0.1.example.com', '']
+  expect(open.filter(isLoopback)).toEqual([])
 })

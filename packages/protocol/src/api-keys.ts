@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isIPv4 } from 'node:net'
 import { z } from 'zod'
 
 const hashed = /^sha256:[0-9a-f]{64}$/
@@ -113,8 +114,7 @@ export function parseApiKeysFile(text: string): string[] {
   })
 }
 
-const loopback = new Set(['127.0.0.1', '::1', 'localhost'])
-
+/** True for an address that only this machine reaches: all of 127.0.0.0/8, and ::1. */
 export function isLoopback(host: string): boolean {
-  return loopback.has(host)
+  return host === '::1' || host === 'localhost' || (isIPv4(host) && host.startsWith('127.'))
 }
