@@ -80,6 +80,25 @@ describe('what follows `--`', () => {
   })
 })
 
+describe('eval', () => {
+  it.each([
+    [['--max-wer', '5'], /--max-wer: expected a rate such as 0\.15 or 15%, got `5`/],
+    [['--max-wer', '1.01'], /--max-wer/],
+    [['--max-wer', 'low'], /--max-wer/],
+    [['--worst', '-1'], /--worst must be a whole number from 0/],
+    [['--worst', '1.5'], /--worst must be a whole number from 0/],
+  ])('refuses %j', async (options, message) => {
+    const ran = await run('eval', 'no.jsonl', ...options)
+    expect(ran.said.join('\n')).toMatch(message)
+    expect(ran.code).toBe(2)
+  })
+
+  it.each([['1'], ['0.15'], ['15%'], ['150 %']])('takes --max-wer %s', async (rate) => {
+    const ran = await run('eval', 'no.jsonl', '--max-wer', rate)
+    expect(ran.said.join('\n')).toMatch(/no\.jsonl cannot be read/)
+  })
+})
+
 describe('an option', () => {
   it.each([
     [['up', '-c', 'a', '-c', 'b'], /(-c|--config) was given more than once/],

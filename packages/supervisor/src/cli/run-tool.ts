@@ -21,7 +21,8 @@ function isConfigurationError(error: unknown): boolean {
   return error instanceof Error && ['CheckpointError', 'ConfigurationError'].includes(error.name)
 }
 
-/** Throws UsageError unless the flag's value is a whole number from 1. */
-export function checkCount(flag: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1) throw new UsageError(`--${flag} must be a whole number from 1`)
+/** Throws UsageError unless the flag's value is a whole number, of `min` or more. */
+export function checkCount(flag: string, value: number, min = 1): void {
+  if (!Number.isInteger(value) || value < min)
+    throw new UsageError(`--${flag} must be a whole number from ${min}`)
 }

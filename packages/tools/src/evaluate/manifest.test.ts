@@ -16,6 +16,10 @@ describe('parseManifest', () => {
     ])
   })
 
+  it('reads a file that begins with a byte order mark', () => {
+    expect(parse('\uFEFF{"audio":"a.wav","text":"hi"}')).toMatchObject([{ audio: 'a.wav' }])
+  })
+
   it.each([
     ['{"audio":"a.wav","text":"x"}\n{oops', /^m\.jsonl:2: not JSON/],
     ['{"audio":"a.wav"}', /^m\.jsonl:1: `text`/],

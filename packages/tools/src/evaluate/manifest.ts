@@ -24,17 +24,21 @@ export interface ManifestClip {
  */
 export function parseManifest(content: string, manifestPath: string, label: string): ManifestClip[] {
   const folder = dirname(manifestPath)
-  const clips = content.split('\n').flatMap((line, index) => {
-    if (line.trim() === '') return []
-    const place = `${label}:${index + 1}`
-    const parsed = lineSchema.safeParse(parseLine(line, place))
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues
-      throw manifestError(`${place}: \`${issue?.path.join('.') || 'line'}\`: ${issue?.message}`)
-    }
-    const { audio, text, language } = parsed.data
-    return [{ audio, path: resolve(folder, audio), text, language: language ?? null }]
-  })
+  // Some editors begin a file with a mark of its encoding.
+  const clips = content
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .flatMap((line, index) => {
+      if (line.trim() === '') return []
+      const place = `${label}:${index + 1}`
+      const parsed = lineSchema.safeParse(parseLine(line, place))
+      if (!parsed.success) {
+        const [issue] = parsed.error.issues
+        throw manifestError(`${place}: \`${issue?.path.join('.') || 'line'}\`: ${issue?.message}`)
+      }
+      const { audio, text, language } = parsed.data
+      return [{ audio, path: resolve(folder, audio), text, language: language ?? null }]
+    })
   if (clips.length === 0) throw manifestError(`${label} has no lines`)
   return clips
 }

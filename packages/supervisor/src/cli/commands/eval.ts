@@ -54,6 +54,7 @@ async function runEval(args: ArgumentsCamelCase<EvalArgs>, context: CliContext):
   const { output, cwd } = context
   checkLocal(args)
   checkCount('concurrency', args.concurrency)
+  checkCount('worst', args.worst, 0)
   if (args.limit !== undefined) checkCount('limit', args.limit)
   const maxWer = args.maxWer === undefined ? null : parseRate(args.maxWer)
   const [tools, { parseLanguage }] = await Promise.all([
@@ -95,11 +96,14 @@ async function open(args: EvalArgs, context: CliContext, liveLine: LiveLine): Pr
   })
 }
 
-/** `0.15` or `15%` → 0.15. Throws UsageError. */
+/** `0.15` or `15%` → 0.15; above 1 only as a percentage, because `5` is meant as `5%`. Throws UsageError. */
 function parseRate(text: string): number {
   const match = /^(\d+(?:\.\d+)?)( ?%)?$/.exec(text)
-  if (!match) throw new UsageError(`--max-wer: expected a rate such as 0.15 or 15%, got \`${text}\``)
-  return match[2] === undefined ? Number(match[1]) : Number(match[1]) / 100
+  const rate = match?.[2] === undefined ? Number(match?.[1]) : Number(match[1]) / 100
+  if (!match || (rate > 1 && match[2] === undefined)) {
+    throw new UsageError(`--max-wer: expected a rate such as 0.15 or 15%, got \`${text}\``)
+  }
+  return rate
 }
 
 function nameLanguage(text: string, parseLanguage: (text: string) => string | null): string {
