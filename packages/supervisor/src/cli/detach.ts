@@ -7,11 +7,13 @@ import { cliExit } from './exit-codes.js'
 /** Set in the environment of a supervisor whose starter waits for its word. */
 const marker = 'ASR_CLUSTER_DETACHED'
 
-type Word = { line: string } | { exit: number }
+type Word = { line: string; isError: boolean } | { exit: number }
 
 /** The process that waits for a detached supervisor, as the supervisor sees it. */
 export interface DetachedParent {
   say: (line: string) => void
+  /** Says what went wrong. */
+  complain: (line: string) => void
   /** Lets it go with an exit code; later lines go to the log only. */
   finish: (code: number) => void
 }
@@ -25,7 +27,8 @@ export function detachedParent(env: NodeJS.ProcessEnv): DetachedParent | null {
     if (process.connected) process.send?.(word, undefined, undefined, then)
   }
   return {
-    say: (line) => tell({ line }),
+    say: (line) => tell({ line, isError: false }),
+    complain: (line) => tell({ line, isError: true }),
     finish: (code) => tell({ exit: code }, () => process.connected && process.disconnect()),
   }
 }
@@ -47,7 +50,7 @@ export async function runDetached({ output, cwd, env }: CliContext, logsDir: str
   try {
     return await new Promise<number>((resolve) => {
       child.on('message', (word: Word) => {
-        if ('line' in word) output.print(word.line)
+        if ('line' in word) (word.isError ? output.complain : output.print)(word.line)
         else resolve(word.exit)
       })
       child.once('error', (error) => {

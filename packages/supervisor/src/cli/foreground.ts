@@ -17,6 +17,7 @@ import { cliExit } from './exit-codes.js'
 import { explainError } from './explain-error.js'
 import { createNarrator } from './narrator.js'
 import { detachedParent } from './detach.js'
+import type { DetachedParent } from './detach.js'
 import { replaceRunning } from './replace-running.js'
 
 /** Runs the supervisor in this process until the cluster was stopped; returns the exit code. */
@@ -28,6 +29,7 @@ export async function runForeground(
 ): Promise<number> {
   const parent = detachedParent(context.env)
   const say = parent?.say ?? context.output.print
+  const complain = parent?.complain ?? context.output.complain
   const service = serviceManager(context.env, systemClock)
   let supervisor: Supervisor
   const { port } = config.balancer
@@ -47,7 +49,7 @@ export async function runForeground(
   } catch (error) {
     service.close()
     if (!parent) throw error
-    const code = explainError(error, { ...context.output, complain: say })
+    const code = explainError(error, { complain })
     parent.finish(code)
     return code
   }
@@ -59,7 +61,7 @@ export async function runForeground(
   supervisor.cluster.until(supervisor.isShuttingDown).then(service.stopping, () => {})
   let code: number = cliExit.ok
   try {
-    code = await serve(supervisor, config, say, parent !== null, onReady)
+    code = await serve(supervisor, config, { say, complain }, parent !== null, onReady)
     await supervisor.finished
   } finally {
     signals.release()
@@ -75,7 +77,7 @@ export async function runForeground(
 async function serve(
   supervisor: Supervisor,
   config: ClusterConfig,
-  say: (line: string) => void,
+  { say, complain }: Pick<DetachedParent, 'say' | 'complain'>,
   isDetached: boolean,
   onReady: (status: string) => void,
 ): Promise<number> {
@@ -98,8 +100,8 @@ async function serve(
     (process) => process.state().state === 'failed',
   )
   for (const process of culprits) {
-    say(`${process.id} failed: ${process.state().reason}`)
-    for (const line of process.lastEnd()?.stderr ?? []) say(`  | ${line}`)
+    complain(`${process.id} failed: ${process.state().reason}`)
+    for (const line of process.lastEnd()?.stderr ?? []) complain(`  | ${line}`)
   }
   await supervisor.shutDown()
   const isConfiguration = culprits.every((process) => process.lastEnd()?.code === exitCodes.configuration)
