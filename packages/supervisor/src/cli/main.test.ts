@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -96,6 +96,27 @@ describe('eval', () => {
   it.each([['1'], ['0.15'], ['15%'], ['150 %']])('takes --max-wer %s', async (rate) => {
     const ran = await run('eval', 'no.jsonl', '--max-wer', rate)
     expect(ran.said.join('\n')).toMatch(/no\.jsonl cannot be read/)
+  })
+})
+
+describe('config validate', () => {
+  const host = { balancer: { host: '0.0.0.0' } }
+
+  it.each([
+    [host, [], 78, /0\.0\.0\.0 is reachable from other machines/],
+    [host, ['--insecure'], 0, /ok/],
+    [{ supervisor: { user: 'no-such-user' } }, [], 78, /there is no user `no-such-user`/],
+    [{ supervisor: { allowUsers: ['no-such-user'] } }, [], 78, /there is no user `no-such-user`/],
+    [{ supervisor: { user: 'root' } }, [], 0, /ok/],
+  ])('judges %j as `up` does', async (config, options, code, message) => {
+    const dir = mkdtempSync(join(tmpdir(), 'validate-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
+    const file = join(dir, 'c.yaml')
+    writeFileSync(file, JSON.stringify(config))
+    const ran = await run('config', 'validate', '-c', file, ...options)
+    expect(ran.said.join('\n')).toMatch(message)
+    expect(ran.code).toBe(code)
+    expect((await run('config', 'print', '-c', file)).code).toBe(0)
   })
 })
 

@@ -105,6 +105,9 @@ describe('the configuration', () => {
   it.each([
     ['a: [1', /^f\.yaml:1:\d+: /],
     ['groups: [{}, {}]', /^f\.yaml:1:14: .*a second group is called `default`/],
+    ['groups: [{ name: balancer }]', /^f\.yaml:1:18: .*call the group otherwise/],
+    ['groups: [{ name: a-0 }, { name: a }]', /^f\.yaml:1:18: .*an instance of the group `a` too/],
+    ['groups: [{ name: a }, { name: a-next }]', /^f\.yaml:1:31: .*an instance of the group `a` too/],
     ['supervisor: { backoff: { base: 2m } }', /^f\.yaml:1:32: .*longer than `cap`/],
     ['groups: [{ basePort: 65535 }]', /no port/],
     ['cache: { maxBytes: 5 }', /^f\.yaml:1:20: .*text with a unit/],
@@ -113,6 +116,10 @@ describe('the configuration', () => {
     ['- a list', /expected object/],
   ])('%s is refused', (text, expected) => {
     expect(problemsOf(text)[0]).toMatch(expected)
+  })
+
+  it('may have groups whose names only look alike', () => {
+    expect(problemsOf('groups: [{ name: a }, { name: a-b }, { name: c-0 }, { name: a-b0 }]')).toEqual([])
   })
 
   it('has a JSON schema and a table that are up to date', () => {

@@ -77,16 +77,8 @@ function describeValue(issue: z.core.$ZodIssue): string {
 }
 
 function crossChecks(config: ClusterConfig): Finding[] {
-  const findings: Finding[] = []
-  const names = new Set<string>()
+  const findings: Finding[] = nameClashes(config)
   for (const [index, group] of config.groups.entries()) {
-    if (names.has(group.name)) {
-      findings.push({
-        path: ['groups', index, 'name'],
-        message: `a second group is called \`${group.name}\``,
-      })
-    }
-    names.add(group.name)
     const portsEnd = group.basePort + (group.instances === 'auto' ? 1 : group.instances)
     if (portsEnd > 65_536) {
       findings.push({ path: ['groups', index, 'basePort'], message: 'the last instance would have no port' })
@@ -100,6 +92,22 @@ function crossChecks(config: ClusterConfig): Finding[] {
     findings.push({ path: ['autoscale', 'min'], message: '`min` is more than `max`' })
   }
   return findings
+}
+
+/** A command such as `restart NAME` must mean one thing only. */
+function nameClashes({ groups }: ClusterConfig): Finding[] {
+  const names = groups.map(({ name }) => name)
+  return names.flatMap((name, index) => {
+    const [, owner] = /^(.+)-(?:\d+|next)$/.exec(name) ?? []
+    const message = names.slice(0, index).includes(name)
+      ? `a second group is called \`${name}\``
+      : name === 'balancer'
+        ? '`balancer` is the balancer; call the group otherwise'
+        : owner !== undefined && names.includes(owner)
+          ? `\`${name}\` may be an instance of the group \`${owner}\` too; call the group otherwise`
+          : null
+    return message === null ? [] : [{ path: ['groups', index, 'name'], message }]
+  })
 }
 
 /** Where a value, or its key, begins; for one that is left out, where the nearest thing around it begins. */

@@ -154,7 +154,7 @@ command=y
         env: { KEY: 'a,b' },
       },
       {
-        name: 'web-2',
+        name: 'web-group2',
         command: ['gunicorn', '--bind', '127.0.0.1:{port}', 'my app:app'],
         instances: 3,
         basePort: 9000,

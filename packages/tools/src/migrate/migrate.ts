@@ -146,8 +146,9 @@ function nameOf(members: readonly TheirProgram[], index: number, groups: readonl
     .replace(/^[^a-z]+/, '')
     .replace(/[-0-9]+$/, '')
     .slice(0, 40)
-  const name = common === '' ? 'default' : common
-  return groups.length > 1 && index > 0 ? `${name.slice(0, 36)}-${index + 1}` : name
+  // A group may not be called as the balancer is, nor as an instance of another group.
+  const name = common === '' || common === 'balancer' ? 'default' : common
+  return groups.length > 1 && index > 0 ? `${name.slice(0, 32)}-group${index + 1}` : name
 }
 
 function explainCommand(

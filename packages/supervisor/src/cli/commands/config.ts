@@ -1,7 +1,10 @@
 import type { Argv } from 'yargs'
 import { stringify } from 'yaml'
+import { resolveAllowUsers } from '../../config/allow-users.js'
 import { configJsonSchema } from '../../config/json-schema.js'
 import { loadConfig } from '../../config/load-config.js'
+import { findUser, systemUsers } from '../../config/run-as.js'
+import type { SupervisorConfig } from '../../config/schema.js'
 import { toInput } from '../../config/to-input.js'
 import type { Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
@@ -9,6 +12,7 @@ import { cliExit } from '../exit-codes.js'
 interface ConfigArgs {
   action: 'print' | 'validate' | 'schema'
   config: string | undefined
+  insecure: boolean
   json: boolean
 }
 
@@ -19,23 +23,37 @@ export const configCommand: Command<ConfigArgs> = {
     argv
       .positional('action', { choices: ['print', 'validate', 'schema'] as const, demandOption: true })
       .option('config', { alias: 'c', type: 'string', describe: 'Configuration file' })
+      .option('insecure', {
+        type: 'boolean',
+        default: false,
+        describe: 'With validate: for an `up` with --insecure',
+      })
       .option('json', {
         type: 'boolean',
         default: false,
         describe: 'Print as JSON',
       }) as unknown as Argv<ConfigArgs>,
-  run(args, { output, cwd }) {
+  run(args, { output, cwd, env }) {
     if (args.action === 'schema') {
       output.print(JSON.stringify(configJsonSchema(), null, 2))
       return Promise.resolve(cliExit.ok)
     }
-    const { config, file } = loadConfig({ file: args.config, cwd, insecure: true })
-    if (args.action === 'print') {
+    const isValidation = args.action === 'validate'
+    const insecure = args.insecure || !isValidation
+    const { config, file } = loadConfig({ file: args.config, cwd, insecure, env })
+    if (!isValidation) {
       const input = toInput(config)
       output.print(args.json ? JSON.stringify(input) : stringify(input).trimEnd())
     } else {
+      checkUsers(config.supervisor)
       output.print(args.json ? JSON.stringify({ ok: true, file }) : `${file ?? '(defaults)'}: ok`)
     }
     return Promise.resolve(cliExit.ok)
   },
+}
+
+/** Not whether we may start programs as `user`: the cluster may be started by root. Throws MachineMismatchError. */
+function checkUsers({ user, allowUsers }: SupervisorConfig): void {
+  if (user !== undefined) findUser(user, systemUsers)
+  resolveAllowUsers(allowUsers, null)
 }
