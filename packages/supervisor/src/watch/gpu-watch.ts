@@ -40,7 +40,13 @@ export function createGpuWatch(inventory: GpuInventory): GpuWatch {
 
   function takeOff(instance: ManagedInstance, gpu: string, reason: string): void {
     const { id } = instance.process
-    if (stopped.has(id) || ['stopped', 'stopping'].includes(instance.process.state().state)) return
+    const { state, next } = instance.process.state()
+    if (stopped.has(id) || state === 'stopped' || state === 'stopping') return
+    if (state === 'draining' && next === 'stopped') {
+      // Somebody wants it gone, and may wait for that. What it still works on cannot end well.
+      instance.process.dispatch({ type: 'stop', drain: false, reason })
+      return
+    }
     const elsewhere = anotherGpu(instance, gpu)
     if (elsewhere === null) {
       stopped.add(id)

@@ -1,3 +1,4 @@
+import type { MachineState } from '../../machine/machine-types.js'
 import type { Cluster } from '../cluster.js'
 import type { ManagedInstance } from '../managed-instance.js'
 
@@ -64,15 +65,26 @@ export function describeFailure(instance: ManagedInstance): string {
   return [`${instance.process.id} is ${state}: ${reason}`, ...stderr.map((line) => `  | ${line}`)].join('\n')
 }
 
-/** Drains and stops; resolves once the processes are gone. */
+/** Drains and stops; resolves once the processes are gone. Throws OperationError when one is started again meanwhile. */
 export async function stopInstances(
   context: OperationContext,
   instances: readonly ManagedInstance[],
   reason: string,
 ): Promise<void> {
   for (const { process } of instances) process.dispatch({ type: 'stop', drain: true, reason })
-  const isStopped = (instance: ManagedInstance): boolean => stateOf(instance) === 'stopped'
-  await untilOrShutdown(context, () => instances.every(isStopped))
+  await untilOrShutdown(context, () => {
+    const back = instances.filter((instance) => !isEnding(instance.process.state()))
+    if (back.length > 0) {
+      const ids = back.map(({ process }) => process.id).join(', ')
+      throw new OperationError(`something else started ${ids} again, which should have stopped (${reason})`)
+    }
+    return instances.every((instance) => stateOf(instance) === 'stopped')
+  })
+}
+
+/** False for what will not come to a stop by itself: waiting for that would keep every later operation waiting too. */
+function isEnding({ state, next }: MachineState): boolean {
+  return state === 'stopped' || ((state === 'draining' || state === 'stopping') && next === 'stopped')
 }
 
 /** Stops instances and takes them off the list. */
