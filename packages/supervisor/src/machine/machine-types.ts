@@ -36,6 +36,7 @@ export interface MachineState {
   readonly deadline: number | null
   /** What follows when the process is gone: nothing, another start, or the counting of a failure. */
   readonly next: 'stopped' | 'starting' | 'failure'
+  /** Of the last end that was asked for or met: why it is started again, or why it was stopped. */
   readonly cause: RestartCause
   /** When it became ready in this life; null before. */
   readonly readyAt: number | null
@@ -51,7 +52,8 @@ export interface MachineState {
 
 export type MachineEvent =
   | { type: 'start' }
-  | { type: 'stop'; drain: boolean; reason: string }
+  /** Without `cause` somebody asked for it. */
+  | { type: 'stop'; drain: boolean; cause?: 'gpu'; reason: string }
   | { type: 'restart'; drain: boolean; cause: RestartCause; reason: string }
   /** SIGKILL now, whatever the state. */
   | { type: 'kill'; reason: string }

@@ -185,7 +185,7 @@ function onStop(
   now: number,
   context: MachineContext,
 ): Transition {
-  const planned = { ...state, next: 'stopped' as const }
+  const planned = { ...state, next: 'stopped' as const, cause: event.cause ?? ('operator' as const) }
   switch (state.state) {
     case 'backoff':
     case 'failed':

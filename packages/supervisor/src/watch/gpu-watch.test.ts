@@ -53,3 +53,35 @@ it('cuts short the drain of what is to stop, and moves it nowhere, when its GPU 
   expect(await scaled).toMatchObject({ ok: true })
   expect(states()).toBe('a-0=ready')
 })
+
+it('stops what it can place nowhere else, and starts it when the GPU is back', async () => {
+  const show = await start('gpus: [0, 1]')
+  const { states, until } = running
+  show(gpu(0), gpu(1, 3))
+  await until(() => states() === 'a-0=ready a-1=stopped')
+  show(gpu(0), gpu(1))
+  await until(() => states() === 'a-0=ready a-1=ready')
+})
+
+it('leaves stopped what the operator stopped, before or after the GPU was lost', async () => {
+  const show = await start('gpus: [0, 1]')
+  const { operate, states, until } = running
+  await operate('stop', { ids: ['a-0'] })
+  show(gpu(0, 3), gpu(1, 3))
+  await until(() => states() === 'a-0=stopped a-1=stopped')
+  await operate('stop', { ids: ['a-1'] })
+  show(gpu(0), gpu(1))
+  expect(states()).toBe('a-0=stopped a-1=stopped')
+})
+
+it('takes off once more what was scaled away meanwhile and is there again', async () => {
+  const show = await start('gpus: [0, 1]')
+  const { operate, states, until } = running
+  show(gpu(0), gpu(1, 3))
+  await until(() => states() === 'a-0=ready a-1=stopped')
+  await operate('scale', { targets: ['1'] })
+  show(gpu(0), gpu(1))
+  await operate('scale', { targets: ['2'] })
+  show(gpu(0), gpu(1, 4))
+  await until(() => states() === 'a-0=ready a-1=stopped')
+})

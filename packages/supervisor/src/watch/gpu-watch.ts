@@ -21,8 +21,6 @@ export interface GpuWatch {
 export function createGpuWatch(inventory: GpuInventory): GpuWatch {
   let health: GpuHealth = unknownHealth
   let context: WatchContext | null = null
-  /** Instances that we stopped, by id. */
-  const stopped = new Set<string>()
 
   const usable = (): Gpu[] => inventory.list().filter(({ uuid }) => !health.bad.has(uuid))
 
@@ -34,14 +32,13 @@ export function createGpuWatch(inventory: GpuInventory): GpuWatch {
       if (gpu === null) continue
       const reason = health.bad.get(gpu)
       if (reason !== undefined) takeOff(instance, gpu, reason)
-      else if (stopped.delete(instance.process.id)) instance.process.dispatch({ type: 'start' })
+      else if (isOut(instance)) instance.process.dispatch({ type: 'start' })
     }
   }
 
   function takeOff(instance: ManagedInstance, gpu: string, reason: string): void {
-    const { id } = instance.process
     const { state, next } = instance.process.state()
-    if (stopped.has(id) || state === 'stopped' || state === 'stopping') return
+    if (state === 'stopped' || state === 'stopping') return
     if (state === 'draining' && next === 'stopped') {
       // Somebody wants it gone, and may wait for that. What it still works on cannot end well.
       instance.process.dispatch({ type: 'stop', drain: false, reason })
@@ -49,9 +46,8 @@ export function createGpuWatch(inventory: GpuInventory): GpuWatch {
     }
     const elsewhere = anotherGpu(instance, gpu)
     if (elsewhere === null) {
-      stopped.add(id)
       // Nothing it works on there can end well, so there is no drain to wait for.
-      instance.process.dispatch({ type: 'stop', drain: false, reason })
+      instance.process.dispatch({ type: 'stop', drain: false, cause: 'gpu', reason })
       return
     }
     instance.setSpec({ ...instance.spec(), gpu: elsewhere })
@@ -83,4 +79,10 @@ export function createGpuWatch(inventory: GpuInventory): GpuWatch {
     },
     close: unsubscribe,
   }
+}
+
+/** Stopped by us, and by nobody else since. */
+function isOut(instance: ManagedInstance): boolean {
+  const { state, next, cause } = instance.process.state()
+  return cause === 'gpu' && (state === 'stopped' || (state === 'stopping' && next === 'stopped'))
 }
