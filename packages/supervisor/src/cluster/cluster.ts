@@ -138,7 +138,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       pciBusId: (gpu) => options.gpus.list().find(({ uuid }) => uuid === gpu)?.pciBusId ?? null,
       allowUsers,
       maxBodySize: () => config.balancer.maxBodySize,
-      isReserved: (port) => [...instances.values()].some((other) => other.port() === port),
+      isReserved: (port) => port === options.socket.port || isPortOfAnother(port, spec.id),
       onChange(change) {
         sendMembers()
         onChange(change)
@@ -151,6 +151,9 @@ export function createCluster(options: ClusterOptions): Cluster {
     instances.set(spec.id, instance)
     return instance
   }
+
+  const isPortOfAnother = (port: number, id: string): boolean =>
+    [...instances.values()].some((other) => other.process.id !== id && other.port() === port)
 
   function promisedBytes(gpu: string | null, except: string): number {
     const others = [...instances.values()].filter(
@@ -258,9 +261,14 @@ export function createCluster(options: ClusterOptions): Cluster {
   const inFlight = (id: string): number =>
     balancers.stats()?.members.find((member) => member.id === id)?.inFlight ?? 0
 
-  for (const spec of planInstances({ config, counts, machine: options.machine(), existing: [] })) {
-    addInstance(spec)
-  }
+  const plan = planInstances({
+    config,
+    counts,
+    machine: options.machine(),
+    clientsPort: options.socket.port,
+    existing: [],
+  })
+  for (const spec of plan) addInstance(spec)
 
   return {
     bus,

@@ -11,7 +11,8 @@ export interface ChosenPort {
 }
 
 /**
- * The port asked for, or the next free one that nobody else of us has. Only the balancer talks to an instance,
+ * The port asked for, or the next free one that is not reserved: what one of us has bound, but does not listen on yet,
+ * looks free to a probe. Only the balancer talks to an instance,
  * so another port costs nothing, and a forgotten process on it must not keep the cluster from starting.
  * Throws SpawnError when a hundred ports are taken.
  */
@@ -22,7 +23,7 @@ export async function choosePort(
 ): Promise<ChosenPort> {
   let takenBy: string | null = null
   for (let port = wanted; port < wanted + attempts && port <= 65_535; port += 1) {
-    if (port !== wanted && isReserved(port)) continue
+    if (isReserved(port)) continue
     if ((await probePort(host, port)) !== null) return { port, takenBy }
     takenBy ??= describePortHolder(port)
   }

@@ -6,7 +6,7 @@ import { planInstances } from './plan-instances.js'
 function programOf(group: object, allowUsers: number[] | null = null) {
   const config = clusterConfigSchema.parse({ groups: [{ basePort: 0, ...group }] })
   const machine = { cores: [0, 1], gpus: [] }
-  const [spec] = planInstances({ config, counts: new Map(), machine, existing: [] })
+  const [spec] = planInstances({ config, counts: new Map(), machine, clientsPort: 7860, existing: [] })
   if (!spec) throw new Error('no instance was planned')
   return instanceProgram({
     spec: () => spec,

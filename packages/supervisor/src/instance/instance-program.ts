@@ -28,6 +28,7 @@ export interface InstanceProgramOptions {
   /** Program and leading arguments of our own asr-instance. */
   command: readonly string[]
   clusterId: string
+  /** The port is that of the clients, or of another instance. */
   isReserved: (port: number) => boolean
   /** Bytes; the balancer's limit, which an instance must not undercut. */
   maxBodySize: () => number

@@ -22,7 +22,7 @@ const gpus: Gpu[] = [0, 1, 2, 3].map((index) => ({
 
 function plan(
   input: ClusterConfigInput,
-  options: { gpus?: Gpu[]; existing?: InstanceSpec[]; cores?: number } = {},
+  options: { gpus?: Gpu[]; existing?: InstanceSpec[]; cores?: number; clientsPort?: number } = {},
 ) {
   return planInstances({
     config: clusterConfigSchema.parse(input),
@@ -31,6 +31,7 @@ function plan(
       cores: Array.from({ length: options.cores ?? 8 }, (_, core) => core),
       gpus: options.gpus ?? [],
     },
+    clientsPort: options.clientsPort ?? 7860,
     existing: options.existing ?? [],
   })
 }
@@ -50,6 +51,11 @@ describe('the plan', () => {
   it('lets groups share a base port', () => {
     const specs = plan({ groups: [{ name: 'a' }, { name: 'b' }, { name: 'c', basePort: 0 }] })
     expect(specs.map(({ port }) => port)).toEqual([7861, 7862, 7863, 7864, 0, 0])
+  })
+
+  it('leaves the port of the clients to the balancer', () => {
+    const specs = plan({ groups: [{ instances: 3 }] }, { clientsPort: 7862 })
+    expect(specs.map(({ port }) => port)).toEqual([7861, 7863, 7864])
   })
 
   it('shares the cores among the instances', () => {

@@ -45,12 +45,20 @@ export interface PlanRequest {
   /** Number of instances by group, where it is not that of the configuration. */
   counts: ReadonlyMap<string, number>
   machine: Machine
+  /** Where the balancer listens. */
+  clientsPort: number
   /** Instances that are there; they keep what they have but for the weight. */
   existing: readonly InstanceSpec[]
 }
 
 /** Which instances there should be. Reads only the size of models, for `auto`. Throws NoSuchGpuError. */
-export function planInstances({ config, counts, machine, existing }: PlanRequest): InstanceSpec[] {
+export function planInstances({
+  config,
+  counts,
+  machine,
+  clientsPort,
+  existing,
+}: PlanRequest): InstanceSpec[] {
   const wanted = config.groups.flatMap((group) => {
     const count = counts.get(group.name) ?? countInstances(group, machine)
     return Array.from({ length: count }, (_, index) => ({ group, index, id: `${group.name}-${index}` }))
@@ -69,6 +77,7 @@ export function planInstances({ config, counts, machine, existing }: PlanRequest
       weight,
       total: wanted.length,
       machine,
+      clientsPort,
       others: others(),
       pendingGpus,
     })
@@ -83,6 +92,7 @@ interface Surroundings {
   /** Instances of the whole cluster, which share the cores. */
   total: number
   machine: Machine
+  clientsPort: number
   others: readonly InstanceSpec[]
   pendingGpus: ReadonlyMap<string, number>
 }
@@ -93,6 +103,7 @@ export function newSpec(group: GroupConfig, index: number, id: string, around: S
   const threads = group.threads === 'auto' ? share : group.threads
   const gpu = placeGpu(group.gpus, index, gpus, around.pendingGpus)
   const sets = around.others.flatMap(({ cpuSet }) => (cpuSet === null ? [] : [cpuSet]))
+  const takenPorts = new Set([around.clientsPort, ...around.others.map(({ port }) => port)])
   return {
     id,
     group: group.name,
@@ -100,7 +111,7 @@ export function newSpec(group: GroupConfig, index: number, id: string, around: S
     model: group.model,
     aliases: group.aliases,
     quantization: group.quantization,
-    port: freePort(group.basePort, index, new Set(around.others.map(({ port }) => port))),
+    port: freePort(group.basePort, index, takenPorts),
     weight: around.weight,
     slots: group.slots,
     threads,

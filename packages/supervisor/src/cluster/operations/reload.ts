@@ -93,7 +93,13 @@ function planFor(
   counts: ReadonlyMap<string, number>,
   existing: readonly InstanceSpec[],
 ): InstanceSpec[] {
-  return planInstances({ config, counts, machine: cluster.machine(), existing })
+  return planInstances({
+    config,
+    counts,
+    machine: cluster.machine(),
+    clientsPort: cluster.port,
+    existing,
+  })
 }
 
 async function replaceInstances(

@@ -37,6 +37,7 @@ export async function scaleGroup(context: OperationContext, group: string, count
       config: cluster.config(),
       counts: cluster.counts,
       machine: cluster.machine(),
+      clientsPort: cluster.port,
       existing: cluster.instances().map((instance) => instance.spec()),
     })
     const surplus = cluster.instances().filter((instance) => isSurplus(instance, group, count))
