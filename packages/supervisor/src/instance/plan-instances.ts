@@ -5,6 +5,7 @@ import { instancesPerGpu } from '../gpu/instances-per-gpu.js'
 import { readModelSize } from '../gpu/memory-need.js'
 import { placeGpu } from '../gpu/place-gpu.js'
 import type { Gpu } from '../gpu/gpu.js'
+import { numbersFor } from './group-numbers.js'
 import { placeCpus } from './place-cpus.js'
 
 /** Everything that one instance is started with. */
@@ -49,6 +50,10 @@ export interface PlanRequest {
   clientsPort: number
   /** Instances that are there; they keep what they have but for the weight. */
   existing: readonly InstanceSpec[]
+  /** Instances that are there and are planned anew; they keep their numbers. */
+  outdated?: readonly InstanceSpec[]
+  /** Ids of those that go first where a group gets smaller. */
+  goFirst?: ReadonlySet<string>
 }
 
 /** Which instances there should be. Reads only the size of models, for `auto`. Throws NoSuchGpuError. */
@@ -58,10 +63,15 @@ export function planInstances({
   machine,
   clientsPort,
   existing,
+  outdated = [],
+  goFirst = new Set(),
 }: PlanRequest): InstanceSpec[] {
   const wanted = config.groups.flatMap((group) => {
     const count = counts.get(group.name) ?? countInstances(group, machine)
-    return Array.from({ length: count }, (_, index) => ({ group, index, id: `${group.name}-${index}` }))
+    const members = [...existing, ...outdated]
+      .filter((spec) => spec.group === group.name)
+      .map(({ id, index }) => ({ index, goesFirst: goFirst.has(id) }))
+    return numbersFor(members, count).map((index) => ({ group, index, id: `${group.name}-${index}` }))
   })
   const planned: InstanceSpec[] = []
   const others = (): InstanceSpec[] => [...existing, ...planned]

@@ -1,7 +1,7 @@
 import { decide, initialAutoscaleState } from '../autoscale/decide.js'
 import type { AutoscaleSettings, AutoscaleState, Observation } from '../autoscale/decide.js'
-import { sizeFor } from '../autoscale/group-size.js'
 import type { ManagedInstance } from '../cluster/managed-instance.js'
+import { isAlive } from '../cluster/operations/operation.js'
 import { scaleGroup } from '../cluster/operations/scale.js'
 import type { ClusterConfig } from '../config/schema.js'
 import type { Gpu } from '../gpu/gpu.js'
@@ -88,16 +88,17 @@ export function watchLoad(
 
   async function apply(group: string, from: number, to: number, reason: string): Promise<void> {
     const members = membersOf(group)
-    const seats = members.map((instance) => ({ index: instance.spec().index, isAlive: isAlive(instance) }))
-    const size = sizeFor(seats, to, cluster.config().autoscale.max)
-    // The dead ones take the place of those that are missing.
+    const alive = new Set(members.filter(isAlive).map(({ process }) => process.id))
+    // The dead ones stay, for somebody to look at; they may keep the group from getting larger.
+    const limit = Math.max(cluster.config().autoscale.max, members.length)
+    const size = Math.min(members.length + to - alive.size, limit)
     if (size === members.length) return
     if (to > from && clock.now() < (pausedUntil.get(group) ?? 0)) return
     const say = (level: 'info' | 'warn', text: string): void =>
       cluster.bus.emit({ type: 'notice', level, id: null, text: `autoscale ${group}: ${text}` })
     say('info', `${from} → ${to} (${reason})`)
     try {
-      await context.queue.run(() => scaleGroup(context, group, size))
+      await context.queue.run(() => scaleGroup(context, group, size, alive))
     } catch (error) {
       // The wishes so far asked for what cannot be had; they have to add up again before the next try.
       states.delete(group)
@@ -107,13 +108,6 @@ export function watchLoad(
   }
 
   return every(clock, () => intervalMs, look)
-}
-
-/** Ready, or on its way to it, be it by way of an end. */
-function isAlive(instance: ManagedInstance): boolean {
-  const { state, next } = instance.process.state()
-  if (state === 'draining' || state === 'stopping') return next !== 'stopped'
-  return state === 'ready' || state === 'starting' || state === 'backoff'
 }
 
 /**

@@ -44,6 +44,19 @@ export function selectInstances(cluster: Cluster, names: readonly string[]): Man
 
 export const stateOf = (instance: ManagedInstance): string => instance.process.state().state
 
+/** Ready, or on its way to it, be it by way of an end. */
+export function isAlive(instance: ManagedInstance): boolean {
+  const { state, next } = instance.process.state()
+  if (state === 'draining' || state === 'stopping') return next !== 'stopped'
+  return state === 'ready' || state === 'starting' || state === 'backoff'
+}
+
+/** Ids of the instances that are not alive: they go first where a group gets smaller. */
+export function deadIds(cluster: Cluster): Set<string> {
+  const dead = cluster.instances().filter((instance) => !isAlive(instance))
+  return new Set(dead.map(({ process }) => process.id))
+}
+
 /** Waits until each is ready, failed, or waits for something itself. Throws OperationError naming those that are not ready. */
 export async function waitUntilReady(
   context: OperationContext,

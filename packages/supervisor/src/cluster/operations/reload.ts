@@ -5,7 +5,14 @@ import { planInstances } from '../../instance/plan-instances.js'
 import type { InstanceSpec } from '../../instance/plan-instances.js'
 import type { Cluster } from '../cluster.js'
 import type { ManagedInstance } from '../managed-instance.js'
-import { goOnOrShutdown, OperationError, retireInstances, stateOf, waitUntilReady } from './operation.js'
+import {
+  deadIds,
+  goOnOrShutdown,
+  OperationError,
+  retireInstances,
+  stateOf,
+  waitUntilReady,
+} from './operation.js'
 import type { OperationContext } from './operation.js'
 import { replaceBalancer } from './replace-balancer.js'
 import { rollInstances } from './restart.js'
@@ -76,9 +83,10 @@ function addNewcomers(cluster: Cluster, next: ClusterConfig, diff: ConfigDiff): 
   const existing = cluster.instances().map((instance) => instance.spec())
   const replaced = diff.changed.map(({ group }) => group.name)
   const added = planFor(cluster, next, counts, existing).filter(({ id }) => !cluster.instance(id))
-  const others = existing.filter((spec) => !replaced.includes(spec.group))
-  const standIns = planFor(cluster, next, counts, others)
-    .filter((spec, index, all) => replaced.includes(spec.group) && isFirstOf(spec, index, all))
+  const isReplaced = ({ group }: InstanceSpec): boolean => replaced.includes(group)
+  const others = existing.filter((spec) => !isReplaced(spec))
+  const standIns = planFor(cluster, next, counts, others, existing.filter(isReplaced))
+    .filter((spec, index, all) => isReplaced(spec) && isFirstOf(spec, index, all))
     // Beside the instance whose place it takes it cannot have its port.
     .map((spec) => ({ ...spec, id: nextId(spec.group), port: 0 }))
   return [...added, ...standIns].map((spec) => cluster.addInstance(spec))
@@ -92,6 +100,7 @@ function planFor(
   config: ClusterConfig,
   counts: ReadonlyMap<string, number>,
   existing: readonly InstanceSpec[],
+  outdated: readonly InstanceSpec[] = [],
 ): InstanceSpec[] {
   return planInstances({
     config,
@@ -99,6 +108,8 @@ function planFor(
     machine: cluster.machine(),
     clientsPort: cluster.port,
     existing,
+    outdated,
+    goFirst: deadIds(cluster),
   })
 }
 
@@ -115,8 +126,9 @@ async function replaceInstances(
   const isOld = (instance: ManagedInstance): boolean =>
     renewed.includes(instance.spec().group) && !newcomers.includes(instance)
   const kept = cluster.instances().filter((instance) => !isOld(instance) && !isStandIn(instance.spec()))
-  const existing = kept.map((instance) => instance.spec())
-  const plan = planFor(cluster, config, cluster.counts, existing)
+  const specsOf = (list: readonly ManagedInstance[]): InstanceSpec[] => list.map((one) => one.spec())
+  const outdated = cluster.instances().filter(isOld)
+  const plan = planFor(cluster, config, cluster.counts, specsOf(kept), specsOf(outdated))
   const isWanted = (instance: ManagedInstance): boolean => plan.some(({ id }) => id === instance.process.id)
   for (const spec of plan) {
     if (!renewed.includes(spec.group)) cluster.instance(spec.id)?.setSpec(spec)

@@ -1,7 +1,7 @@
 import { planInstances } from '../../instance/plan-instances.js'
 import type { Cluster } from '../cluster.js'
 import type { ManagedInstance } from '../managed-instance.js'
-import { OperationError, retireInstances, waitUntilReady } from './operation.js'
+import { deadIds, OperationError, retireInstances, waitUntilReady } from './operation.js'
 import type { OperationContext } from './operation.js'
 
 export const largestGroup = 64
@@ -24,10 +24,16 @@ export function parseTarget(cluster: Cluster, text: string): { group: string; co
 }
 
 /**
- * Brings a group to a number of instances: starts new ones and waits for them, or drains those with the highest
- * numbers. New ones that do not come up are taken away again. Throws OperationError.
+ * Brings a group to a number of instances: starts new ones and waits for them, or drains those that are in `goFirst`
+ * (the dead ones, unless told otherwise) and then those with the highest numbers. New ones that do not come up are taken
+ * away again. Throws OperationError.
  */
-export async function scaleGroup(context: OperationContext, group: string, count: number): Promise<void> {
+export async function scaleGroup(
+  context: OperationContext,
+  group: string,
+  count: number,
+  goFirst: ReadonlySet<string> = deadIds(context.cluster),
+): Promise<void> {
   const { cluster } = context
   const before = cluster.counts.get(group)
   cluster.counts.set(group, count)
@@ -39,11 +45,14 @@ export async function scaleGroup(context: OperationContext, group: string, count
       machine: cluster.machine(),
       clientsPort: cluster.port,
       existing: cluster.instances().map((instance) => instance.spec()),
-    })
-    const surplus = cluster.instances().filter((instance) => isSurplus(instance, group, count))
-    added = specs
-      .filter((spec) => spec.group === group && !cluster.instance(spec.id))
-      .map((spec) => cluster.addInstance(spec))
+      goFirst,
+    }).filter((spec) => spec.group === group)
+    const surplus = cluster
+      .instances()
+      .filter(
+        (instance) => instance.spec().group === group && !specs.some(({ id }) => id === instance.process.id),
+      )
+    added = specs.filter(({ id }) => !cluster.instance(id)).map((spec) => cluster.addInstance(spec))
     for (const { process } of added) process.dispatch({ type: 'start' })
     await waitUntilReady(context, added)
     await retireInstances(context, surplus, 'scaled down')
@@ -55,9 +64,4 @@ export async function scaleGroup(context: OperationContext, group: string, count
     }
     throw error
   }
-}
-
-function isSurplus(instance: ManagedInstance, group: string, count: number): boolean {
-  const spec = instance.spec()
-  return spec.group === group && spec.index >= count
 }
