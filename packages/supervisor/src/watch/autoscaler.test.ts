@@ -59,11 +59,34 @@ it('makes up for an instance that failed, and says it once', async () => {
   expect(steps()).toHaveLength(1)
 })
 
-it('does and says nothing when the maximum leaves no room for a substitute', async () => {
+it('starts again what failed when the maximum leaves no room for a substitute, with pauses', async () => {
   await start(configOf('min: 2, max: 2', 2), ['a-0'], 'a-0=failed a-1=ready')
-  const { states } = running
-  await watch()(10)
+  const { states, until } = running
+  const pass = watch()
+  await pass(1)
+  await until(() => steps().length === 2 && states() === 'a-0=failed a-1=ready')
+  running.manners.broken.clear()
+  await pass(20)
   expect(states()).toBe('a-0=failed a-1=ready')
+  await pass(15)
+  await until(() => states() === 'a-0=ready a-1=ready')
+})
+
+it('keeps the minimum when all have failed', async () => {
+  await start(configOf('min: 2, max: 4', 2), ['a-0', 'a-1'], 'a-0=failed a-1=failed')
+  await watch()(1)
+  await running.until(() => running.states() === 'a-0=failed a-1=failed a-2=ready a-3=ready')
+})
+
+it.each([
+  ['stop', { ids: ['a-1'] }, 'a-0=ready a-1=stopped'],
+  ['stop', {}, 'a-0=stopped a-1=stopped'],
+  ['scale', { targets: ['0'] }, ''],
+])('does and says nothing about an operator who wants fewer: %s %j', async (operation, body, wanted) => {
+  await start(configOf('min: 2, max: 2', 2), [], 'a-0=ready a-1=ready')
+  await running.operate(operation, body)
+  await watch()(40)
+  expect(running.states()).toBe(wanted)
   expect(steps()).toEqual([])
 })
 

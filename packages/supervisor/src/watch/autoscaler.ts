@@ -1,8 +1,9 @@
 import { decide, initialAutoscaleState } from '../autoscale/decide.js'
 import type { AutoscaleSettings, AutoscaleState, Observation } from '../autoscale/decide.js'
 import type { ManagedInstance } from '../cluster/managed-instance.js'
-import { isAlive } from '../cluster/operations/operation.js'
+import { isAlive, stateOf } from '../cluster/operations/operation.js'
 import { scaleGroup } from '../cluster/operations/scale.js'
+import { startOperation } from '../cluster/operations/start-stop.js'
 import type { ClusterConfig } from '../config/schema.js'
 import type { Gpu } from '../gpu/gpu.js'
 import { freeBytes } from '../gpu/gpu.js'
@@ -73,7 +74,10 @@ export function watchLoad(
     const cpuSeconds = readCpuSeconds()
     for (const { name } of config.groups) {
       const seen = observe(name, cpuSeconds)
-      if (seen === null) continue
+      if (seen === null) {
+        keepMinimum(name, config.autoscale.min)
+        continue
+      }
       const decision = decide(states.get(name) ?? initialAutoscaleState, seen, settingsOf(config))
       states.set(name, decision.state)
       cluster.metrics.recordDesired(name, decision.target)
@@ -86,19 +90,33 @@ export function watchLoad(
     for (const pid of samples.keys()) if (!pids.has(pid)) samples.delete(pid)
   }
 
+  /** Where nobody serves there is no load to go by. What an operator stopped, or scaled away, is not missed. */
+  function keepMinimum(group: string, min: number): void {
+    const members = membersOf(group)
+    const alive = members.filter(isAlive).length
+    const target = Math.min(min, alive + members.filter(hasFailed).length)
+    if (target > alive && context.queue.isIdle()) void apply(group, alive, target, 'fewer than min')
+  }
+
   async function apply(group: string, from: number, to: number, reason: string): Promise<void> {
     const members = membersOf(group)
-    const alive = new Set(members.filter(isAlive).map(({ process }) => process.id))
+    const alive = new Set(idsOf(members.filter(isAlive)))
+    const { min, max } = cluster.config().autoscale
     // The dead ones stay, for somebody to look at; they may keep the group from getting larger.
-    const limit = Math.max(cluster.config().autoscale.max, members.length)
-    const size = Math.min(members.length + to - alive.size, limit)
-    if (size === members.length) return
+    const size = Math.min(members.length + to - alive.size, Math.max(max, members.length))
+    // Only the minimum is worth the trouble of trying them again.
+    const again = members.filter(hasFailed).slice(0, Math.max(0, Math.min(to, min) - alive.size))
+    if (size === members.length && again.length === 0) return
     if (to > from && clock.now() < (pausedUntil.get(group) ?? 0)) return
     const say = (level: 'info' | 'warn', text: string): void =>
       cluster.bus.emit({ type: 'notice', level, id: null, text: `autoscale ${group}: ${text}` })
     say('info', `${from} → ${to} (${reason})`)
     try {
-      await context.queue.run(() => scaleGroup(context, group, size, alive))
+      await context.queue.run(() =>
+        size === members.length
+          ? startOperation(context, idsOf(again))
+          : scaleGroup(context, group, size, alive),
+      )
     } catch (error) {
       // The wishes so far asked for what cannot be had; they have to add up again before the next try.
       states.delete(group)
@@ -109,6 +127,10 @@ export function watchLoad(
 
   return every(clock, () => intervalMs, look)
 }
+
+const hasFailed = (instance: ManagedInstance): boolean => stateOf(instance) === 'failed'
+
+const idsOf = (instances: readonly ManagedInstance[]): string[] => instances.map(({ process }) => process.id)
 
 /**
  * How many more instances fit into the GPUs, taking each for as big as those that run there: memory in use by the number
