@@ -137,7 +137,6 @@ export function createCluster(options: ClusterOptions): Cluster {
       user,
       pciBusId: (gpu) => options.gpus.list().find(({ uuid }) => uuid === gpu)?.pciBusId ?? null,
       allowUsers,
-      maxBodySize: () => config.balancer.maxBodySize,
       isReserved: (port) => port === options.socket.port || isPortOfAnother(port, spec.id),
       onChange(change) {
         sendMembers()

@@ -32,7 +32,6 @@ export interface ManagedInstanceOptions {
   pciBusId: (gpu: string) => string | null
   /** Uids that our own instances answer; null for all. */
   allowUsers: readonly number[] | null
-  maxBodySize: () => number
   isReserved: (port: number) => boolean
   onChange: (change: StateChange) => void
   /** Why it waits has changed. */
@@ -78,7 +77,6 @@ export function createManagedInstance(options: ManagedInstanceOptions): ManagedI
     user: options.user,
     pciBusId: options.pciBusId,
     allowUsers: options.allowUsers,
-    maxBodySize: options.maxBodySize,
     isReserved: options.isReserved,
     onProgress: ({ stage, ratio, detail }) => bus.emit({ type: 'progress', id, stage, ratio, detail }),
     onNotice: (text) => bus.emit({ type: 'notice', level: 'warn', id, text }),

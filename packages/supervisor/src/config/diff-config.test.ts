@@ -34,6 +34,17 @@ describe('the difference of two configurations', () => {
     ])
   })
 
+  it('renews our own instances, but no servers of others, when larger bodies are let through', () => {
+    const groups = [{ name: 'a' }, { name: 'b', command: ['serve', '{port}'] }]
+    const small = { groups, balancer: { maxBodySize: '1MB' } }
+    const large = { groups, balancer: { maxBodySize: '2MB' } }
+    expect(describeDiff(diff(small, large))).toEqual([
+      'changed  group a: balancer.maxBodySize',
+      'changed  balancer: maxBodySize',
+    ])
+    expect(describeDiff(diff(large, small))).toEqual(['changed  balancer: maxBodySize'])
+  })
+
   it('refuses to turn TLS on or off, and takes other files', () => {
     const first = { balancer: { tls: { cert: '/a.crt', key: '/a.key' } } }
     const second = { balancer: { tls: { cert: '/b.crt', key: '/b.key' } } }

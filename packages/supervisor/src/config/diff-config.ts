@@ -40,12 +40,17 @@ export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {
     return old ? [{ group, old, keys: differingKeys(old, group) }] : []
   })
   const balancer = differingKeys(from.balancer, to.balancer)
+  // Our own instances are started with the balancer's limit, and must not refuse what it lets through.
+  const isRaised = to.balancer.maxBodySize > from.balancer.maxBodySize
   const supervisor = differingKeys(from.supervisor, to.supervisor)
   return {
     added: to.groups.filter(({ name }) => !before.has(name)),
     removed: from.groups.filter(({ name }) => !after.has(name)),
     changed: kept.flatMap(({ group, keys }) => {
-      const heavy = keys.filter((key) => !lightKeys.has(key))
+      const heavy = [
+        ...keys.filter((key) => !lightKeys.has(key)),
+        ...(isRaised && group.command === undefined ? ['balancer.maxBodySize'] : []),
+      ]
       return heavy.length > 0 ? [{ group, keys: heavy }] : []
     }),
     reweighted: kept.filter(({ keys }) => keys.includes('weights')).map(({ group }) => group),

@@ -13,7 +13,6 @@ function programOf(group: object, allowUsers: number[] | null = null) {
     command: ['node', 'asr-instance.js'],
     clusterId: 'test',
     isReserved: () => false,
-    maxBodySize: () => 1_000,
     user: null,
     pciBusId: () => null,
     allowUsers,
@@ -37,6 +36,11 @@ describe('how the balancer sees an instance', () => {
     expect(args[args.indexOf('--allow-users') + 1]).toBe('0,998')
     expect(await argsOf({}, null)).not.toContain('--allow-users')
     expect(await argsOf({ command: ['serve', '{port}'] }, [0])).toEqual([expect.stringMatching(/^\d+$/)])
+  })
+
+  it("starts ours with the limit of its plan, which is the balancer's", async () => {
+    const { args } = await programOf({}).prepare()
+    expect(args[args.indexOf('--max-body-size') + 1]).toBe('100000000B')
   })
 
   it('expects no mark of a server of others', () => {

@@ -30,8 +30,6 @@ export interface InstanceProgramOptions {
   clusterId: string
   /** The port is that of the clients, or of another instance. */
   isReserved: (port: number) => boolean
-  /** Bytes; the balancer's limit, which an instance must not undercut. */
-  maxBodySize: () => number
   user: RunAs | null
   /** Where the GPU is in the machine. */
   pciBusId: (gpu: string) => string | null
@@ -167,7 +165,7 @@ function buildRequest(life: Life, options: InstanceProgramOptions): SpawnRequest
     threads: spec.threads,
     quantization: spec.quantization,
     device: spec.device,
-    'max-body-size': `${options.maxBodySize()}B`,
+    'max-body-size': `${spec.maxBodyBytes}B`,
     ...(options.allowUsers === null ? {} : { 'allow-users': options.allowUsers.join(',') }),
   }
   const flagArgs = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])

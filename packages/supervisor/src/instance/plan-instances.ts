@@ -30,6 +30,8 @@ export interface InstanceSpec {
   env: Record<string, string>
   command: readonly string[] | null
   healthPath: string
+  /** Largest request that it takes: the balancer's limit, which it must not undercut. */
+  maxBodyBytes: number
   /** What it takes on its GPU; `auto`: by the size of the model. */
   gpuMemory: number | 'auto'
 }
@@ -88,6 +90,7 @@ export function planInstances({
       total: wanted.length,
       machine,
       clientsPort,
+      maxBodyBytes: config.balancer.maxBodySize,
       others: others(),
       pendingGpus,
     })
@@ -103,6 +106,7 @@ interface Surroundings {
   total: number
   machine: Machine
   clientsPort: number
+  maxBodyBytes: number
   others: readonly InstanceSpec[]
   pendingGpus: ReadonlyMap<string, number>
 }
@@ -131,6 +135,7 @@ export function newSpec(group: GroupConfig, index: number, id: string, around: S
     env: Object.fromEntries(Object.entries(group.env).map(([name, value]) => [name, String(value)])),
     command: group.command ?? null,
     healthPath: group.healthPath,
+    maxBodyBytes: around.maxBodyBytes,
     gpuMemory: group.gpuMemory,
   }
 }
