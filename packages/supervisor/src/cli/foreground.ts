@@ -4,6 +4,7 @@ import { exitCodes } from '@asr-cluster/protocol'
 import { balancerUrl } from '../balancer/balancer-program.js'
 import { adoptListeningSocket } from '../balancer/listening-socket.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { isSettled } from '../cluster/is-settled.js'
 import { createShutdownRequests } from '../cluster/shutdown-requests.js'
 import { startSupervisor } from '../cluster/supervisor.js'
 import type { Supervisor } from '../cluster/supervisor.js'
@@ -84,10 +85,12 @@ async function serve(
   const { cluster } = supervisor
   const balancerGone = (): boolean => cluster.balancers.current().state().state === 'failed'
   const isStopped = (): boolean => cluster.balancers.current().state().state === 'stopped'
-  await cluster.until(() => balancerGone() || isStopped() || isSettled(cluster))
+  const isStarted = (): boolean => !supervisor.isShuttingDown() && hasStarted(cluster)
+  await cluster.until(() => balancerGone() || isStopped() || isStarted())
   const isReady = cluster.instances().some(({ process }) => process.state().state === 'ready')
-  const hasInstances = cluster.instances().length > 0
-  if (!balancerGone() && !isStopped() && (isReady || !hasInstances)) {
+  // None, or stopped by the operator: then that is what was asked for.
+  const isIdle = cluster.instances().every(({ process }) => process.state().state === 'stopped')
+  if (!balancerGone() && !isStopped() && (isReady || isIdle)) {
     const lines = welcome(cluster, config, supervisor.port, isDetached)
     for (const line of lines) say(line)
     onReady(lines[0] ?? 'ready')
@@ -108,22 +111,12 @@ async function serve(
   return isConfiguration ? cliExit.configuration : cliExit.failed
 }
 
-function isSettled(cluster: Cluster): boolean {
-  const waiting = cluster.instances().filter((instance) => instance.waitingFor() !== null)
-  const states = cluster
-    .instances()
-    .filter((instance) => !waiting.includes(instance))
-    .map(({ process }) => process.state().state)
-  // One that crashes again and again, or waits for memory, must not keep the others from being announced.
-  const isUsable = states.includes('ready')
-  const areSettled = states.every(
-    (state) => state === 'ready' || state === 'failed' || (isUsable && state === 'backoff'),
-  )
-  return (
-    areSettled &&
-    (waiting.length === 0 || isUsable) &&
-    (cluster.balancers.current().state().state === 'ready' || states.every((state) => state === 'failed'))
-  )
+function hasStarted(cluster: Cluster): boolean {
+  const starts = cluster.instances().map((instance) => ({
+    state: instance.process.state().state,
+    isWaiting: instance.waitingFor() !== null,
+  }))
+  return isSettled(cluster.balancers.current().state().state, starts)
 }
 
 function welcome(cluster: Cluster, config: ClusterConfig, port: number, isDetached: boolean): string[] {
