@@ -15,13 +15,29 @@ afterEach(async () => {
   child = null
 })
 
-it('finds as root also what ran as `supervisor.user`', async () => {
+async function startLeftover(options: object = {}): Promise<number | undefined> {
   const env = { [environment.clusterId]: `${port}-test`, [environment.supervisorPid]: String(deadPid) }
+  child = spawn('/bin/sleep', ['60'], { env, ...options })
+  await once(child, 'spawn')
+  return child.pid
+}
+
+it('finds as root also what ran as `supervisor.user`', async () => {
   // Without being root the child is of our own user, and we ask as if we were root.
   const uid = process.getuid?.() === 0 ? { uid: nobody } : {}
-  child = spawn('/bin/sleep', ['60'], { env, ...uid })
-  await once(child, 'spawn')
+  const pid = await startLeftover(uid)
   const found = (as: number): number[] => findLeftovers(port, as).map(({ pid }) => pid)
-  expect(found(0)).toEqual([child.pid])
+  expect(found(0)).toEqual([pid])
   expect(found(nobody - 1)).toEqual([])
+})
+
+it('leaves alone what runs in a container, or may do so, under our own user', async () => {
+  const pid = await startLeftover()
+  const found = (namespace: string | null): number[] =>
+    findLeftovers(port, process.getuid?.(), (of) => (of === pid ? namespace : 'pid:[ours]')).map(
+      (info) => info.pid,
+    )
+  expect(found('pid:[ours]')).toEqual([pid])
+  expect(found('pid:[of a container]')).toEqual([])
+  expect(found(null)).toEqual([])
 })

@@ -8,11 +8,18 @@ const killTimeoutMs = 2_000
 
 /**
  * Processes of a former run of the cluster on this port whose supervisor is dead. As root (`ownUid` 0) also those of
- * other users, because of `supervisor.user`.
+ * other users, because of `supervisor.user`. None of a container, be it of our own user: in there pids are others, so that
+ * its supervisor would look dead from here.
  */
-export function findLeftovers(port: number, ownUid = process.getuid?.()): ProcessInfo[] {
+export function findLeftovers(
+  port: number,
+  ownUid = process.getuid?.(),
+  pidNamespaceOf = readPidNamespace,
+): ProcessInfo[] {
+  const ownNamespace = pidNamespaceOf(process.pid)
   return listPids().flatMap((pid) => {
-    if (pid === process.pid || !isOurs(pid, ownUid)) return []
+    if (pid === process.pid || !mayBeOurs(pid, ownUid)) return []
+    if (ownNamespace === null || pidNamespaceOf(pid) !== ownNamespace) return []
     if (!readEnvironment(pid, environment.clusterId)?.startsWith(`${port}-`)) return []
     const supervisor = readProcess(Number(readEnvironment(pid, environment.supervisorPid)))
     const info = readProcess(pid)
@@ -46,12 +53,19 @@ function kill(pid: number): void {
   }
 }
 
-function isOurs(pid: number, ownUid: number | undefined): boolean {
+function mayBeOurs(pid: number, ownUid: number | undefined): boolean {
   try {
-    if (statSync(`/proc/${pid}`).uid === ownUid) return true
-    // In a container pids are others: its supervisor would look dead from here.
-    return ownUid === 0 && readlinkSync(`/proc/${pid}/ns/pid`) === readlinkSync('/proc/self/ns/pid')
+    return ownUid === 0 || statSync(`/proc/${pid}`).uid === ownUid
   } catch {
     return false
+  }
+}
+
+/** Null for what we may not look into. */
+function readPidNamespace(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`)
+  } catch {
+    return null
   }
 }
