@@ -23,3 +23,16 @@ it('ends a rolling restart when another instance fails meanwhile, and the queue 
   manners.broken.clear()
   expect(await operate('start', { ids: ['b'] })).toMatchObject({ ok: true })
 })
+
+it.each([true, false])('starts what is stopped only if it is named (rolling: %s)', async (rolling) => {
+  running = await startInProcess(`groups:\n${fakeGroup('a', 'instances: 2')}`)
+  const { cluster, operate, states, until } = running
+  await until(() => states() === 'a-0=ready a-1=ready')
+  await operate('stop', { ids: ['a-1'] })
+  const pid = cluster.instance('a-0')?.process.pid()
+  expect(await operate('restart', { rolling })).toMatchObject({ ok: true })
+  expect(states()).toBe('a-0=ready a-1=stopped')
+  expect(cluster.instance('a-0')?.process.pid()).not.toBe(pid)
+  expect(await operate('restart', { ids: ['a-1'], rolling })).toMatchObject({ ok: true })
+  expect(states()).toBe('a-0=ready a-1=ready')
+})

@@ -3,6 +3,7 @@ import type { ManagedInstance } from '../managed-instance.js'
 import { replaceBalancer } from './replace-balancer.js'
 import {
   describeFailure,
+  isAlive,
   OperationError,
   selectInstances,
   stateOf,
@@ -12,8 +13,8 @@ import {
 import type { OperationContext } from './operation.js'
 
 /**
- * Drains and restarts instances, all at once or one after the other. `balancer` as a name hands the port over to a
- * new balancer. Throws OperationError.
+ * Drains and restarts instances, all at once or one after the other: those that are named, or all that are not stopped.
+ * `balancer` as a name hands the port over to a new balancer. Throws OperationError.
  */
 export async function restartOperation(
   context: OperationContext,
@@ -23,7 +24,11 @@ export async function restartOperation(
   const others = names.filter((name) => name !== 'balancer')
   if (others.length < names.length) await replaceBalancer(context, context.cluster.config())
   if (names.length > 0 && others.length === 0) return
-  const instances = selectInstances(context.cluster, others)
+  const selected = selectInstances(context.cluster, others)
+  const instances = selected.filter((instance) => others.length > 0 || !isStopped(instance))
+  for (const { process } of selected.filter((instance) => !instances.includes(instance))) {
+    context.say(`${process.id} is stopped and stays so: \`start\` it, or name it`)
+  }
   if (rolling) return rollInstances(context, instances, 'operator', 'rolling restart')
   for (const { process } of instances) {
     process.dispatch({ type: 'restart', drain: true, cause: 'operator', reason: 'restarted by the operator' })
@@ -67,6 +72,8 @@ export async function rollInstances(
     say(`${index + 1} of ${instances.length} restarted`)
   }
 }
+
+const isStopped = (instance: ManagedInstance): boolean => !isAlive(instance) && stateOf(instance) !== 'failed'
 
 /** True where waiting for it may never end. */
 function isLost(instance: ManagedInstance): boolean {
