@@ -33,6 +33,8 @@ export interface Cluster {
   setConfig(config: ClusterConfig): void
   /** Instances by group where somebody asked for another number than the configuration does. */
   readonly counts: Map<string, number>
+  /** Groups in which a reload ended half way: some of their instances may be of another configuration than `config`. */
+  readonly unfinished: Set<string>
   machine(): Machine
   instances(): ManagedInstance[]
   instance(id: string): ManagedInstance | undefined
@@ -283,6 +285,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       for (const instance of instances.values()) instance.setSupervisorConfig(next.supervisor)
     },
     counts,
+    unfinished: new Set(),
     machine: options.machine,
     instances: () => [...instances.values()],
     instance: (id) => instances.get(id),

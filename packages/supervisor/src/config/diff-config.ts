@@ -5,7 +5,7 @@ import type { ClusterConfig, GroupConfig } from './schema.js'
 export interface ConfigDiff {
   added: GroupConfig[]
   removed: GroupConfig[]
-  /** Groups whose processes have to be replaced, with the keys that differ. */
+  /** Groups whose processes have to be replaced, with the keys that differ: none after a reload that ended half way. */
   changed: { group: GroupConfig; keys: string[] }[]
   /** Groups of which only the weights differ: no process is touched. */
   reweighted: GroupConfig[]
@@ -31,8 +31,12 @@ export interface ConfigDiff {
 const lightKeys = new Set(['name', 'weights', 'instances', 'maxMemory', 'maxAge'])
 const refusedKeys = { balancer: ['host', 'port'], supervisor: ['logs', 'user', 'allowUsers'] } as const
 
-/** Pure. */
-export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {
+/** Groups in `unfinished` have changed whatever the configurations say. Pure. */
+export function diffConfig(
+  from: ClusterConfig,
+  to: ClusterConfig,
+  unfinished: ReadonlySet<string> = new Set(),
+): ConfigDiff {
   const before = new Map(from.groups.map((group) => [group.name, group]))
   const after = new Set(to.groups.map(({ name }) => name))
   const kept = to.groups.flatMap((group) => {
@@ -51,7 +55,7 @@ export function diffConfig(from: ClusterConfig, to: ClusterConfig): ConfigDiff {
         ...keys.filter((key) => !lightKeys.has(key)),
         ...(isRaised && group.command === undefined ? ['balancer.maxBodySize'] : []),
       ]
-      return heavy.length > 0 ? [{ group, keys: heavy }] : []
+      return heavy.length > 0 || unfinished.has(group.name) ? [{ group, keys: heavy }] : []
     }),
     reweighted: kept.filter(({ keys }) => keys.includes('weights')).map(({ group }) => group),
     resized: kept
@@ -77,7 +81,10 @@ export function describeDiff(diff: ConfigDiff): string[] {
   return [
     ...diff.added.map(({ name }) => `added    group ${name}`),
     ...diff.removed.map(({ name }) => `removed  group ${name}`),
-    ...diff.changed.map(({ group, keys }) => `changed  group ${group.name}: ${keys.join(', ')}`),
+    ...diff.changed.map(
+      ({ group, keys }) =>
+        `changed  group ${group.name}: ${keys.join(', ') || 'the last reload ended half way'}`,
+    ),
     ...diff.resized.map(
       ({ group, from }) => `changed  group ${group.name}: instances ${from} → ${group.instances}`,
     ),

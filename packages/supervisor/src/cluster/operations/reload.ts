@@ -1,6 +1,6 @@
 import { describeDiff, diffConfig } from '../../config/diff-config.js'
 import type { ConfigDiff } from '../../config/diff-config.js'
-import type { ClusterConfig, GroupConfig } from '../../config/schema.js'
+import type { ClusterConfig } from '../../config/schema.js'
 import { planInstances } from '../../instance/plan-instances.js'
 import type { InstanceSpec } from '../../instance/plan-instances.js'
 import type { Cluster } from '../cluster.js'
@@ -33,7 +33,7 @@ export async function reloadOperation(
   dryRun: boolean,
 ): Promise<ReloadResult> {
   const { cluster, say } = context
-  const diff = diffConfig(cluster.config(), next)
+  const diff = diffConfig(cluster.config(), next, cluster.unfinished)
   const changes = describeDiff(diff)
   // The paths are the same, and what is in the files may differ.
   const mayRenew =
@@ -47,7 +47,7 @@ export async function reloadOperation(
     throw new OperationError(`${diff.refused.join(', ')}: only a new \`asr-cluster up\` can change that`)
   }
   if (dryRun || changes.length === 0) return { changes }
-  const previous = cluster.config()
+  const previous = { config: cluster.config(), counts: new Map(cluster.counts) }
   const newcomers: ManagedInstance[] = []
   try {
     newcomers.push(...addNewcomers(cluster, next, diff))
@@ -113,9 +113,15 @@ function planFor(
   })
 }
 
+/** What a reload goes back to. */
+interface Previous {
+  config: ClusterConfig
+  counts: ReadonlyMap<string, number>
+}
+
 async function replaceInstances(
   context: OperationContext,
-  previous: ClusterConfig,
+  previous: Previous,
   diff: ConfigDiff,
   newcomers: readonly ManagedInstance[],
 ): Promise<void> {
@@ -138,11 +144,15 @@ async function replaceInstances(
   try {
     await renewInstances(context, cluster.instances().filter(isRenewed), plan)
   } catch (error) {
-    // One came up beside the old ones, and another one does not: the next reload has to try the group again.
-    cluster.setConfig({ ...config, groups: mergeGroups(config, previous, renewed) })
+    // One came up beside the old ones, and another one does not: the next reload has to bring the group to what its file
+    // says then, be it this or what was before.
+    for (const name of renewed) cluster.unfinished.add(name)
+    cluster.setConfig({ ...config, groups: [...previous.config.groups, ...diff.added] })
+    for (const [name, count] of previous.counts) cluster.counts.set(name, count)
     if (!context.isShuttingDown()) await retireStandIns(context, renewed)
     throw error
   }
+  cluster.unfinished.clear()
   const unwanted = cluster.instances().filter((instance) => !isWanted(instance))
   await retireInstances(context, unwanted, 'not in the new configuration')
 }
@@ -181,16 +191,4 @@ async function renewInstances(
 async function retireStandIns(context: OperationContext, groups: readonly string[]): Promise<void> {
   const standIns = groups.flatMap((group) => context.cluster.instance(nextId(group)) ?? [])
   await retireInstances(context, standIns, 'the new configuration is not taken')
-}
-
-function mergeGroups(
-  config: ClusterConfig,
-  previous: ClusterConfig,
-  names: readonly string[],
-): GroupConfig[] {
-  return config.groups.map(
-    (group) =>
-      (names.includes(group.name) ? previous.groups.find(({ name }) => name === group.name) : undefined) ??
-      group,
-  )
 }
