@@ -10,7 +10,7 @@ import { startSupervisor } from '../cluster/supervisor.js'
 import type { Supervisor } from '../cluster/supervisor.js'
 import type { ClusterConfig } from '../config/schema.js'
 import { installationRoot } from '../config/load-config.js'
-import { ensureStateDir, stateDir } from '../control/state-dir.js'
+import { stateDir } from '../control/state-dir.js'
 import { systemClock } from '../world/clock.js'
 import { serviceManager } from '../world/systemd.js'
 import type { CliContext } from './context.js'
@@ -37,14 +37,14 @@ export async function runForeground(
   try {
     const socket = adoptListeningSocket(context.env, config.balancer) ?? undefined
     const dir = stateDir(context.env)
-    // Before anybody in it is asked to make room.
-    ensureStateDir(dir)
-    if (replace) await replaceRunning(dir, socket?.port ?? port, socket !== undefined, say)
     supervisor = await startSupervisor({
       config,
       loadConfig,
       socket,
       stateDir: dir,
+      makeRoom: async () => {
+        if (replace) await replaceRunning(dir, socket?.port ?? port, socket !== undefined, say)
+      },
       onEvent: createNarrator(context.output, say),
     })
   } catch (error) {

@@ -44,6 +44,8 @@ export interface SupervisorOptions {
   commands?: ProgramCommands
   /** For clients; without it the configured port is bound. Closed at the end. */
   socket?: ListeningSocket | undefined
+  /** Ends the cluster that is to be replaced; called once the settings are known to suit this machine. */
+  makeRoom?: () => Promise<void>
 }
 
 /** A running cluster together with its control socket. */
@@ -77,6 +79,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   ensureStateDir(stateDir)
   const user = resolveRunAs(config.supervisor.user)
   const allowUsers = resolveAllowUsers(config.supervisor.allowUsers, user)
+  await options.makeRoom?.()
   const leftovers = await clearLeftovers(stateDir, options.socket?.port ?? config.balancer.port)
   const socket = options.socket ?? bindListeningSocket(config.balancer.host, config.balancer.port)
   const { port } = socket
