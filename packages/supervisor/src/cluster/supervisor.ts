@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import type { Server } from 'node:http'
 import { bindListeningSocket } from '../balancer/listening-socket.js'
 import type { ListeningSocket } from '../balancer/listening-socket.js'
 import { resolveAllowUsers } from '../config/allow-users.js'
 import { resolveRunAs } from '../config/run-as.js'
 import type { ClusterConfig } from '../config/schema.js'
-import { AlreadyRunningError, serveControl } from '../control/control-server.js'
+import { AlreadyRunningError } from '../control/control-server.js'
 import type { ControlApi } from '../control/control-server.js'
 import { isSocketAlive } from '../control/find-cluster.js'
+import { serveLastingControl } from '../control/lasting-control.js'
 import { controlSocketPath, ensureStateDir } from '../control/state-dir.js'
 import { createGpuInventory } from '../gpu/gpu-inventory.js'
 import { startGuard } from '../process/guard.js'
@@ -62,8 +62,6 @@ export interface Supervisor {
   /** Settles when nothing of the cluster is left. */
   readonly finished: Promise<void>
 }
-
-const lastAnswersMs = 500
 
 /**
  * Takes the port, opens the control socket and starts every process. Throws AlreadyRunningError, PortTakenError,
@@ -130,7 +128,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       loadConfig: options.loadConfig ?? (() => config),
       closing: closing.signal,
     })
-    const server = await serveControl(socketPath, api)
+    const closeControl = await serveLastingControl(socketPath, api, clock)
     cluster.admin.serve(api)
     if (allowUsers === null && config.supervisor.allowUsers !== 'any') {
       const why = 'this system does not show whose a connection is'
@@ -161,7 +159,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       })
       .then(async () => {
         closing.abort()
-        await closeServer(server)
+        await closeControl()
         rmSync(socketPath, { force: true })
         release()
         cluster.close()
@@ -194,15 +192,4 @@ async function clearLeftovers(stateDir: string, port: number): Promise<ProcessIn
   const leftovers = findLeftovers(port)
   await killLeftovers(leftovers)
   return leftovers
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), lastAnswersMs)
-    server.close(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-    server.closeIdleConnections()
-  })
 }
