@@ -100,6 +100,20 @@ describe('the plain manifests', () => {
   })
 })
 
+describe('the chart, as it is written', () => {
+  const template = readFileSync(join(chart, 'templates/model-pull.yaml'), 'utf8')
+
+  it('names the job that fetches a model by its whole pod, which cannot be changed', () => {
+    const job = template.slice(template.indexOf('kind: Job'))
+    expect(/^ {2}name: (.*)$/m.exec(job)?.[1]).toBe(
+      '{{ $name | trunc 48 | trimSuffix "-" }}-pull-{{ $pod | sha256sum | trunc 8 }}',
+    )
+    expect(job.slice(job.indexOf('  template:'))).toBe(
+      '  template: {{- $pod | nindent 4 }}\n{{- end }}\n{{- end }}\n',
+    )
+  })
+})
+
 describe.skipIf(!hasHelm)('the chart, rendered by helm', () => {
   const render = (...flags: string[]) =>
     execFileSync(helm, ['template', 'r', chart, '-n', 'speech', '--kube-version', '1.30.0', ...flags], {
@@ -114,6 +128,19 @@ describe.skipIf(!hasHelm)('the chart, rendered by helm', () => {
     const manifests = manifestsIn(render(...flags))
     await expectValid(manifests)
     expectConnected(manifests)
+  })
+
+  it.each([
+    ['image', 'image.cluster.tag=2'],
+    ['resources', 'modelDefaults.resources.limits.memory=8Gi'],
+    ['model', 'models[0].model.pull.revision=other'],
+  ])('makes another job for another %s', (_, setting) => {
+    const nameOf = (...flags: string[]) =>
+      manifestsIn(render('-f', join(repositoryRoot, 'test/kubernetes/all-values.yaml'), ...flags)).find(
+        ({ kind }) => kind === 'Job',
+      )?.metadata.name
+    expect(nameOf()).toMatch(/^r-asr-cluster-small-pull-[0-9a-f]{8}$/)
+    expect(nameOf('--set', setting)).not.toBe(nameOf())
   })
 
   it('carries the dashboard as it is', () => {
