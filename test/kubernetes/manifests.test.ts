@@ -89,6 +89,15 @@ describe('the plain manifests', () => {
     expectConnected(plain)
   })
 
+  it('leave the number of pods as it is when Prometheus does not answer, or has nothing to say', () => {
+    const { spec } = plain.find(({ kind }) => kind === 'ScaledObject') as unknown as {
+      spec: { fallback?: unknown; triggers: { metadata: Record<string, string> }[] }
+    }
+    // KEDA would set the number of a `fallback`, whatever the present one is.
+    expect(spec.fallback).toBeUndefined()
+    expect(spec.triggers.map(({ metadata }) => metadata['ignoreNullValues'])).toEqual(['false'])
+  })
+
   it('would not pass with a wrong type or a misspelt field', async () => {
     const wrong = structuredClone(plain.find(({ kind }) => kind === 'StatefulSet')) as Manifest
     const spec = wrong.spec as Record<string, unknown>
