@@ -95,6 +95,63 @@ describe('migrate', () => {
     expect(hints.join('\n')).toContain('Port 80 needs root')
   })
 
+  it('takes port and limits from where nginx sends to the programs, as nginx inherits them', () => {
+    const text = `stream {
+  upstream db { server 127.0.0.1:5432 max_fails=9; }
+  server { listen 5433; proxy_pass db; proxy_connect_timeout 99s; }
+}
+http {
+  client_max_body_size 10m;
+  upstream wiki { server 127.0.0.1:3000 max_fails=7; least_conn; }
+  server { listen 8080; client_max_body_size 1m; location / { proxy_pass http://wiki; proxy_read_timeout 7s; } }
+  upstream asr { server 127.0.0.1:8001 weight=2 max_fails=3; server 127.0.0.1:8002; }
+  server {
+    listen 9000;
+    client_max_body_size 200m;
+    proxy_read_timeout 60s;
+    location /asr { proxy_pass http://asr; proxy_read_timeout 300s; }
+    location /static { client_max_body_size 2m; proxy_read_timeout 1s; }
+  }
+  server { listen 8888; location / { proxy_pass http://127.0.0.1:3000/; proxy_connect_timeout 1s; } }
+}
+`
+    const { config, unmapped, hints } = migrate({ ...input, nginx: { text, file: 'nginx.conf' } })
+    expect(config['balancer']).toEqual({
+      health: { fall: 3 },
+      port: 9000,
+      maxBodySize: '200MiB',
+      timeouts: { response: '300s' },
+    })
+    const said = unmapped
+      .filter(({ file }) => file === 'nginx')
+      .map(({ line, setting }) => `${line} ${setting}`)
+    expect(said).toEqual(['1 stream', '7 upstream wiki', '8 server', '15 location /static', '17 server'])
+    expect(hints.join('\n')).not.toContain('3000')
+  })
+
+  it('says when two ways to the programs have limits of their own, and when there is none', () => {
+    const read = (text: string) => migrate({ ...input, nginx: { text, file: 'nginx.conf' } })
+    const { config, unmapped } = read(`server {
+  listen 443 ssl;
+  location / { proxy_pass http://localhost:8001; proxy_read_timeout 9s; }
+}
+server {
+  listen 8080;
+  location / { proxy_pass http://localhost:8002; proxy_read_timeout 60s; }
+}
+`)
+    expect(config['balancer']).toEqual({ port: 8080, timeouts: { response: '60s' } })
+    expect(unmapped).toContainEqual({
+      file: 'nginx',
+      line: 3,
+      setting: 'proxy_read_timeout 9s',
+      message: 'one holds for all requests: that of line 7',
+    })
+    const none = read('server { listen 80; location / { proxy_pass http://localhost:3000; } }')
+    expect(none.config['balancer']).toBeUndefined()
+    expect(none.hints.join('\n')).toContain('nginx.conf sends nothing to the imported programs')
+  })
+
   it('names the keys that limit what one address asks', () => {
     const text = `limit_req_zone $binary_remote_addr zone=asr:10m rate=2r/s;
 limit_conn_zone $binary_remote_addr zone=addr:10m;

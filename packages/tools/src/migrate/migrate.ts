@@ -33,11 +33,12 @@ export function migrate(options: MigrateOptions): Migration {
       help: 'A program is known by its --port (or --bind HOST:PORT, or PORT in its environment).',
     })
   }
+  const ports = new Set(programs.flatMap(({ port }) => port ?? []))
   const balancer: TheirBalancer = options.nginx
-    ? readNginx(options.nginx.text, options.nginx.file, notes)
+    ? readNginx(options.nginx.text, options.nginx.file, ports, notes)
     : { settings: {}, weights: new Map(), slots: new Map() }
   for (const port of balancer.weights.keys()) {
-    if (!programs.some((program) => program.port === port))
+    if (!ports.has(port))
       notes.hint(`nginx sends to port ${port}, and no program of ${options.supervisor.file} has it.`)
   }
   const groups = groupPrograms(programs, options)

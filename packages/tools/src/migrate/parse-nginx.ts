@@ -73,11 +73,3 @@ function tokenise(text: string): Token[] {
   }
   return tokens
 }
-
-/** Every directive of this name, wherever it stands. */
-export function findAll(directives: readonly Directive[], name: string): Directive[] {
-  return directives.flatMap((each) => [
-    ...(each.name === name ? [each] : []),
-    ...findAll(each.block ?? [], name),
-  ])
-}

@@ -1,5 +1,6 @@
 import type { Notes } from './notes.js'
-import { findAll, parseNginx, type Directive } from './parse-nginx.js'
+import { findRoutes, localPort, resolveDirective, type Route, type Routes } from './nginx-routes.js'
+import { parseNginx, type Directive } from './parse-nginx.js'
 import { nginxDuration, nginxSize } from './units.js'
 
 /** What an nginx file says about balancing. */
@@ -70,19 +71,33 @@ const reasons: Record<string, string> = {
   limit_conn_zone: concurrency,
 }
 
-export function readNginx(text: string, file: string, notes: Notes): TheirBalancer {
+/** `ports` are those of the imported programs: only what nginx sends to them counts, whatever else it serves. */
+export function readNginx(
+  text: string,
+  file: string,
+  ports: ReadonlySet<number>,
+  notes: Notes,
+): TheirBalancer {
   const directives = parseNginx(text, file)
-  const upstreams = findAll(directives, 'upstream')
+  const { routes, upstreams, others } = findRoutes(directives, ports)
+  const main = routes.find(({ server }) => listensOf(server).some(isPlain)) ?? routes[0]
   const weights = new Map<number, number>()
   const slots = new Map<number, number>()
   const settings: Record<string, unknown> = {}
-  for (const upstream of upstreams) readUpstream(upstream, { weights, slots, settings }, notes)
-  const servers = findAll(directives, 'server').filter(({ block }) => block !== null)
-  const used = servers.filter((server) => findAll(server.block ?? [], 'proxy_pass').length > 0)
-  Object.assign(settings, listenOf(used, notes), limitsOf(directives, notes))
-  checkDirectives(directives, notes)
+  // The upstream behind the port is read last: what holds for all instances is what it says.
+  for (const upstream of upstreams.toSorted((a, b) => Number(isOf(a, main)) - Number(isOf(b, main)))) {
+    readUpstream(upstream, { weights, slots, settings }, notes)
+  }
+  if (main) {
+    const servers = new Set(routes.map(({ server }) => server))
+    Object.assign(settings, listenOf([...servers], notes), limitsOf(main, notes))
+    noteDifferences(main, routes, notes)
+  } else notes.hint(`${file} sends nothing to the imported programs: no port and no limit is taken from it.`)
+  checkDirectives(directives, others, notes)
   return { settings, weights, slots }
 }
+
+const isOf = (upstream: Directive, route: Route | undefined): boolean => upstream.args[0] === route?.upstream
 
 interface Target {
   weights: Map<number, number>
@@ -96,13 +111,12 @@ function readUpstream({ block }: Directive, { weights, slots, settings }: Target
     if (name === 'random') settings['policy'] = 'power-of-two'
     if (name !== 'server') continue
     const [address = '', ...parameters] = args
-    const local = /^(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d+)$/.exec(address)
-    if (!local) {
+    const port = localPort(address)
+    if (port === null) {
       const message = 'not on this machine: `asr-balancer --upstream URL` serves upstreams of other machines'
       notes.unmapped('nginx', line, `server ${address}`, message)
       continue
     }
-    const port = Number(local[1])
     weights.set(port, 1)
     for (const parameter of parameters) {
       const [key = '', value = ''] = parameter.split('=')
@@ -121,10 +135,14 @@ function readUpstream({ block }: Directive, { weights, slots, settings }: Target
   }
 }
 
+const listensOf = ({ block }: Directive): Directive[] => (block ?? []).filter(({ name }) => name === 'listen')
+
+const isPlain = ({ args }: Directive): boolean => !args.includes('ssl') && !args.includes('quic')
+
 /** Where clients come. Without keys only loopback may be bound, so that is what is written. */
 function listenOf(servers: readonly Directive[], notes: Notes): Record<string, unknown> {
-  const listens = servers.flatMap((server) => findAll(server.block ?? [], 'listen'))
-  const plain = listens.filter(({ args }) => !args.includes('ssl') && !args.includes('quic'))
+  const listens = servers.flatMap(listensOf)
+  const plain = listens.filter(isPlain)
   for (const { args, line } of listens.filter((each) => !plain.includes(each))) {
     const message = 'there is one port: set balancer.tls where it is to speak HTTPS'
     notes.unmapped('nginx', line, `listen ${args.join(' ')}`, message)
@@ -156,11 +174,10 @@ function portOf(address: string): number | undefined {
   return match ? Number(match[1]) : /^[\d.]+$|^\[/.test(address) ? 80 : undefined
 }
 
-function limitsOf(directives: readonly Directive[], notes: Notes): Record<string, unknown> {
+function limitsOf(route: Route, notes: Notes): Record<string, unknown> {
   const result: Record<string, unknown> = {}
-  const last = (name: string): Directive | undefined => findAll(directives, name).at(-1)
   const convert = (name: string, to: (text: string) => string | null): string | undefined => {
-    const directive = last(name)
+    const directive = resolveDirective(route, name)
     if (!directive) return undefined
     const text = directive.args[0] ?? ''
     const value = /^0\w*$/.test(text) ? null : to(text)
@@ -178,20 +195,42 @@ function limitsOf(directives: readonly Directive[], notes: Notes): Record<string
   }
   const given = Object.fromEntries(Object.entries(timeouts).filter(([, value]) => value !== undefined))
   if (Object.keys(given).length > 0) result['timeouts'] = given
-  const tries = Number(last('proxy_next_upstream_tries')?.args[0] ?? 0)
+  const tries = Number(resolveDirective(route, 'proxy_next_upstream_tries')?.args[0] ?? 0)
   if (tries >= 1 && tries <= 10) result['retry'] = { attempts: tries }
   return result
 }
 
-function checkDirectives(directives: readonly Directive[], notes: Notes): void {
-  for (const { name, args, line, block } of directives) {
-    if (!alwaysSo.has(name)) {
-      notes.unmapped('nginx', line, [name, ...args].join(' '), reasons[name] ?? 'nothing like it here')
+const limits = [
+  'client_max_body_size',
+  'client_body_timeout',
+  'proxy_connect_timeout',
+  'proxy_read_timeout',
+  'proxy_next_upstream_tries',
+]
+
+/** Limits that nginx has for each location, and this balancer once. */
+function noteDifferences(main: Route, routes: readonly Route[], notes: Notes): void {
+  for (const name of limits) {
+    const used = resolveDirective(main, name)
+    const found = routes.flatMap((route) => resolveDirective(route, name) ?? [])
+    for (const { args, line } of new Set(found.filter((each) => each.args[0] !== used?.args[0]))) {
+      const instead = used ? `that of line ${used.line}` : 'the default'
+      notes.unmapped('nginx', line, [name, ...args].join(' '), `one holds for all requests: ${instead}`)
+    }
+  }
+}
+
+function checkDirectives(directives: readonly Directive[], others: Routes['others'], notes: Notes): void {
+  for (const each of directives) {
+    const { name, args, line, block } = each
+    const whyNot = others.get(each) ?? (alwaysSo.has(name) ? null : (reasons[name] ?? 'nothing like it here'))
+    if (whyNot !== null) {
+      notes.unmapped('nginx', line, [name, ...args].join(' '), whyNot)
       continue
     }
     if (name === 'location' && !['/', '/asr', '/health'].includes(args.at(-1) ?? '')) {
       notes.unmapped('nginx', line, `location ${args.join(' ')}`, 'the routes are fixed: see docs/api.md')
     }
-    if (block && name !== 'types') checkDirectives(block, notes)
+    if (block && name !== 'types') checkDirectives(block, others, notes)
   }
 }
