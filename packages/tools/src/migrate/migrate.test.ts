@@ -45,9 +45,11 @@ server {
 }
 `
 
+const noFiles = () => []
+
 const input = {
   supervisor: { text: supervisor, file: 'asr.conf' },
-  nginx: { text: nginx, file: 'nginx.conf' },
+  nginx: { text: nginx, file: 'nginx.conf', find: noFiles },
   keepCommands: false,
   findModel: (model: string) => (model.startsWith('/models/') ? model : null),
 }
@@ -115,7 +117,10 @@ http {
   server { listen 8888; location / { proxy_pass http://127.0.0.1:3000/; proxy_connect_timeout 1s; } }
 }
 `
-    const { config, unmapped, hints } = migrate({ ...input, nginx: { text, file: 'nginx.conf' } })
+    const { config, unmapped, hints } = migrate({
+      ...input,
+      nginx: { text, file: 'nginx.conf', find: noFiles },
+    })
     expect(config['balancer']).toEqual({
       health: { fall: 3 },
       port: 9000,
@@ -130,7 +135,7 @@ http {
   })
 
   it('says when two ways to the programs have limits of their own, and when there is none', () => {
-    const read = (text: string) => migrate({ ...input, nginx: { text, file: 'nginx.conf' } })
+    const read = (text: string) => migrate({ ...input, nginx: { text, file: 'nginx.conf', find: noFiles } })
     const { config, unmapped } = read(`server {
   listen 443 ssl;
   location / { proxy_pass http://localhost:8001; proxy_read_timeout 9s; }
@@ -143,6 +148,7 @@ server {
     expect(config['balancer']).toEqual({ port: 8080, timeouts: { response: '60s' } })
     expect(unmapped).toContainEqual({
       file: 'nginx',
+      path: null,
       line: 3,
       setting: 'proxy_read_timeout 9s',
       message: 'one holds for all requests: that of line 7',
@@ -150,6 +156,30 @@ server {
     const none = read('server { listen 80; location / { proxy_pass http://localhost:3000; } }')
     expect(none.config['balancer']).toBeUndefined()
     expect(none.hints.join('\n')).toContain('nginx.conf sends nothing to the imported programs')
+  })
+
+  it('reads what nginx.conf includes, and notes what it does not find', () => {
+    const files = new Map([
+      ['sites/*', { file: '/n/sites/asr', text: 'include more;\n' + nginx }],
+      ['more', { file: '/n/more', text: 'include sites/*;\n' }],
+      ['secret', { file: '/n/secret', text: null }],
+    ])
+    const text = 'http {\n include mime.types;\n include none.conf;\n include secret;\n include sites/*;\n}\n'
+    const find = (pattern: string) => [files.get(pattern)].filter((file) => file !== undefined)
+    const { config, unmapped } = migrate({ ...input, nginx: { text, file: 'nginx.conf', find } })
+    expect(config['balancer']).toMatchObject({ port: 80, maxBodySize: '100MiB' })
+    const said = unmapped.map(({ path, line, setting, message }) => `${path} ${line} ${setting}: ${message}`)
+    expect(said).toContain('null 3 include none.conf: not read: there is no such file')
+    expect(said).toContain('null 4 include secret: not read: /n/secret cannot be opened')
+    expect(said).toContain('/n/more 1 include sites/*: not read: /n/sites/asr includes itself')
+    expect(said).toContain('/n/sites/asr 11 server_name _: every name is answered')
+    expect(said.join()).not.toContain('mime')
+  })
+
+  it('says that it does not read what supervisord includes', () => {
+    const text = `${supervisor}\n[include]\nfiles = conf.d/*.conf\n`
+    const { unmapped } = migrate({ ...input, supervisor: { text, file: 's' }, nginx: undefined })
+    expect(unmapped.find(({ setting }) => setting === '[include]')?.message).toContain('is not read')
   })
 
   it('names the keys that limit what one address asks', () => {
@@ -162,7 +192,7 @@ server {
   location / { proxy_pass http://127.0.0.1:8001; }
 }
 `
-    const { unmapped } = migrate({ ...input, nginx: { text, file: 'nginx.conf' } })
+    const { unmapped } = migrate({ ...input, nginx: { text, file: 'nginx.conf', find: noFiles } })
     const said = unmapped
       .filter(({ file, setting }) => file === 'nginx' && setting.startsWith('limit_'))
       .map(({ line, message }) => `${line}: ${/balancer\.[\w.]+/.exec(message)?.[0]}`)
@@ -231,7 +261,7 @@ command=y
         migrate({
           ...input,
           supervisor: { text, file: 's.conf' },
-          nginx: { text: nginxText, file: 'n.conf' },
+          nginx: { text: nginxText, file: 'n.conf', find: noFiles },
         })
     expect(broken('command=x')).toThrow('s.conf:1: expected [section] or key=value')
     expect(broken('[supervisord]\n')).toThrow('has no program with a port')

@@ -1,12 +1,13 @@
 import { ToolError } from '../common/tool-error.js'
 import { createNotes, type Note } from './notes.js'
+import type { FindIncluded } from './nginx-includes.js'
 import type { TheirProgram } from './programs.js'
 import { readNginx, type TheirBalancer } from './read-nginx.js'
 import { readSupervisor } from './read-supervisor.js'
 
 export interface MigrateOptions {
   supervisor: { text: string; file: string }
-  nginx?: { text: string; file: string } | undefined
+  nginx?: { text: string; file: string; find: FindIncluded } | undefined
   /** Start their servers as they are, even where our engine could run their model. */
   keepCommands: boolean
   /** Whether a path, relative to the program's folder, or a hub id, is a model that our engine can be given. */
@@ -30,12 +31,14 @@ export function migrate(options: MigrateOptions): Migration {
   const { programs, settings } = readSupervisor(options.supervisor.text, options.supervisor.file, notes)
   if (programs.length === 0) {
     throw new ToolError('nothing_to_import', `${options.supervisor.file} has no program with a port`, {
-      help: 'A program is known by its --port (or --bind HOST:PORT, or PORT in its environment).',
+      help:
+        'A program is known by its --port (or --bind HOST:PORT, or PORT in its environment). Files that [include] ' +
+        'names are not read: give the one that has the programs.',
     })
   }
   const ports = new Set(programs.flatMap(({ port }) => port ?? []))
   const balancer: TheirBalancer = options.nginx
-    ? readNginx(options.nginx.text, options.nginx.file, ports, notes)
+    ? readNginx(options.nginx.text, options.nginx.file, options.nginx.find, ports, notes)
     : { settings: {}, weights: new Map(), slots: new Map() }
   for (const port of balancer.weights.keys()) {
     if (!ports.has(port))

@@ -1,6 +1,8 @@
 /** What `import` did with a line of theirs. */
 export interface Note {
   file: 'supervisor' | 'nginx'
+  /** Of the file that the line is in, where theirs includes that; else null. */
+  path: string | null
   line: number
   setting: string
   message: string
@@ -10,7 +12,7 @@ export interface Note {
 export interface Notes {
   readonly unmappedNotes: readonly Note[]
   readonly hints: readonly string[]
-  unmapped(file: Note['file'], line: number, setting: string, message: string): void
+  unmapped(file: Note['file'], line: number, setting: string, message: string, path?: string | null): void
   hint(text: string): void
 }
 
@@ -20,7 +22,8 @@ export function createNotes(): Notes {
   return {
     unmappedNotes,
     hints,
-    unmapped: (file, line, setting, message) => void unmappedNotes.push({ file, line, setting, message }),
+    unmapped: (file, line, setting, message, path = null) =>
+      void unmappedNotes.push({ file, path, line, setting, message }),
     hint: (text) => void hints.push(text),
   }
 }

@@ -5,6 +5,8 @@ export interface Directive {
   name: string
   args: readonly string[]
   line: number
+  /** Of the file it stands in, where another includes that; else null. */
+  path: string | null
   block: readonly Directive[] | null
 }
 
@@ -15,7 +17,7 @@ interface Token {
 }
 
 /** Reads nginx's configuration syntax; `include` is a directive as any other. Throws ToolError with `file:line`. */
-export function parseNginx(text: string, file: string): Directive[] {
+export function parseNginx(text: string, file: string, path: string | null = null): Directive[] {
   const tokens = tokenise(text)
   let next = 0
 
@@ -41,7 +43,7 @@ export function parseNginx(text: string, file: string): Directive[] {
     for (;;) {
       const token = tokens[next++]
       if (!token || isSign(token, '}')) throw wrong(first.line, `\`${first.text}\` has no \`;\``)
-      const about = { name: first.text, args, line: first.line }
+      const about = { name: first.text, args, line: first.line, path }
       if (isSign(token, ';')) return { ...about, block: null }
       if (isSign(token, '{')) return { ...about, block: block(depth + 1) }
       args.push(token.text)

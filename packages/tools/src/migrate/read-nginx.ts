@@ -1,4 +1,5 @@
 import type { Notes } from './notes.js'
+import { expandIncludes, type FindIncluded } from './nginx-includes.js'
 import { findRoutes, localPort, resolveDirective, type Route, type Routes } from './nginx-routes.js'
 import { parseNginx, type Directive } from './parse-nginx.js'
 import { nginxDuration, nginxSize } from './units.js'
@@ -46,7 +47,6 @@ const alwaysSo = new Set([
   'tcp_nopush',
   'tcp_nodelay',
   'zone',
-  'include',
   'default_type',
   'types',
 ])
@@ -75,10 +75,11 @@ const reasons: Record<string, string> = {
 export function readNginx(
   text: string,
   file: string,
+  find: FindIncluded,
   ports: ReadonlySet<number>,
   notes: Notes,
 ): TheirBalancer {
-  const directives = parseNginx(text, file)
+  const directives = expandIncludes(parseNginx(text, file), find, notes)
   const { routes, upstreams, others } = findRoutes(directives, ports)
   const main = routes.find(({ server }) => listensOf(server).some(isPlain)) ?? routes[0]
   const weights = new Map<number, number>()
@@ -106,7 +107,7 @@ interface Target {
 }
 
 function readUpstream({ block }: Directive, { weights, slots, settings }: Target, notes: Notes): void {
-  for (const { name, args, line } of block ?? []) {
+  for (const { name, args, line, path } of block ?? []) {
     if (name === 'least_conn') settings['policy'] = 'least-outstanding'
     if (name === 'random') settings['policy'] = 'power-of-two'
     if (name !== 'server') continue
@@ -114,7 +115,7 @@ function readUpstream({ block }: Directive, { weights, slots, settings }: Target
     const port = localPort(address)
     if (port === null) {
       const message = 'not on this machine: `asr-balancer --upstream URL` serves upstreams of other machines'
-      notes.unmapped('nginx', line, `server ${address}`, message)
+      notes.unmapped('nginx', line, `server ${address}`, message, path)
       continue
     }
     weights.set(port, 1)
@@ -129,7 +130,13 @@ function readUpstream({ block }: Directive, { weights, slots, settings }: Target
           backup: 'every instance gets work; take it out of the group if it must not',
           down: 'every instance gets work; `asr-cluster stop ID` takes one out',
         }[key]
-        notes.unmapped('nginx', line, `server ${address} ${parameter}`, reason ?? 'nothing like it here')
+        notes.unmapped(
+          'nginx',
+          line,
+          `server ${address} ${parameter}`,
+          reason ?? 'nothing like it here',
+          path,
+        )
       }
     }
   }
@@ -143,15 +150,15 @@ const isPlain = ({ args }: Directive): boolean => !args.includes('ssl') && !args
 function listenOf(servers: readonly Directive[], notes: Notes): Record<string, unknown> {
   const listens = servers.flatMap(listensOf)
   const plain = listens.filter(isPlain)
-  for (const { args, line } of listens.filter((each) => !plain.includes(each))) {
+  for (const { args, line, path } of listens.filter((each) => !plain.includes(each))) {
     const message = 'there is one port: set balancer.tls where it is to speak HTTPS'
-    notes.unmapped('nginx', line, `listen ${args.join(' ')}`, message)
+    notes.unmapped('nginx', line, `listen ${args.join(' ')}`, message, path)
   }
-  for (const { args, line } of plain.slice(1)) {
+  for (const { args, line, path } of plain.slice(1)) {
     const [address = ''] = args
     const isSamePort = portOf(address) === portOf(plain[0]?.args[0] ?? '')
     if (!isSamePort)
-      notes.unmapped('nginx', line, `listen ${address}`, 'there is one port; the first is used')
+      notes.unmapped('nginx', line, `listen ${address}`, 'there is one port; the first is used', path)
   }
   const address = plain[0]?.args[0]
   const port = address === undefined ? undefined : portOf(address)
@@ -183,7 +190,7 @@ function limitsOf(route: Route, notes: Notes): Record<string, unknown> {
     const value = /^0\w*$/.test(text) ? null : to(text)
     if (value !== null) return value
     const reason = text.startsWith('0') ? 'a limit is needed here; the default is used' : 'not understood'
-    notes.unmapped('nginx', directive.line, `${name} ${text}`, reason)
+    notes.unmapped('nginx', directive.line, `${name} ${text}`, reason, directive.path)
     return undefined
   }
   const body = convert('client_max_body_size', nginxSize)
@@ -213,23 +220,29 @@ function noteDifferences(main: Route, routes: readonly Route[], notes: Notes): v
   for (const name of limits) {
     const used = resolveDirective(main, name)
     const found = routes.flatMap((route) => resolveDirective(route, name) ?? [])
-    for (const { args, line } of new Set(found.filter((each) => each.args[0] !== used?.args[0]))) {
-      const instead = used ? `that of line ${used.line}` : 'the default'
-      notes.unmapped('nginx', line, [name, ...args].join(' '), `one holds for all requests: ${instead}`)
+    for (const { args, line, path } of new Set(found.filter((each) => each.args[0] !== used?.args[0]))) {
+      const instead = used ? `that of ${used.path ? `${used.path}:` : 'line '}${used.line}` : 'the default'
+      notes.unmapped('nginx', line, [name, ...args].join(' '), `one holds for all requests: ${instead}`, path)
     }
   }
 }
 
 function checkDirectives(directives: readonly Directive[], others: Routes['others'], notes: Notes): void {
   for (const each of directives) {
-    const { name, args, line, block } = each
+    const { name, args, line, path, block } = each
     const whyNot = others.get(each) ?? (alwaysSo.has(name) ? null : (reasons[name] ?? 'nothing like it here'))
     if (whyNot !== null) {
-      notes.unmapped('nginx', line, [name, ...args].join(' '), whyNot)
+      notes.unmapped('nginx', line, [name, ...args].join(' '), whyNot, path)
       continue
     }
     if (name === 'location' && !['/', '/asr', '/health'].includes(args.at(-1) ?? '')) {
-      notes.unmapped('nginx', line, `location ${args.join(' ')}`, 'the routes are fixed: see docs/api.md')
+      notes.unmapped(
+        'nginx',
+        line,
+        `location ${args.join(' ')}`,
+        'the routes are fixed: see docs/api.md',
+        path,
+      )
     }
     if (block && name !== 'types') checkDirectives(block, others, notes)
   }

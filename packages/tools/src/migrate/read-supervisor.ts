@@ -53,7 +53,11 @@ export function readSupervisor(text: string, file: string, notes: Notes): TheirP
   for (const section of sections) {
     if (/^(unix_http_server|inet_http_server|rpcinterface|supervisorctl|group)/.test(section.name)) continue
     if (section.name.startsWith('program:') || section.name === 'supervisord') continue
-    notes.unmapped('supervisor', section.line, `[${section.name}]`, 'there is nothing like it here')
+    const reason =
+      section.name === 'include'
+        ? 'what it names is not read: give --supervisor the file that has the programs'
+        : 'there is nothing like it here'
+    notes.unmapped('supervisor', section.line, `[${section.name}]`, reason)
   }
   return {
     programs: withPort.toSorted((a, b) => (a.port as number) - (b.port as number)),

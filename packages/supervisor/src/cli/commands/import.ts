@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
 import { stringify } from 'yaml'
 import { ToolError } from '@asr-cluster/tools/common'
@@ -48,14 +48,18 @@ export const importCommand: Command<ImportArgs> = {
 
 async function runImport(args: ArgumentsCamelCase<ImportArgs>, context: CliContext): Promise<number> {
   const { output, cwd } = context
-  const { migrate } = await import('@asr-cluster/tools/migrate')
+  const { includedFiles, migrate } = await import('@asr-cluster/tools/migrate')
   const read = async (file: string): Promise<{ file: string; text: string }> => ({
     file,
     text: await readTextFile(resolve(cwd, file)),
   })
+  const readNginx = async (file: string) => ({
+    ...(await read(file)),
+    find: (pattern: string) => includedFiles(pattern, dirname(resolve(cwd, file))),
+  })
   const result = migrate({
     supervisor: await read(args.supervisor),
-    nginx: args.nginx === undefined ? undefined : await read(args.nginx),
+    nginx: args.nginx === undefined ? undefined : await readNginx(args.nginx),
     keepCommands: args.keepCommands,
     findModel: (model, directory) => findModel(model, resolve(cwd, directory ?? '.')),
   })
@@ -86,7 +90,9 @@ function summary({ unmapped, hints }: Migration, args: ImportArgs): string[] {
   return [
     ...(args.output === undefined ? [] : [`written: ${args.output}`]),
     ...(unmapped.length === 0 ? [] : ['not mapped:']),
-    ...unmapped.map(({ file, line, setting, message }) => `  ${files[file]}:${line}: ${setting}: ${message}`),
+    ...unmapped.map(
+      ({ file, path, line, setting, message }) => `  ${path ?? files[file]}:${line}: ${setting}: ${message}`,
+    ),
     ...(hints.length === 0 ? [] : ['look at:']),
     ...hints.map((hint) => `  ${hint}`),
   ]
