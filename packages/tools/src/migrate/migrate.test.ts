@@ -182,6 +182,42 @@ server {
     expect(unmapped.find(({ setting }) => setting === '[include]')?.message).toContain('is not read')
   })
 
+  it('brings numbers into our bounds, or leaves them out, with their place', () => {
+    const text = `[program:a]
+command=python a.py --port 8001
+startretries=999
+stopwaitsecs=abc
+stdout_logfile_maxbytes=0
+stdout_logfile_backups=5000
+`
+    const nginxText = `upstream u {
+  server 127.0.0.1:8001 weight=5000 max_conns=0 max_fails=x;
+}
+server { location / { proxy_pass http://u; proxy_next_upstream_tries 50; } }
+`
+    const { config, unmapped } = migrate({
+      ...input,
+      supervisor: { text, file: 's' },
+      nginx: { text: nginxText, file: 'n', find: noFiles },
+    })
+    expect(config).toEqual({
+      balancer: { retry: { attempts: 10 } },
+      groups: [{ name: 'a', command: ['python', 'a.py', '--port', '{port}'], instances: 1, basePort: 8001 }],
+      supervisor: { startRetries: 100, logs: { backups: 1000 } },
+    })
+    expect(
+      unmapped.map(({ file, line, setting, message }) => `${file}:${line} ${setting}: ${message}`),
+    ).toEqual([
+      'supervisor:4 stopwaitsecs=abc: not a whole number; the default is used',
+      'supervisor:3 startretries=999: here it is at most 100, which is used',
+      'supervisor:5 stdout_logfile_maxbytes=0: a limit is needed here; the default is used',
+      'supervisor:6 stdout_logfile_backups=5000: here it is at most 1000, which is used',
+      'nginx:2 server 127.0.0.1:8001 weight=5000: here it is at most 1000, which is used',
+      'nginx:2 server 127.0.0.1:8001 max_fails=x: not a whole number; the default is used',
+      'nginx:4 proxy_next_upstream_tries 50: here it is at most 10, which is used',
+    ])
+  })
+
   it('names the keys that limit what one address asks', () => {
     const text = `limit_req_zone $binary_remote_addr zone=asr:10m rate=2r/s;
 limit_conn_zone $binary_remote_addr zone=addr:10m;

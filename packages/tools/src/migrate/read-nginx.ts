@@ -2,7 +2,7 @@ import type { Notes } from './notes.js'
 import { expandIncludes, type FindIncluded } from './nginx-includes.js'
 import { findRoutes, localPort, resolveDirective, type Route, type Routes } from './nginx-routes.js'
 import { parseNginx, type Directive } from './parse-nginx.js'
-import { nginxDuration, nginxSize } from './units.js'
+import { boundedInteger, nginxDuration, nginxSize } from './units.js'
 
 /** What an nginx file says about balancing. */
 export interface TheirBalancer {
@@ -121,9 +121,17 @@ function readUpstream({ block }: Directive, { weights, slots, settings }: Target
     weights.set(port, 1)
     for (const parameter of parameters) {
       const [key = '', value = ''] = parameter.split('=')
-      if (key === 'weight') weights.set(port, Number(value))
-      else if (key === 'max_conns') slots.set(port, Number(value))
-      else if (key === 'max_fails' && Number(value) > 0) settings['health'] = { fall: Number(value) }
+      const whole = (max: number, use: (value: number) => void): void => {
+        const { value: number, problem } = boundedInteger(value, 1, max)
+        if (problem !== null) notes.unmapped('nginx', line, `server ${address} ${parameter}`, problem, path)
+        if (number !== null) use(number)
+      }
+      if (key === 'weight') whole(1_000, (weight) => weights.set(port, weight))
+      // 0 is no limit, as is our default.
+      else if (key === 'max_conns' && value === '0') continue
+      else if (key === 'max_conns') whole(256, (count) => slots.set(port, count))
+      else if (key === 'max_fails' && value !== '0')
+        whole(Number.MAX_SAFE_INTEGER, (fall) => (settings['health'] = { fall }))
       else {
         const reason = {
           fail_timeout: 'probes, not a time, bring an instance back',
@@ -202,8 +210,14 @@ function limitsOf(route: Route, notes: Notes): Record<string, unknown> {
   }
   const given = Object.fromEntries(Object.entries(timeouts).filter(([, value]) => value !== undefined))
   if (Object.keys(given).length > 0) result['timeouts'] = given
-  const tries = Number(resolveDirective(route, 'proxy_next_upstream_tries')?.args[0] ?? 0)
-  if (tries >= 1 && tries <= 10) result['retry'] = { attempts: tries }
+  const tries = resolveDirective(route, 'proxy_next_upstream_tries')
+  if (tries) {
+    const text = tries.args[0] ?? ''
+    // Theirs takes 0 for any number.
+    const { value, problem } = boundedInteger(text === '0' ? '10' : text, 1, 10)
+    if (problem !== null) notes.unmapped('nginx', tries.line, `${tries.name} ${text}`, problem, tries.path)
+    if (value !== null) result['retry'] = { attempts: value }
+  }
   return result
 }
 

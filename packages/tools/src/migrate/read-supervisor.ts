@@ -1,7 +1,7 @@
 import type { Notes } from './notes.js'
 import { programsOf, type TheirProgram } from './programs.js'
-import { parseSupervisor, type IniSection } from './parse-supervisor.js'
-import { supervisorSize } from './units.js'
+import { parseSupervisor, type IniEntry, type IniSection } from './parse-supervisor.js'
+import { boundedInteger, supervisorSize } from './units.js'
 
 /** What a supervisord file says about the processes as a whole. */
 export interface TheirProcesses {
@@ -81,32 +81,44 @@ function checkKeys({ name, entries }: IniSection, notes: Notes): void {
 
 function settingsOf(programs: readonly TheirProgram[], notes: Notes): Record<string, unknown> {
   const settings: Record<string, unknown> = {}
-  const value = (key: string): string | undefined => {
+  const entry = (key: string): IniEntry | undefined => {
     const found = programs.flatMap((program) => program.section.entries.get(key) ?? [])
-    const values = [...new Set(found.map((entry) => entry.value))]
-    if (values.length > 1 && key !== 'stdout_logfile') {
-      notes.unmapped('supervisor', found[1]?.line ?? 1, key, `programs differ; ${values[0]} is used for all`)
+    const other = found.find(({ value }) => value !== found[0]?.value)
+    if (other && key !== 'stdout_logfile') {
+      notes.unmapped('supervisor', other.line, key, `programs differ; ${found[0]?.value} is used for all`)
     }
-    return values[0]
+    return found[0]
   }
-  const stopWait = value('stopwaitsecs')
-  if (stopWait) settings['stopTimeout'] = `${stopWait}s`
-  const retries = value('startretries')
-  if (retries) settings['startRetries'] = Number(retries)
-  const user = value('user')
+  const whole = (key: string, max: number): number | null => {
+    const found = entry(key)
+    if (!found) return null
+    const { value, problem } = boundedInteger(found.value, 0, max)
+    if (problem !== null) notes.unmapped('supervisor', found.line, `${key}=${found.value}`, problem)
+    return value
+  }
+  const stopWait = whole('stopwaitsecs', Number.MAX_SAFE_INTEGER)
+  if (stopWait !== null) settings['stopTimeout'] = `${stopWait}s`
+  const retries = whole('startretries', 100)
+  if (retries !== null) settings['startRetries'] = retries
+  const user = entry('user')?.value
   if (user) {
     settings['user'] = user
     notes.hint(`supervisor.user: ${user} works only when root starts asr-cluster; else take the line out.`)
   }
   const logs: Record<string, unknown> = {}
-  const logfile = value('stdout_logfile')
+  const logfile = entry('stdout_logfile')?.value
   if (logfile?.startsWith('/') && !logfile.startsWith('/dev/')) {
     logs['dir'] = logfile.slice(0, logfile.lastIndexOf('/')) || '/'
   }
-  const maxBytes = supervisorSize(value('stdout_logfile_maxbytes') ?? '')
-  if (maxBytes !== null && maxBytes !== '0B') logs['maxBytes'] = maxBytes
-  const backups = value('stdout_logfile_backups')
-  if (backups) logs['backups'] = Number(backups)
+  const maxBytes = entry('stdout_logfile_maxbytes')
+  const size = supervisorSize(maxBytes?.value ?? '')
+  if (size !== null && size !== '0B') logs['maxBytes'] = size
+  else if (maxBytes) {
+    const reason = size === null ? 'not understood' : 'a limit is needed here; the default is used'
+    notes.unmapped('supervisor', maxBytes.line, `stdout_logfile_maxbytes=${maxBytes.value}`, reason)
+  }
+  const backups = whole('stdout_logfile_backups', 1_000)
+  if (backups !== null) logs['backups'] = backups
   if (Object.keys(logs).length > 0) settings['logs'] = logs
   return settings
 }

@@ -17,3 +17,16 @@ export function supervisorSize(text: string): string | null {
   if (!match) return null
   return `${match[1]}${{ KB: 'KiB', MB: 'MiB', GB: 'GiB' }[match[2]?.toUpperCase() ?? ''] ?? 'B'}`
 }
+
+/** A number of theirs within our bounds; `problem` says what was changed, null where nothing was. */
+export function boundedInteger(
+  text: string,
+  min: number,
+  max: number,
+): { value: number | null; problem: string | null } {
+  const given = /^\s*\d+\s*$/.test(text) ? Number(text) : null
+  if (given === null) return { value: null, problem: 'not a whole number; the default is used' }
+  if (given < min) return { value: min, problem: `here it is at least ${min}, which is used` }
+  if (given > max) return { value: max, problem: `here it is at most ${max}, which is used` }
+  return { value: given, problem: null }
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
@@ -15,7 +15,12 @@ function folder(): string {
   return dir
 }
 
-function runImport(cwd: string, force: boolean): Promise<number> {
+function runImport(
+  cwd: string,
+  force: boolean,
+  files: Partial<Args> = {},
+  complain: (line: string) => void = () => {},
+): Promise<number> {
   const args: Args = {
     _: [],
     $0: '',
@@ -25,8 +30,9 @@ function runImport(cwd: string, force: boolean): Promise<number> {
     keepCommands: false,
     force,
     json: false,
+    ...files,
   }
-  const output = { print: () => {}, complain: () => {}, isTerminal: false }
+  const output = { print: () => {}, complain, isTerminal: false }
   return importCommand.run(args, { output, cwd, env: {} })
 }
 
@@ -48,4 +54,25 @@ it('takes the place of a link without touching what it leads to', async () => {
   symlinkSync(join(dir, 'other'), join(dir, 'out.yaml'))
   expect(await runImport(dir, true)).toBe(0)
   expect(readFileSync(join(dir, 'other'), 'utf8')).toBe('theirs')
+})
+
+it('reads what nginx.conf includes from its folder, and names the file of each note', async () => {
+  const dir = folder()
+  mkdirSync(join(dir, 'nginx/sites'), { recursive: true })
+  writeFileSync(join(dir, 'nginx/nginx.conf'), 'http { include sites/*; }')
+  const site =
+    'server {\n listen 8080;\n server_name x;\n location / { proxy_pass http://127.0.0.1:9000; }\n}\n'
+  writeFileSync(join(dir, 'nginx/sites/asr'), site)
+  const said: string[] = []
+  const code = await runImport(dir, false, { nginx: 'nginx/nginx.conf' }, (line) => void said.push(line))
+  expect(code).toBe(0)
+  expect(readFileSync(join(dir, 'out.yaml'), 'utf8')).toContain('port: 8080')
+  expect(said).toContain(`  ${join(dir, 'nginx/sites/asr')}:3: server_name x: every name is answered`)
+})
+
+it('writes a file that can be read, also when the name of theirs has a line break', async () => {
+  const dir = folder()
+  writeFileSync(join(dir, 'a\nb: c'), theirs)
+  expect(await runImport(dir, false, { supervisor: 'a\nb: c' })).toBe(0)
+  expect(readFileSync(join(dir, 'out.yaml'), 'utf8')).toContain('from a\\nb: c. Every key')
 })

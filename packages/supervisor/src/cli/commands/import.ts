@@ -82,7 +82,9 @@ function findModel(model: string, directory: string): string | null {
 
 function render({ config }: Migration, { supervisor, nginx }: ImportArgs): string {
   const from = nginx === undefined ? supervisor : `${supervisor} and ${nginx}`
-  return `# Written by \`asr-cluster import\` from ${from}. Every key is explained in docs/configuration.md.\n${stringify(config)}`
+  // A name may have any character; a line break would end the comment.
+  const named = from.replaceAll(/\p{Cc}/gu, (sign) => JSON.stringify(sign).slice(1, -1))
+  return `# Written by \`asr-cluster import\` from ${named}. Every key is explained in docs/configuration.md.\n${stringify(config)}`
 }
 
 function summary({ unmapped, hints }: Migration, args: ImportArgs): string[] {
