@@ -218,6 +218,18 @@ server { location / { proxy_pass http://u; proxy_next_upstream_tries 50; } }
     ])
   })
 
+  it.each([
+    'python3 -m pkg --model /models/a',
+    'python3 -u -m pkg --model /models/a',
+    'nice /opt/venv/bin/python3.12 -X dev -W ignore -m pkg -m /models/a',
+    'python3 -u server.py -m /models/a',
+    'serve -m /models/a',
+  ])('finds the model of `%s`', (command) => {
+    const text = `[program:a]\ncommand=${command} --port 8001\n`
+    const { config } = migrate({ ...input, supervisor: { text, file: 's' }, nginx: undefined })
+    expect(config['groups']).toMatchObject([{ model: '/models/a' }])
+  })
+
   it('names the keys that limit what one address asks', () => {
     const text = `limit_req_zone $binary_remote_addr zone=asr:10m rate=2r/s;
 limit_conn_zone $binary_remote_addr zone=addr:10m;

@@ -130,13 +130,26 @@ function modelOf(program: TheirProgram, { keepCommands, findModel }: MigrateOpti
 }
 
 function namedModel({ command, environment }: TheirProgram): string | null {
+  const moduleAt = moduleFlagOf(command)
   for (const [index, argument] of command.entries()) {
     const flag = modelFlags.exec(argument)
-    // `python -m module` is no model.
-    if (flag && !(argument === '-m' && index === 1)) return flag[1] ?? command[index + 1] ?? null
+    if (flag && index !== moduleAt) return flag[1] ?? command[index + 1] ?? null
   }
   const variable = modelVariables.find((name) => name in environment)
   return variable === undefined ? null : (environment[variable] ?? null)
+}
+
+/** Where `-m` stands that names a module and no model, as in `python3 -u -m package`: among Python's own options. */
+function moduleFlagOf(command: readonly string[]): number | null {
+  const python = command.findIndex((argument) => /(^|\/)(python|pypy)[\d.]*$/.test(argument))
+  if (python === -1) return null
+  for (let index = python + 1; command[index]?.startsWith('-'); index++) {
+    const option = command[index]
+    if (option === '-m') return index
+    // These two have their value behind them.
+    if (option === '-W' || option === '-X') index++
+  }
+  return null
 }
 
 /** `asr-1`, `asr-2` → `asr`. */
