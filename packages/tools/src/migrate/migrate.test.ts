@@ -218,6 +218,41 @@ server { location / { proxy_pass http://u; proxy_next_upstream_tries 50; } }
     ])
   })
 
+  it("expands supervisord's values, and notes those that only supervisord knows", () => {
+    const text = `[supervisord]
+environment=HF_HOME="/data/hf",LANG="C",HOST="%(host_node_name)s"
+[program:a]
+command=python a.py --name 100%% --key %(ENV_KEY)s --port 8001
+environment=LANG="de",RATE="5%%"
+directory=/srv/%(program_name)s
+stdout_logfile=/var/log/%(program_name)s/out.log
+autostart=True
+autorestart=No
+`
+    const { config, unmapped } = migrate({ ...input, supervisor: { text, file: 's' }, nginx: undefined })
+    expect(config).toEqual({
+      groups: [
+        {
+          name: 'a',
+          command: [
+            'env',
+            '--chdir=/srv/a',
+            ...['python', 'a.py', '--name', '100%', '--key', '%(ENV_KEY)s', '--port', '{port}'],
+          ],
+          instances: 1,
+          basePort: 8001,
+          env: { HF_HOME: '/data/hf', LANG: 'de', HOST: '%(host_node_name)s', RATE: '5%' },
+        },
+      ],
+      supervisor: { logs: { dir: '/var/log/a' } },
+    })
+    expect(unmapped.map(({ line, setting }) => `${line} ${setting}`)).toEqual([
+      '4 [program:a] command %(ENV_KEY)s',
+      '9 [program:a] autorestart=No',
+      '2 [supervisord] environment %(host_node_name)s',
+    ])
+  })
+
   it.each([
     'python3 -m pkg --model /models/a',
     'python3 -u -m pkg --model /models/a',

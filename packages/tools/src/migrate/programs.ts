@@ -12,6 +12,7 @@ export interface TheirProgram {
   port: number | null
   directory: string | null
   environment: Record<string, string>
+  logfile: string | null
   section: IniSection
 }
 
@@ -21,6 +22,8 @@ const portVariables = ['PORT', 'ASR_PORT', 'FLASK_RUN_PORT', 'SERVER_PORT', 'HTT
 
 /** The processes of every `[program:…]`, one for each of its `numprocs`. */
 export function programsOf(sections: readonly IniSection[], notes: Notes): TheirProgram[] {
+  const inherited = sections.find(({ name }) => name === 'supervisord')?.entries.get('environment')?.value
+  const environment = parseEnvironment(expand(inherited ?? '', {}))
   return sections.flatMap((section) => {
     if (!section.name.startsWith('program:')) return []
     const name = section.name.slice('program:'.length)
@@ -30,19 +33,25 @@ export function programsOf(sections: readonly IniSection[], notes: Notes): Their
       notes.unmapped('supervisor', section.line, `[${section.name}]`, 'it has no command that can be read')
       return []
     }
-    return Array.from({ length: count }, (_, index) => oneProgram(section, name, start + index))
+    return Array.from({ length: count }, (_, index) =>
+      oneProgram(section, environment, { program_name: name, process_num: start + index, numprocs: count }),
+    )
   })
 }
 
-function oneProgram(section: IniSection, name: string, number: number): TheirProgram {
-  const value = (key: string): string =>
-    expand(section.entries.get(key)?.value ?? '', { program_name: name, process_num: number })
+function oneProgram(
+  section: IniSection,
+  inherited: Record<string, string>,
+  values: Record<(typeof expandedNames)[number], string | number>,
+): TheirProgram {
+  const value = (key: string): string => expand(section.entries.get(key)?.value ?? '', values)
   const command = splitCommand(value('command'))
-  const environment = parseEnvironment(value('environment'))
+  const environment = { ...inherited, ...parseEnvironment(value('environment')) }
+  const { program_name: name, process_num: number } = values
   const found = findPort(command)
   const portVariable = found ? null : (portVariables.find((key) => key in environment) ?? null)
   return {
-    name: section.entries.has('numprocs') ? `${name}-${number}` : name,
+    name: section.entries.has('numprocs') ? `${name}-${number}` : String(name),
     line: section.line,
     command,
     portAt: found && { index: found.index, prefix: found.prefix },
@@ -50,16 +59,29 @@ function oneProgram(section: IniSection, name: string, number: number): TheirPro
     port: found?.port ?? (portVariable === null ? null : Number(environment[portVariable])),
     directory: value('directory') || null,
     environment,
+    logfile: value('stdout_logfile') || null,
     section,
   }
 }
 
-/** `%(program_name)s`, `%(process_num)02d`, `%(ENV_X)s` stays as it is. */
+const expandedNames = ['program_name', 'process_num', 'numprocs'] as const
+const expression = /%%|%\((\w+)\)(0\d+)?[sd]/g
+
+/** `%(program_name)s`, `%(process_num)02d`, `%%`; what is not known here, as `%(ENV_X)s`, stays as it is. */
 function expand(text: string, values: Record<string, string | number>): string {
-  return text.replaceAll(/%\((\w+)\)(0\d+)?([sd])/g, (whole, key: string, width?: string) => {
+  return text.replaceAll(expression, (whole, key?: string, width?: string) => {
+    if (key === undefined) return '%'
     const found = values[key]
     return found === undefined ? whole : String(found).padStart(Number(width ?? 0), '0')
   })
+}
+
+/** What `expand` leaves as it is. */
+export function unexpanded(text: string): string[] {
+  const known: readonly string[] = expandedNames
+  return [...text.matchAll(expression)].flatMap(([whole, key]) =>
+    key === undefined || known.includes(key) ? [] : [whole],
+  )
 }
 
 /** The port that a command listens on: after `--port`, in `--bind 127.0.0.1:8001`, or in `--port=8001`. */

@@ -1,5 +1,5 @@
 import type { Notes } from './notes.js'
-import { programsOf, type TheirProgram } from './programs.js'
+import { programsOf, unexpanded, type TheirProgram } from './programs.js'
 import { parseSupervisor, type IniEntry, type IniSection } from './parse-supervisor.js'
 import { boundedInteger, supervisorSize } from './units.js'
 
@@ -50,6 +50,8 @@ export function readSupervisor(text: string, file: string, notes: Notes): TheirP
     } else withPort.push(program)
   }
   for (const section of new Set(withPort.map((program) => program.section))) checkKeys(section, notes)
+  const inherited = sections.find(({ name }) => name === 'supervisord')?.entries.get('environment')
+  if (inherited) noteUnexpanded('[supervisord] environment', inherited, notes)
   for (const section of sections) {
     if (/^(unix_http_server|inet_http_server|rpcinterface|supervisorctl|group)/.test(section.name)) continue
     if (section.name.startsWith('program:') || section.name === 'supervisord') continue
@@ -65,11 +67,22 @@ export function readSupervisor(text: string, file: string, notes: Notes): TheirP
   }
 }
 
+const readValues = new Set(['command', 'directory', 'environment', 'stdout_logfile'])
+
+function noteUnexpanded(setting: string, { value, line }: IniEntry, notes: Notes): void {
+  for (const text of new Set(unexpanded(value))) {
+    const message = 'not known here: write in its place what supervisord puts there'
+    notes.unmapped('supervisor', line, `${setting} ${text}`, message)
+  }
+}
+
 function checkKeys({ name, entries }: IniSection, notes: Notes): void {
-  for (const [key, { value, line }] of entries) {
+  for (const [key, entry] of entries) {
+    const { value, line } = entry
+    if (readValues.has(key)) noteUnexpanded(`[${name}] ${key}`, entry, notes)
     if (alwaysSo.has(key)) continue
-    if (key === 'autostart' && value === 'true') continue
-    if (key === 'autorestart' && value !== 'false') continue
+    if (key === 'autostart' && /^(true|yes|on|1)$/i.test(value)) continue
+    if (key === 'autorestart' && !/^(false|no|off|0)$/i.test(value)) continue
     if (key === 'stopsignal' && /^(SIG)?TERM$/i.test(value)) continue
     const reason =
       key === 'stopsignal' || key === 'autostart' || key === 'autorestart'
@@ -106,9 +119,11 @@ function settingsOf(programs: readonly TheirProgram[], notes: Notes): Record<str
     notes.hint(`supervisor.user: ${user} works only when root starts asr-cluster; else take the line out.`)
   }
   const logs: Record<string, unknown> = {}
-  const logfile = entry('stdout_logfile')?.value
-  if (logfile?.startsWith('/') && !logfile.startsWith('/dev/')) {
-    logs['dir'] = logfile.slice(0, logfile.lastIndexOf('/')) || '/'
+  const folders = programs.flatMap(({ logfile }) => folderOf(logfile) ?? [])
+  if (folders[0] !== undefined) logs['dir'] = folders[0]
+  if (new Set(folders).size > 1) {
+    const line = entry('stdout_logfile')?.line ?? 1
+    notes.unmapped('supervisor', line, 'stdout_logfile', `folders differ; ${folders[0]} is used for all`)
   }
   const maxBytes = entry('stdout_logfile_maxbytes')
   const size = supervisorSize(maxBytes?.value ?? '')
@@ -121,4 +136,11 @@ function settingsOf(programs: readonly TheirProgram[], notes: Notes): Record<str
   if (backups !== null) logs['backups'] = backups
   if (Object.keys(logs).length > 0) settings['logs'] = logs
   return settings
+}
+
+/** Null for a device, a path that is not absolute, and one with something that is not known here. */
+function folderOf(logfile: string | null): string | null {
+  if (!logfile?.startsWith('/') || logfile.startsWith('/dev/')) return null
+  const folder = logfile.slice(0, logfile.lastIndexOf('/')) || '/'
+  return unexpanded(folder).length > 0 ? null : folder
 }
