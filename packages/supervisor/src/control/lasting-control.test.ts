@@ -15,6 +15,7 @@ it('listens anew once its folder is gone, and leaves no file', async () => {
   const api = {
     status: () => ({}),
     certificate: () => Promise.resolve(null),
+    balancerUrl: () => '',
     operations: {},
     logs: () => Promise.resolve(),
   }
