@@ -170,7 +170,6 @@ async function deliver(
   for (;;) {
     // Instances may decline again and again: one patience for all of that, and what an instance worked is no wait.
     const wasDeclined = records.at(-1)?.kind === 'declined'
-    if (records.length > 0 && !wasDeclined) waitingSinceMs = clock.nowMs()
     const patienceMs = config.queue.timeout - (clock.nowMs() - waitingSinceMs)
     const ticket = {
       client: call.client,
@@ -191,7 +190,7 @@ async function deliver(
         : (scheduler.acquireNow(ticket) ?? (await scheduler.acquire(ticket)))
     } catch (error) {
       // A wait that was in vain is one too.
-      if (clock.nowMs() > askedAtMs) metrics.waited((clock.nowMs() - askedAtMs) / 1_000)
+      if (!call.light) metrics.waited((clock.nowMs() - askedAtMs) / 1_000)
       queueSpan.end({ 'asr.group': call.group }, toAsrError(error).code)
       throw error
     }
@@ -235,6 +234,7 @@ async function deliver(
       reason = outcome.failure.kind.replace('-', '_') as RetryReason
       records.push(await concludeFailure(context, call, lease, life, outcome.failure))
       avoid = new Map([...avoid, [backend.id, life]])
+      waitingSinceMs = clock.nowMs()
     }
     if (call.light && records.length >= lightTries) throw noCompletion()
     judge(context, requestId, records)

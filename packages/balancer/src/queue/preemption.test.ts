@@ -4,6 +4,7 @@ import { Departure } from '../departure.js'
 import { FakeClock } from '../fixtures/fake-clock.js'
 import { makeBackend } from '../fixtures/member.js'
 import { seededRandom } from '../fixtures/random.js'
+import { ticket } from '../fixtures/ticket.js'
 import { policies } from '../policy/index.js'
 import { Scheduler, type Ticket } from './scheduler.js'
 
@@ -17,16 +18,7 @@ async function setUp(backends: Backend[]) {
   })
   scheduler.membersKnown = true
   scheduler.setBackends(backends)
-  const ask = (overrides: Partial<Ticket> = {}) =>
-    scheduler.acquire({
-      client: 'c',
-      group: undefined,
-      avoid: new Map(),
-      replay: false,
-      departure: new Departure(),
-      patienceMs: 1_000,
-      ...overrides,
-    })
+  const ask = (overrides?: Partial<Ticket>) => scheduler.acquire(ticket(overrides))
   /** Fills the slots that are free with requests of low priority. */
   const low = await Promise.all(
     backends.flatMap(({ member: { slots } }) =>

@@ -5,8 +5,9 @@ import { Departure } from '../departure.js'
 import { FakeClock, settle } from '../fixtures/fake-clock.js'
 import { makeBackend } from '../fixtures/member.js'
 import { seededRandom } from '../fixtures/random.js'
+import { ticket } from '../fixtures/ticket.js'
 import { policies } from '../policy/index.js'
-import { Scheduler, type Lease, type Ticket } from './scheduler.js'
+import { Scheduler, type Lease } from './scheduler.js'
 
 function setUp(backends: Backend[], options: { queueMax?: number } = {}) {
   const clock = new FakeClock()
@@ -20,18 +21,6 @@ function setUp(backends: Backend[], options: { queueMax?: number } = {}) {
   scheduler.membersKnown = true
   scheduler.setBackends(backends)
   return { clock, scheduler }
-}
-
-function ticket(overrides: Partial<Ticket> = {}): Ticket {
-  return {
-    client: 'c',
-    group: undefined,
-    avoid: new Map(),
-    replay: false,
-    departure: new Departure(),
-    patienceMs: 1_000,
-    ...overrides,
-  }
 }
 
 /** Collects leases in the order in which they are granted. */

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { expect, it, onTestFinished } from 'vitest'
+import { systemClock } from '../clock.js'
 import { certificateFolder, makeCertificate } from '../fixtures/certificate.js'
 import { openTunnel } from '../websocket/open-tunnel.js'
 import { Connections } from './connections.js'
@@ -64,6 +65,7 @@ it('is that of the upstream for a WebSocket, too', async () => {
     requestHeaders: [],
     responseHeaders: {},
     isStranger: () => false,
+    clock: systemClock,
     connectTimeoutMs: 5_000,
     answerTimeoutMs: 5_000,
   })

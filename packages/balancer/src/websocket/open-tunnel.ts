@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:h
 import { isIP, type Socket } from 'node:net'
 import { identityHeader } from '@asr-cluster/protocol'
 import { createProxyServer } from 'http-proxy'
+import type { Clock } from '../clock.js'
 import { judgeAnswers } from './judge-answers.js'
 import { Tunnel } from './tunnel.js'
 
@@ -14,6 +15,7 @@ export interface OpenOptions {
   requestHeaders: readonly string[]
   /** Added to the answer to the client. */
   responseHeaders: Record<string, string>
+  clock: Clock
   /** Whether an answer that shows this mark, or none, is of somebody else: it then counts as a failure. */
   isStranger: (mark: string | undefined) => boolean
   /** To open the connection. */
@@ -36,14 +38,14 @@ export type Opening =
  */
 export function openTunnel(options: OpenOptions): Promise<Opening> {
   const { request, socket, head, target, requestHeaders, responseHeaders, isStranger } = options
-  const { connectTimeoutMs, answerTimeoutMs } = options
+  const { clock, connectTimeoutMs, answerTimeoutMs } = options
   // The library closes the client's socket after any failure; while nothing was answered another instance may be tried.
   const destroySoon = socket.destroySoon.bind(socket)
   socket.destroySoon = () => undefined
   return new Promise((resolve) => {
     let upstream: ClientRequest | undefined
     let connected = false
-    let deadline: NodeJS.Timeout | undefined
+    let cancelDeadline: (() => void) | undefined
     const onClientGone = (): void => {
       upstream?.destroy()
       settle({ kind: 'client-gone' })
@@ -52,7 +54,7 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       socket.destroySoon = destroySoon
     }
     const settle = (opening: Opening): void => {
-      clearTimeout(deadline)
+      cancelDeadline?.()
       socket.off('close', onClientGone)
       // The library closes the socket right after it told of a failure.
       if (opening.kind === 'failed') setImmediate(restore)
@@ -74,13 +76,15 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       for (let index = 0; index < requestHeaders.length; index += 2)
         clientRequest.setHeader(requestHeaders[index] as string, requestHeaders[index + 1] as string)
       judgeAnswers(clientRequest, ({ headers }) => isStranger(markIn(headers)))
-      const expire = (code: string): void => void clientRequest.destroy(new TimeoutError(code))
-      deadline = setTimeout(expire, connectTimeoutMs, connectTimeoutCode)
+      const expireAfter = (delayMs: number, code: string): void => {
+        cancelDeadline?.()
+        cancelDeadline = clock.after(delayMs, () => clientRequest.destroy(new TimeoutError(code)))
+      }
+      expireAfter(connectTimeoutMs, connectTimeoutCode)
       clientRequest.on('socket', (connection) => {
         connection.once('encrypted' in connection ? 'secureConnect' : 'connect', () => {
           connected = true
-          clearTimeout(deadline)
-          deadline = setTimeout(expire, answerTimeoutMs, answerTimeoutCode)
+          expireAfter(answerTimeoutMs, answerTimeoutCode)
         })
       })
       clientRequest.on('upgrade', replaceHeaders)
@@ -99,7 +103,7 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       proxy.ws(request, socket, head, {}, (error) => settle({ kind: 'failed', error, connected }))
     } catch (error) {
       upstream?.destroy()
-      clearTimeout(deadline)
+      cancelDeadline?.()
       socket.off('close', onClientGone)
       restore()
       throw error

@@ -107,6 +107,14 @@ describe('a WebSocket that is being opened', () => {
     expect(late.text).toMatch(/^HTTP\/1\.1 504 [^]*"upstream_timeout"/)
   })
 
+  it('has more time than a timer of Node can wait, where that is configured', async () => {
+    const { cluster, upstreams } = await startSilent(1, { config: { timeouts: { response: '600h' } } })
+    onUpgrade(upstreams[0], (socket) => setTimeout(() => socket.write(accepted), 100))
+    const client = say(cluster, upgradeRequest)
+    await waitFor(() => client.text !== '')
+    expect(client.text).toContain(' 101 ')
+  })
+
   it('removes an instance that breaks it off, as any request does', async () => {
     const { cluster, upstreams } = await startSilent(2, { config: { health: { interval: '60s' } } })
     upstreams[0].health = never

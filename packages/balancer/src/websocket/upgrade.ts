@@ -136,8 +136,7 @@ export class Upgrades {
     let failures = 0
     let wasDeclined = false
     for (;;) {
-      // Instances may decline again and again: one patience for all of that.
-      if (!wasDeclined) waitingSinceMs = clock.nowMs()
+      // Instances may decline again and again: one patience for all of that, and what an instance worked is no wait.
       const patienceMs: number = config.queue.timeout - (clock.nowMs() - waitingSinceMs)
       const stopWatching = destroyAtEnd(socket)
       const askedAtMs: number = clock.nowMs()
@@ -181,6 +180,7 @@ export class Upgrades {
       if (!wasDeclined) {
         failures += 1
         avoid.set(backend.id, life)
+        waitingSinceMs = clock.nowMs()
       }
       if (failures === mostFailures)
         throw new AsrError('upstream_failed', 'No instance opened the WebSocket.')
@@ -209,6 +209,7 @@ export class Upgrades {
       requestHeaders: backend.callerHeaders,
       responseHeaders: { 'x-request-id': requestId, 'x-asr-instance': backend.id },
       isStranger: (mark) => backend.isStranger(mark),
+      clock: this.#context.clock,
       connectTimeoutMs: config.timeouts.connect,
       answerTimeoutMs: config.timeouts.response,
     })
