@@ -58,10 +58,10 @@ export function checkParsed(parsed: Record<string, unknown>, positionals: readon
   if (parsed['port'] !== undefined) checkWholeNumber('port', parsed['port'], 65_535)
 }
 
-/** Throws UsageError. */
-export function checkWholeNumber(flag: string, value: unknown, limit: number): void {
+/** `key` as yargs names the option. Throws UsageError. */
+export function checkWholeNumber(key: string, value: unknown, limit: number): void {
   if (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= limit) return
-  throw new UsageError(`--${flag} must be a whole number from 0 to ${limit}`)
+  throw new UsageError(`${flagOf(key)} must be a whole number from 0 to ${limit}`)
 }
 
 function unmark(value: unknown): unknown {

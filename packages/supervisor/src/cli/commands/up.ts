@@ -74,7 +74,7 @@ function loadUpConfig(
     ['basePort', 65_535],
   ] as const) {
     if (args[name] !== undefined) {
-      checkWholeNumber(name === 'basePort' ? 'base-port' : name, args[name], limit)
+      checkWholeNumber(name, args[name], limit)
     }
   }
   return loadConfig({
