@@ -3,8 +3,15 @@ import type { Clock } from '../clock.js'
 import type { HealthMonitor } from '../health/monitor.js'
 import type { Scheduler } from '../queue/scheduler.js'
 
-/** Why an instance takes no work just now, in its own words. */
-export type DeclineCode = 'slots_full' | 'draining'
+/** Why an instance takes no work just now, in its own words. It may be asked again soon. */
+const declineCodes = ['slots_full', 'draining'] as const
+export type DeclineCode = (typeof declineCodes)[number]
+
+/** Why a balancer, which is an instance to this one, takes no work. Soon it would say the same. */
+const refusalCodes = ['queue_full', 'queue_timeout', 'yielded', 'no_instance_ready'] as const
+export type RefusalCode = (typeof refusalCodes)[number]
+
+export type NoWorkCode = DeclineCode | RefusalCode
 
 /** After an instance said that it takes no work it gets nothing for so long. */
 const pauseMs: Record<DeclineCode, number> = {
@@ -20,9 +27,17 @@ export function mayDecline(status: number, contentType: string | undefined): boo
 }
 
 /** What the body of such an answer says, in either error envelope. */
-export function declineCodeIn(body: Buffer): DeclineCode | undefined {
+export function noWorkCodeIn(body: Buffer): NoWorkCode | undefined {
   const code = codeIn(body)
-  return code === 'slots_full' || code === 'draining' ? code : undefined
+  return [...declineCodes, ...refusalCodes].find((each) => each === code)
+}
+
+export function isDecline(reason: string): reason is DeclineCode {
+  return declineCodes.some((each) => each === reason)
+}
+
+export function isRefusal(reason: string): reason is RefusalCode {
+  return refusalCodes.some((each) => each === reason)
 }
 
 function codeIn(body: Buffer): unknown {

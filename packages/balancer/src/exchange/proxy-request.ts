@@ -22,7 +22,8 @@ import type { Answer, Sharing } from './answer.js'
 import { runAttempt, type Outcome } from './attempt.js'
 import { blame } from './blame.js'
 import type { DeathLog } from './death-log.js'
-import { backOff, declineCodeIn, mayDecline, type DeclineCode } from './decline.js'
+import { backOff, isDecline, isRefusal, mayDecline, noWorkCodeIn, type NoWorkCode } from './decline.js'
+import { mostUseful, type Refusal } from './refusals.js'
 import { judgeReplay, type AttemptRecord } from './verdict.js'
 
 /** What most requests have to avoid. */
@@ -165,6 +166,7 @@ async function deliver(
   const headers = forwardedRequestHeaders(request, requestId)
   if (methodHasBody(request.method)) headers.push('content-length', String(spool.size))
   const records: AttemptRecord[] = []
+  const refusals: Refusal[] = []
   let avoid: ReadonlyMap<string, number> = nowhere
   let waitingSinceMs = queuedAtMs ?? clock.nowMs()
   for (;;) {
@@ -225,11 +227,23 @@ async function deliver(
     if (outcome.kind === 'answer') sharing?.onAnswer(outcome.answer)
     let reason: RetryReason
     if (outcome.kind !== 'failed') {
-      const declined = conclude(context, call, lease, life, sentAtMs, outcome)
-      if (!declined) return
-      reason = declined
+      const turnedAway = conclude(context, call, lease, life, sentAtMs, outcome)
+      if (!turnedAway) return
+      const { code, answer } = turnedAway
+      reason = code
       // One that is full or drains is kept away from for as long as that lasts; it has not failed on this request.
       records.push({ kind: 'declined', instanceGone: false, sharedBy: 1, reused: false })
+      if (isRefusal(code)) {
+        refusals.push({ instance: backend.id, code, answer })
+        avoid = new Map([...avoid, [backend.id, life]])
+        const isTimeOver = clock.nowMs() - waitingSinceMs >= config.queue.timeout
+        if (isTimeOver || !scheduler.hasOther(call.group, avoid)) {
+          const final = mostUseful(refusals as [Refusal, ...Refusal[]])
+          metrics.instanceAnswered(final.instance, final.answer.status)
+          sendAnswer(context, response, final.answer)
+          return
+        }
+      }
     } else {
       reason = outcome.failure.kind.replace('-', '_') as RetryReason
       records.push(await concludeFailure(context, call, lease, life, outcome.failure))
@@ -244,7 +258,7 @@ async function deliver(
 
 /**
  * Draws the consequences of an attempt for its instance, gives the slot back and answers the client if that can be done.
- * Returns why the instance took no work when the request has to be sent again.
+ * Returns why the instance took no work, and its answer, when the request may have to be sent again.
  */
 function conclude(
   context: ProxyContext,
@@ -253,21 +267,22 @@ function conclude(
   life: number,
   sentAtMs: number,
   outcome: Exclude<Outcome, { kind: 'failed' }>,
-): DeclineCode | undefined {
+): { code: NoWorkCode; answer: Answer } | undefined {
   const { metrics, clock } = context
   const { backend } = lease
   const seconds = call.light ? undefined : (clock.nowMs() - sentAtMs) / 1_000
   switch (outcome.kind) {
     case 'answer': {
-      const declined = declineCode(outcome.answer)
-      if (declined) {
-        backOff(context, backend, declined)
+      const { answer } = outcome
+      const code = noWorkCode(answer)
+      if (code) {
+        if (isDecline(code)) backOff(context, backend, code)
         lease.release()
-        return declined
+        return { code, answer }
       }
       lease.release('served')
-      metrics.instanceAnswered(backend.id, outcome.answer.status, seconds)
-      sendAnswer(context, call.response, outcome.answer)
+      metrics.instanceAnswered(backend.id, answer.status, seconds)
+      sendAnswer(context, call.response, answer)
       return undefined
     }
     case 'streamed':
@@ -317,8 +332,8 @@ async function concludeFailure(
   return { kind: failure.kind, instanceGone, sharedBy, reused: failure.reused }
 }
 
-function declineCode({ status, headers, body }: Answer): DeclineCode | undefined {
-  return mayDecline(status, headerValue(headers, 'content-type')) ? declineCodeIn(body) : undefined
+function noWorkCode({ status, headers, body }: Answer): NoWorkCode | undefined {
+  return mayDecline(status, headerValue(headers, 'content-type')) ? noWorkCodeIn(body) : undefined
 }
 
 function judge(context: ProxyContext, requestId: string, records: readonly AttemptRecord[]): void {

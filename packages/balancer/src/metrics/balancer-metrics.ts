@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.js'
 import type { Clock } from '../clock.js'
+import type { NoWorkCode } from '../exchange/decline.js'
 import type { RefusalReason } from '../limits/key-limiter.js'
 import type { RouteLabel } from '../server/routes.js'
 import type { MetricJson } from './merge.js'
@@ -17,15 +18,7 @@ const keptAfterLeavingMs = 15 * 60_000
 
 /** Why a request was sent again, or an instance removed: closed sets. */
 export type RetryReason =
-  | 'refused'
-  | 'unreachable'
-  | 'connect_timeout'
-  | 'broke'
-  | 'garbled'
-  | 'stalled'
-  | 'local'
-  | 'slots_full'
-  | 'draining'
+  'refused' | 'unreachable' | 'connect_timeout' | 'broke' | 'garbled' | 'stalled' | 'local' | NoWorkCode
 export type EjectionReason =
   'refused' | 'broke' | 'unreachable' | 'probe_timeout' | 'probe_failed' | 'identity' | 'draining'
 

@@ -140,6 +140,13 @@ export class Scheduler {
     return { backend, waitedMs: 0, release: () => undefined }
   }
 
+  /** Whether one that may take a request to this group is up besides those in `avoid`, in the lives that stand there. */
+  hasOther(group: string | undefined, avoid: ReadonlyMap<string, number>): boolean {
+    return this.#backends.some(
+      (backend) => backend.isServing() && serves(backend, group) && avoid.get(backend.id) !== backend.life,
+    )
+  }
+
   /** Grants what can be granted; called whenever a slot frees or a backend changes. */
   pump(): void {
     for (;;) {

@@ -65,6 +65,7 @@ it('is that of the upstream for a WebSocket, too', async () => {
     requestHeaders: [],
     responseHeaders: {},
     isStranger: () => false,
+    isLast: () => false,
     clock: systemClock,
     connectTimeoutMs: 5_000,
     answerTimeoutMs: 5_000,

@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { declineCodeIn, mayDecline, type DeclineCode } from '../exchange/decline.js'
+import { isRefusal, mayDecline, noWorkCodeIn, type NoWorkCode } from '../exchange/decline.js'
 import { StrangerError } from '../upstream/failure.js'
 
 /** Longer than any error that an instance writes. */
@@ -9,9 +9,9 @@ const mostErrorBytes = 16 * 1024
 /** The instance is there, and takes no work just now. */
 export class DeclinedError extends Error {
   override name = 'DeclinedError'
-  readonly code: DeclineCode
+  readonly code: NoWorkCode
 
-  constructor(code: DeclineCode) {
+  constructor(code: NoWorkCode) {
     super(`the instance answered ${code}`)
     this.code = code
   }
@@ -19,10 +19,14 @@ export class DeclinedError extends Error {
 
 /**
  * Ends the request with a StrangerError when whoever answers it is not the one who was asked, and with a DeclinedError
- * when the instance takes no work. By way of `emit`, because the proxy library passes an answer on in a listener of its
+ * when the instance takes no work; unless `isLast`, as nobody else could take it then, and a refusal is passed on. By way of `emit`, because the proxy library passes an answer on in a listener of its
  * own, which no other listener can keep from it.
  */
-export function judgeAnswers(request: ClientRequest, isStranger: (answer: IncomingMessage) => boolean): void {
+export function judgeAnswers(
+  request: ClientRequest,
+  isStranger: (answer: IncomingMessage) => boolean,
+  isLast: () => boolean,
+): void {
   const emit = request.emit.bind(request) as (name: string | symbol, ...values: unknown[]) => boolean
   request.emit = (name: string | symbol, ...values: unknown[]): boolean => {
     if (name !== 'upgrade' && name !== 'response') return emit(name, ...values)
@@ -38,7 +42,7 @@ export function judgeAnswers(request: ClientRequest, isStranger: (answer: Incomi
     }
     if (name === 'upgrade') return emit(name, ...values)
     readError(answer, (code) => {
-      if (code === undefined) {
+      if (code === undefined || (isRefusal(code) && isLast())) {
         emit('response', answer)
         return
       }
@@ -50,7 +54,7 @@ export function judgeAnswers(request: ClientRequest, isStranger: (answer: Incomi
 }
 
 /** Calls back, once, with the answer unread. */
-function readError(answer: IncomingMessage, judged: (code: DeclineCode | undefined) => void): void {
+function readError(answer: IncomingMessage, judged: (code: NoWorkCode | undefined) => void): void {
   const length = Number(answer.headers['content-length'])
   const isShort = length > 0 && length <= mostErrorBytes
   if (!isShort || !mayDecline(answer.statusCode ?? 0, answer.headers['content-type'])) {
@@ -64,7 +68,7 @@ function readError(answer: IncomingMessage, judged: (code: DeclineCode | undefin
     answer.off('readable', onReadable)
     answer.off('close', onReadable)
     if (body) answer.unshift(body)
-    judged(body ? declineCodeIn(body) : undefined)
+    judged(body ? noWorkCodeIn(body) : undefined)
   }
   answer.on('error', () => undefined)
   answer.on('readable', onReadable)

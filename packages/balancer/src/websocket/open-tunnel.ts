@@ -18,6 +18,8 @@ export interface OpenOptions {
   clock: Clock
   /** Whether an answer that shows this mark, or none, is of somebody else: it then counts as a failure. */
   isStranger: (mark: string | undefined) => boolean
+  /** Whether nobody else is left to be asked if this one refuses. */
+  isLast: () => boolean
   /** To open the connection. */
   connectTimeoutMs: number
   /** For the answer after that. */
@@ -37,7 +39,7 @@ export type Opening =
  * the library throws at a request that it cannot make; the client's socket is then as it was.
  */
 export function openTunnel(options: OpenOptions): Promise<Opening> {
-  const { request, socket, head, target, requestHeaders, responseHeaders, isStranger } = options
+  const { request, socket, head, target, requestHeaders, responseHeaders, isStranger, isLast } = options
   const { clock, connectTimeoutMs, answerTimeoutMs } = options
   // The library closes the client's socket after any failure; while nothing was answered another instance may be tried.
   const destroySoon = socket.destroySoon.bind(socket)
@@ -75,7 +77,7 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       clientRequest.on('error', () => undefined)
       for (let index = 0; index < requestHeaders.length; index += 2)
         clientRequest.setHeader(requestHeaders[index] as string, requestHeaders[index + 1] as string)
-      judgeAnswers(clientRequest, ({ headers }) => isStranger(markIn(headers)))
+      judgeAnswers(clientRequest, ({ headers }) => isStranger(markIn(headers)), isLast)
       const expireAfter = (delayMs: number, code: string): void => {
         cancelDeadline?.()
         cancelDeadline = clock.after(delayMs, () => clientRequest.destroy(new TimeoutError(code)))

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { AsrError, toAsrError } from '@asr-cluster/protocol'
 import { Departure } from '../departure.js'
 import { blame } from '../exchange/blame.js'
-import { backOff } from '../exchange/decline.js'
+import { backOff, isDecline, isRefusal } from '../exchange/decline.js'
 import { newTrace, type Trace } from '../exchange/proxy-request.js'
 import type { HandlerContext } from '../server/handler.js'
 import { yielded, type Lease } from '../queue/scheduler.js'
@@ -167,19 +167,23 @@ export class Upgrades {
       trace.tries += 1
       trace.instance = backend.id
       const early = trace.tries === 1 ? head : Buffer.alloc(0)
+      const isLast = (): boolean =>
+        clock.nowMs() - waitingSinceMs >= config.queue.timeout ||
+        !scheduler.hasOther(group, new Map([...avoid, [backend.id, life]]))
       const result: number | RetryReason | undefined = await this.#attempt(
         upgrade,
         early,
         lease,
         life,
+        isLast,
       ).finally(() => lease.release())
       if (typeof result === 'number') return result
       // The scheduler says what that means.
       if (result === undefined || departure.gone) continue
-      wasDeclined = result === 'slots_full' || result === 'draining'
+      wasDeclined = isDecline(result) || isRefusal(result)
+      if (!isDecline(result)) avoid.set(backend.id, life)
       if (!wasDeclined) {
         failures += 1
-        avoid.set(backend.id, life)
         waitingSinceMs = clock.nowMs()
       }
       if (failures === mostFailures)
@@ -197,6 +201,7 @@ export class Upgrades {
     head: Buffer,
     lease: Lease,
     life: number,
+    isLast: () => boolean,
   ): Promise<number | RetryReason | undefined> {
     const { monitor, metrics, config } = this.#context
     const { request, socket, requestId, departure } = upgrade
@@ -209,6 +214,7 @@ export class Upgrades {
       requestHeaders: backend.callerHeaders,
       responseHeaders: { 'x-request-id': requestId, 'x-asr-instance': backend.id },
       isStranger: (mark) => backend.isStranger(mark),
+      isLast,
       clock: this.#context.clock,
       connectTimeoutMs: config.timeouts.connect,
       answerTimeoutMs: config.timeouts.response,
@@ -216,8 +222,9 @@ export class Upgrades {
     if (opening.kind === 'client-gone') return undefined
     if (opening.kind === 'failed') {
       if (opening.error instanceof DeclinedError) {
-        backOff(this.#context, backend, opening.error.code)
-        return opening.error.code
+        const { code } = opening.error
+        if (isDecline(code)) backOff(this.#context, backend, code)
+        return code
       }
       const failure = classifyFailure(opening.error, opening.connected, false)
       blame(monitor, backend, life, failure)

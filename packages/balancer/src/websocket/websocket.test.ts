@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Backend } from '../backend/backend.js'
 import { startCluster, waitFor, type ClusterOptions, type TestCluster } from '../fixtures/cluster.js'
 import { upgradeRequest } from '../fixtures/raw-http.js'
-import { json } from '../fixtures/upstream.js'
+import { json, type Answerer } from '../fixtures/upstream.js'
 import { acceptWebSockets, textFrame } from '../fixtures/websocket-upstream.js'
 
 /** A cluster whose instances echo text with their name; `sockets` are their ends of the WebSockets, by instance. */
@@ -198,6 +198,8 @@ describe('WebSocket', () => {
   it.each([
     [429, 'slots_full'],
     [503, 'draining'],
+    [429, 'queue_full'],
+    [503, 'no_instance_ready'],
   ])('goes elsewhere when its instance says %i %s', async (status, code) => {
     const { cluster } = await startEcho(2, { config: { health: { interval: '60s' } } })
     const [full] = cluster.upstreams as [(typeof cluster.upstreams)[0]]
@@ -226,6 +228,16 @@ describe('WebSocket', () => {
     expect(answer).toContain('"queue_timeout"')
     expect(cluster.upstreams[0]?.received.length).toBeGreaterThan(1)
     expect(slotsTaken(cluster)).toEqual([0])
+  })
+
+  it('gets what the last one says when all refuse, and asks each once', async () => {
+    const refuse: Answerer = (_, response) => json(response, 429, { error: { code: 'queue_full' } })
+    const cluster = await startCluster([refuse, refuse])
+    const answer = await upgradeOver(cluster)
+    expect(answer).toMatch(/^HTTP\/1\.1 429 /)
+    expect(answer).toContain('{"error":{"code":"queue_full"}}')
+    expect(cluster.upstreams.map(({ received }) => received.length)).toEqual([1, 1])
+    await waitFor(() => slotsTaken(cluster).every((count) => count === 0))
   })
 
   it('passes on what is only like such an answer', async () => {
