@@ -1,6 +1,7 @@
 import type { ServedGroup } from '@asr-cluster/protocol'
 import { describe, expect, it } from 'vitest'
 import { makeMember } from '../fixtures/member.js'
+import type { Backend } from './backend.js'
 import { Connections } from '../upstream/connections.js'
 import { Members } from './members.js'
 
@@ -66,4 +67,19 @@ describe('the names of Members', () => {
     members.apply([], groups)
     expect(known(members, 'small', 'tiny', 'alias')).toEqual(['small', 'tiny', 'alias'])
   })
+})
+
+it('remembers the last thousand that left, and gives no life a number that was used before', () => {
+  const members = setUp()
+  const pod = (index: number) => makeMember({ id: `pod-${index}` })
+  members.apply([pod(0)])
+  const [first] = members.backends as [Backend]
+  first.life = 5
+  for (let index = 1; index <= 1_001; index += 1) members.apply([pod(index)])
+  members.apply([pod(0), pod(1), pod(1_001), pod(1_002)])
+  expect(members.backends.map(({ rampWhenUp }) => rampWhenUp)).toEqual([false, true, false, false])
+  expect(members.backends[0]?.life).toBeGreaterThan(5)
+  members.apply([])
+  members.apply([pod(1_001)])
+  expect(members.backends[0]).toMatchObject({ rampWhenUp: true })
 })

@@ -3,6 +3,9 @@ import type { Connections } from '../upstream/connections.js'
 import { serves } from './select.js'
 import { Backend } from './backend.js'
 
+/** Members that left, of which so many are known again: pods come and go for ever, each with a name of its own. */
+const rememberedMembers = 1_000
+
 export interface MembersOptions {
   connect: (member: Member) => Connections
   onAdded: (backend: Backend) => void
@@ -16,8 +19,10 @@ export interface MembersOptions {
 /** The member set in force. Requests in flight on a member that leaves or changes go on. */
 export class Members {
   readonly #options: MembersOptions
-  /** Of each id that was ever here, the number of its next life: what was learned about one process says nothing about the next. */
-  readonly #nextLives = new Map<string, number>()
+  /** The number that the life of the next member has at least: what was learned about one process says nothing about the next. */
+  #nextLife = 0
+  /** Ids of those that left, the latest last. */
+  readonly #left = new Set<string>()
   /** The groups that there are to be, as they were last told. */
   #configured: readonly ServedGroup[] = []
   /**
@@ -79,9 +84,8 @@ export class Members {
         return present
       }
       const backend = new Backend({ ...member }, this.#options.connect(member))
-      const life = present ? present.life + 1 : this.#nextLives.get(member.id)
-      backend.rampWhenUp = life !== undefined
-      backend.life = life ?? 0
+      backend.rampWhenUp = present !== undefined || this.#left.delete(member.id)
+      backend.life = Math.max(this.#nextLife, present ? present.life + 1 : 0)
       added.push(backend)
       return backend
     })
@@ -117,7 +121,13 @@ export class Members {
 
   #remove(backend: Backend): void {
     backend.removed = true
-    this.#nextLives.set(backend.id, backend.life + 1)
+    this.#nextLife = Math.max(this.#nextLife, backend.life + 1)
+    this.#left.delete(backend.id)
+    this.#left.add(backend.id)
+    for (const oldest of this.#left) {
+      if (this.#left.size <= rememberedMembers) break
+      this.#left.delete(oldest)
+    }
     backend.connections.close()
     this.#options.onRemoved(backend)
   }
