@@ -1,10 +1,10 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { probeHeader, timerDelayMs } from '@asr-cluster/protocol'
+import { identityHeader, probeHeader, timerDelayMs } from '@asr-cluster/protocol'
 
 export type FetchResult =
-  /** `json` is undefined when the body is not JSON or too long. */
-  | { kind: 'answer'; status: number; json: unknown }
+  /** `json` is undefined when the body is not JSON or too long; `mark` is that of the server's identity, if it shows one. */
+  | { kind: 'answer'; status: number; json: unknown; mark: string | undefined }
   | { kind: 'refused'; detail: string }
   | { kind: 'timeout' }
   | { kind: 'failed'; detail: string }
@@ -27,7 +27,7 @@ export function fetchJson(
     const timer = setTimeout(() => finish({ kind: 'timeout' }), timerDelayMs(timeoutMs))
     const request = send(url, { agent: false, headers }, (response) => {
       readJson(response, maxBytes, (json) =>
-        finish({ kind: 'answer', status: response.statusCode ?? 0, json }),
+        finish({ kind: 'answer', status: response.statusCode ?? 0, json, mark: markIn(response) }),
       )
       response.on('error', (error) => finish({ kind: 'failed', detail: error.message }))
     })
@@ -41,6 +41,11 @@ export function fetchJson(
     })
     request.end()
   })
+}
+
+function markIn({ headers }: IncomingMessage): string | undefined {
+  const mark = headers[identityHeader]
+  return typeof mark === 'string' ? mark : undefined
 }
 
 function readJson(response: IncomingMessage, maxBytes: number, done: (json: unknown) => void): void {

@@ -1,4 +1,3 @@
-import type { Member } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
 import { callerHeadersFor } from '../backend/caller-headers.js'
 import type { BalancerMetrics } from './balancer-metrics.js'
@@ -15,12 +14,15 @@ export async function clusterMetrics(
   backends: readonly Backend[],
 ): Promise<string> {
   const native = backends.filter((backend) => backend.member.native && backend.state === 'up')
-  const scraped = await Promise.all(native.map((backend) => scrape(backend.member)))
+  const scraped = await Promise.all(native.map(scrape))
   return renderMetrics([own.toJson(), parseMetrics(supervisor), ...scraped])
 }
 
-async function scrape(member: Member): Promise<MetricJson[]> {
+async function scrape(backend: Backend): Promise<MetricJson[]> {
+  const { member } = backend
   const url = new URL('/metrics.json', member.url)
   const result = await fetchJson(url, scrapeTimeoutMs, 4 * 1024 * 1024, callerHeadersFor(member))
-  return result.kind === 'answer' && result.status === 200 ? parseMetrics(result.json) : []
+  if (result.kind !== 'answer' || result.status !== 200) return []
+  // Whoever took the port of an instance that is gone must not speak in the name of any other.
+  return backend.isStranger(result.mark) ? [] : parseMetrics(result.json)
 }
