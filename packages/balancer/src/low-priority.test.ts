@@ -46,6 +46,30 @@ it('gives its slot to the first request that has to wait', async () => {
   expect((await user).status).toBe(200)
 })
 
+it('is told in an event when its stream gives way', async () => {
+  const { url } = await startCluster(
+    [
+      (_, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write('data: 1\n\n')
+      },
+    ],
+    { member: { slots: 1 } },
+  )
+  const low = await post(url, 'low')
+  let text = ''
+  const read = async () => {
+    for await (const chunk of low.body as ReadableStream<Uint8Array>) text += Buffer.from(chunk).toString()
+  }
+  const end = expect(read()).rejects.toThrow()
+  const user = await post(url)
+  await end
+  expect(text).toMatch(/^data: 1\n\nevent: error\ndata: {"type":"error","error":{.*"code":"yielded"}}\n\n$/)
+  await user.body?.cancel()
+  const counted = 'asr_requests_total{route="low-priority",code="503"} 1\n'
+  await expect.poll(async () => (await fetch(`${url}/metrics`)).text()).toContain(counted)
+})
+
 it('never waits, and is left alone while there is room', async () => {
   const held = heldAnswers()
   const { url, balancer } = await startCluster([held.answer], { member: { slots: 2 } })

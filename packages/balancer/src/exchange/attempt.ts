@@ -26,6 +26,8 @@ export type Outcome =
   /** It ended after its first bytes had reached the client. */
   | { kind: 'cut'; failure: Failure; eventStream: boolean }
   | { kind: 'client-gone' }
+  /** Ended for a request that matters more, after its first bytes had reached the client, which is still there. */
+  | { kind: 'preempted'; eventStream: boolean }
 
 export interface AttemptOptions {
   backend: Backend
@@ -121,7 +123,7 @@ class Attempt implements UpstreamHandler {
     const { status, statusText, headers } = this.#head as AnswerHead
     sharing?.onPrivate()
     response.writeHead(status, statusText, headers)
-    if (isEventStream(headers)) response.flushHeaders()
+    if (this.#isEventStream()) response.flushHeaders()
     response.on('drain', () => {
       this.#cancelStallTimer?.()
       this.#cancelStallTimer = undefined
@@ -171,7 +173,10 @@ class Attempt implements UpstreamHandler {
 
   onFailure(failure: Failure): void {
     if (this.#gaveUp === 'client-gone') {
-      this.#finish({ kind: 'client-gone' })
+      const isCut = this.#options.departure.isPreempted && this.#head !== undefined && !this.#held
+      this.#finish(
+        isCut ? { kind: 'preempted', eventStream: this.#isEventStream() } : { kind: 'client-gone' },
+      )
       return
     }
     if (this.#gaveUp === 'stranger') {
@@ -183,7 +188,12 @@ class Attempt implements UpstreamHandler {
       this.#finish({ kind: 'failed', failure: found })
       return
     }
-    this.#finish({ kind: 'cut', failure: found, eventStream: isEventStream(this.#head.headers) })
+    this.#finish({ kind: 'cut', failure: found, eventStream: this.#isEventStream() })
+  }
+
+  #isEventStream(): boolean {
+    const type = headerValue(this.#head?.headers ?? [], 'content-type')
+    return type?.startsWith('text/event-stream') ?? false
   }
 
   #giveUp(why: 'stalled' | 'client-gone' | 'stranger'): void {
@@ -198,10 +208,6 @@ class Attempt implements UpstreamHandler {
     this.#cancelStallTimer?.()
     this.#settle(outcome)
   }
-}
-
-function isEventStream(headers: readonly string[]): boolean {
-  return headerValue(headers, 'content-type')?.startsWith('text/event-stream') ?? false
 }
 
 function joined(chunks: readonly Buffer[]): Buffer {

@@ -32,6 +32,22 @@ it('ends a stream that breaks off with an error event and without a proper end',
   expect(await metricsOf(cluster)).not.toContain('{route="/asr",code="200"}')
 })
 
+it('resets the connection of an HTTP/1.0 client, to which an end would look like that of the answer', async () => {
+  let breakOff = (): unknown => undefined
+  const cluster = await startCluster([
+    ({ socket }, response) => {
+      breakOff = () => socket.resetAndDestroy()
+      response.writeHead(200, { 'content-type': 'text/plain' })
+      response.write('half of')
+    },
+  ])
+  const client = connect(cluster.port, '127.0.0.1').on('data', () => breakOff())
+  onTestFinished(() => void client.destroy())
+  client.write('POST /asr HTTP/1.0\r\nContent-Length: 1\r\n\r\nx')
+  const error = await new Promise((resolve) => client.on('error', resolve).on('end', resolve))
+  expect(error).toMatchObject({ code: 'ECONNRESET' })
+})
+
 it('counts a client that leaves in the middle of its answer as one that left', async () => {
   const cluster = await startCluster([
     (_, response) => {

@@ -11,7 +11,7 @@ import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
 import type { HealthMonitor } from '../health/monitor.js'
 import type { BalancerMetrics, RetryReason } from '../metrics/balancer-metrics.js'
-import type { Lease, Scheduler } from '../queue/scheduler.js'
+import { yielded, type Lease, type Scheduler } from '../queue/scheduler.js'
 import type { ModelRouter } from '../routing/model-router.js'
 import { forwardedRequestHeaders, headerValue, withTraceHeaders } from '../server/headers.js'
 import type { KeyRing } from '../server/key-ring.js'
@@ -21,6 +21,7 @@ import type { Failure } from '../upstream/failure.js'
 import type { Answer, Sharing } from './answer.js'
 import { runAttempt, type Outcome } from './attempt.js'
 import { blame } from './blame.js'
+import { breakOff } from './break-off.js'
 import type { DeathLog } from './death-log.js'
 import { backOff, isDecline, isRefusal, mayDecline, noWorkCodeIn, type NoWorkCode } from './decline.js'
 import { mostUseful, type Refusal } from './refusals.js'
@@ -234,12 +235,12 @@ async function deliver(
       // One that is full or drains is kept away from for as long as that lasts; it has not failed on this request.
       records.push({ kind: 'declined', instanceGone: false, sharedBy: 1, reused: false })
       if (isRefusal(code)) {
-        refusals.push({ instance: backend.id, code, answer })
+        refusals.push({ backend, code, answer })
         avoid = new Map([...avoid, [backend.id, life]])
         const isTimeOver = clock.nowMs() - waitingSinceMs >= config.queue.timeout
         if (isTimeOver || !scheduler.hasOther(call.group, avoid)) {
           const final = mostUseful(refusals as [Refusal, ...Refusal[]])
-          metrics.instanceAnswered(final.instance, final.answer.status)
+          metrics.instanceAnswered(final.backend, final.answer.status)
           sendAnswer(context, response, final.answer)
           return
         }
@@ -281,13 +282,13 @@ function conclude(
         return { code, answer }
       }
       lease.release('served')
-      metrics.instanceAnswered(backend.id, answer.status, seconds)
+      metrics.instanceAnswered(backend, answer.status, seconds)
       sendAnswer(context, call.response, answer)
       return undefined
     }
     case 'streamed':
       lease.release('served')
-      metrics.instanceAnswered(backend.id, outcome.status, seconds)
+      metrics.instanceAnswered(backend, outcome.status, seconds)
       limitUnread(context, call.response)
       return undefined
     case 'client-gone':
@@ -300,9 +301,11 @@ function conclude(
         { requestId: call.requestId, instance: backend.id, ...outcome.failure },
         'answer broke off',
       )
-      call.trace.cutBy = 'upstream_failed'
-      breakOff(call.response, outcome.eventStream)
-      limitUnread(context, call.response)
+      endEarly(context, call, outcome.eventStream, new AsrError('upstream_failed', 'The instance broke off.'))
+      return undefined
+    case 'preempted':
+      lease.release()
+      endEarly(context, call, outcome.eventStream, yielded())
       return undefined
   }
 }
@@ -367,16 +370,16 @@ function limitUnread({ clock, config }: ProxyContext, response: ServerResponse):
   )
 }
 
-/** The client must see that the answer is not whole: no last chunk, and in an event stream also an event. */
-function breakOff(response: ServerResponse, eventStream: boolean): void {
-  if (!eventStream) {
-    response.destroy()
-    return
-  }
-  const error = { message: 'The instance broke off.', type: 'server_error', code: 'upstream_failed' }
-  response.write(`event: error\ndata: ${JSON.stringify({ type: 'error', error })}\n\n`, () =>
-    response.destroy(),
-  )
+/** The answer that has begun does not become whole. */
+function endEarly(
+  context: ProxyContext,
+  { response, trace }: Call,
+  eventStream: boolean,
+  error: AsrError,
+): void {
+  trace.cutBy = error.code
+  breakOff(response, eventStream, error)
+  limitUnread(context, response)
 }
 
 function isTrouble({ kind }: Outcome): boolean {

@@ -1,3 +1,4 @@
+import type { Backend } from '../backend/backend.js'
 import { headerValue } from '../server/headers.js'
 import type { Answer } from './answer.js'
 import type { RefusalCode } from './decline.js'
@@ -11,7 +12,7 @@ const mostUsefulFirst: readonly RefusalCode[] = [
 ]
 
 export interface Refusal {
-  instance: string
+  backend: Backend
   code: RefusalCode
   answer: Answer
 }

@@ -12,17 +12,18 @@ function start() {
   const backends: Backend[] = []
   const metrics = new BalancerMetrics(() => ({ queueDepth: 0, backends }), clock)
   for (const id of ['pod-1', 'pod-10']) {
-    backends.push(makeBackend({ id }))
-    metrics.instanceAnswered(id, 200, 0.1)
-    metrics.instanceAnswered(id, 429)
+    const backend = makeBackend({ id })
+    backends.push(backend)
+    metrics.instanceAnswered(backend, 200, 0.1)
+    metrics.instanceAnswered(backend, 429)
     metrics.ejected(id, 'broke')
   }
-  const leave = (id: string): void => {
-    backends.splice(
-      backends.findIndex((backend) => backend.id === id),
-      1,
-    )
+  const leave = (id: string): Backend => {
+    const index = backends.findIndex((backend) => backend.id === id)
+    const [left] = backends.splice(index, 1) as [Backend]
+    left.removed = true
     metrics.instanceLeft(id)
+    return left
   }
   const named = (): string[] => {
     const names = renderMetrics([metrics.toJson()]).matchAll(/^(asr_\w+)\{.*instance="([^"]+)"/gm)
@@ -37,6 +38,8 @@ const counted = [
   'asr_instance_requests_total',
 ]
 const isAbout = (id: string) => (line: string) => line.startsWith(`${id} `)
+
+const isCount = (id: string) => (line: string) => counted.some((name) => line === `${id} ${name}`)
 
 describe('the series of an instance that left', () => {
   it('stay until they have been scraped for the last time, and go then', async () => {
@@ -56,9 +59,26 @@ describe('the series of an instance that left', () => {
     await clock.advance(15 * minuteMs)
     backends.push(makeBackend({ id: 'pod-10' }))
     metrics.instanceLeft('another')
-    metrics.instanceAnswered('pod-1', 200)
-    expect(named().filter(isAbout('pod-1'))).toEqual(['pod-1 asr_instance_requests_total'])
+    const back = makeBackend({ id: 'pod-1' })
+    backends.push(back)
+    metrics.instanceAnswered(back, 200)
+    expect(named().filter(isCount('pod-1'))).toEqual(['pod-1 asr_instance_requests_total'])
     await clock.advance(15 * minuteMs)
     expect(named().filter(isAbout('pod-10')).join()).toMatch(new RegExp(counted.join('.*')))
+  })
+
+  it('do not come back with an answer that was on its way', async () => {
+    const { clock, leave, named, metrics, backends } = start()
+    const left = leave('pod-1')
+    await clock.advance(14 * minuteMs)
+    metrics.instanceAnswered(left, 200, 840)
+    await clock.advance(minuteMs)
+    metrics.instanceLeft('another')
+    metrics.instanceAnswered(left, 200, 900)
+    expect(named().filter(isAbout('pod-1'))).toEqual([])
+    // One of the same name keeps its series, and what came from the one before is counted there as before.
+    backends.push(makeBackend({ id: 'pod-1' }))
+    metrics.instanceAnswered(left, 200)
+    expect(named().filter(isCount('pod-1'))).toEqual(['pod-1 asr_instance_requests_total'])
   })
 })

@@ -107,9 +107,15 @@ export class BalancerMetrics {
   }
 
   /** `seconds` from when the instance got the request; not for probes and other light work. */
-  instanceAnswered(instance: string, code: number, seconds?: number): void {
-    this.#instanceRequests.increase(instance, String(code))
-    if (seconds !== undefined) this.#instanceDuration.observe(seconds, instance)
+  instanceAnswered(backend: Backend, code: number, seconds?: number): void {
+    if (this.#isForgotten(backend)) return
+    this.#instanceRequests.increase(backend.id, String(code))
+    if (seconds !== undefined) this.#instanceDuration.observe(seconds, backend.id)
+  }
+
+  /** A long answer may end after the series of its instance went, and nothing would take them away again. */
+  #isForgotten({ id, removed }: Backend): boolean {
+    return removed && !this.#left.has(id) && !this.#gauges().backends.some((backend) => backend.id === id)
   }
 
   waited(seconds: number): void {

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { Counter, Histogram, Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../fixtures/fake-clock.js'
+import { makeBackend } from '../fixtures/member.js'
 import { BalancerMetrics } from './balancer-metrics.js'
 import { parseMetrics, renderMetrics } from './merge.js'
 
@@ -62,7 +63,7 @@ describe('renderMetrics', () => {
   it('passes promtool check metrics', async ({ skip }) => {
     const metrics = new BalancerMetrics(() => ({ queueDepth: 1, backends: [] }), new FakeClock())
     metrics.answered('/asr', 200, 0.2)
-    metrics.instanceAnswered('a', 200)
+    metrics.instanceAnswered(makeBackend({ id: 'a' }), 200)
     metrics.waited(0.1)
     metrics.retried('refused')
     metrics.ejected('a', 'broke')

@@ -112,11 +112,7 @@ async function handle(
       trace,
       span,
     })
-    if (departure.isPreempted) {
-      if (!response.headersSent) throw yielded()
-      trace.cutBy = 'yielded'
-      response.destroy()
-    }
+    if (departure.isPreempted && !response.headersSent) throw yielded()
   } catch (thrown) {
     const error = toAsrError(thrown)
     if (error.code === 'client_closed') {

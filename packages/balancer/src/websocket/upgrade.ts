@@ -90,11 +90,19 @@ export class Upgrades {
     }
   }
 
-  /** Ends all, those that wait or are being opened with 503; resolves when their sockets are closed. */
-  async closeAll(): Promise<void> {
-    this.#closing = true
+  /**
+   * Ends all, those that wait with 503, so that their clients connect to the balancer that takes over. Those that come
+   * later, on connections of before, are served.
+   */
+  handOver(): void {
     for (const upgrade of this.#waiting) giveUp(upgrade, draining())
     for (const tunnel of this.#open.keys()) tunnel.close(closeCodes.serviceRestart, 'restart')
+  }
+
+  /** The same for good: later ones, and those that are being opened, get 503. Resolves when their sockets are closed. */
+  async closeAll(): Promise<void> {
+    this.#closing = true
+    this.handOver()
     await Promise.all([...this.#sockets].map(closed))
   }
 
@@ -233,11 +241,11 @@ export class Upgrades {
       return failure.kind.replace('-', '_') as RetryReason
     }
     if (opening.kind === 'answered') {
-      metrics.instanceAnswered(backend.id, opening.status)
+      metrics.instanceAnswered(backend, opening.status)
       await closed(socket)
       return opening.status
     }
-    metrics.instanceAnswered(backend.id, 101)
+    metrics.instanceAnswered(backend, 101)
     const { tunnel } = opening
     const running = { stalled: () => tunnel.close(closeCodes.internalError, 'the instance hangs') }
     this.#open.set(tunnel, { lease, request })
