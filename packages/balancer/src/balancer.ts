@@ -254,12 +254,12 @@ export class Balancer {
     this.#handedOver = true
     this.#exchanges.makeLast()
     this.admin.close()
-    const upgradesClosed = this.#upgrades.closeAll()
+    this.#upgrades.handOver()
     // Stops to accept; the HTTP server's own `close` would also end idle connections.
     const closed = new Promise<void>((resolve) =>
       NetServer.prototype.close.call(this.#server, () => resolve()),
     )
-    await Promise.all([closed, upgradesClosed, this.#exchanges.ended()])
+    await Promise.all([closed, this.#exchanges.ended()])
   }
 
   /**

@@ -1,9 +1,13 @@
+import { connect } from 'node:net'
 import { hashApiKey } from '@asr-cluster/protocol'
 import { Agent, request } from 'undici'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startCluster, waitFor, type TestCluster } from './fixtures/cluster.js'
 import { makeGate } from './fixtures/gate.js'
-import { json } from './fixtures/upstream.js'
+import { upgradeRequest } from './fixtures/raw-http.js'
+import { json, type Upstream } from './fixtures/upstream.js'
+import { acceptWebSockets } from './fixtures/websocket-upstream.js'
+import { closeFrame } from './websocket/frame-tracker.js'
 
 interface Client {
   send(key?: string): Promise<{ status: number; connection: unknown }>
@@ -77,6 +81,28 @@ describe('a balancer that has handed over', () => {
     expect(done).toBe(false)
     go.open()
     expect(await answer).toEqual({ status: 200, connection: 'close' })
+    await Promise.all([over, drained])
+  })
+
+  it('opens a WebSocket on a connection of before, and closes it with 1012 when it ends', async () => {
+    const cluster = await startCluster([undefined])
+    acceptWebSockets(cluster.upstreams[0] as Upstream, () => undefined)
+    const client = connect(cluster.port, '127.0.0.1')
+    onTestFinished(() => void client.destroy())
+    let received = Buffer.alloc(0)
+    client.on('data', (chunk: Buffer) => (received = Buffer.concat([received, chunk])))
+    client.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n')
+    await waitFor(() => received.includes('{"status":"ok"}'))
+    received = Buffer.alloc(0)
+    const over = cluster.balancer.handOver()
+    await refusesConnections(cluster)
+    client.write(upgradeRequest)
+    await waitFor(() => received.includes('\r\n\r\n'))
+    expect(received.toString()).toMatch(/^HTTP\/1\.1 101 /)
+    await waitFor(() => cluster.balancer.stats().inFlight === 1)
+    const drained = cluster.balancer.drain()
+    await waitFor(() => received.includes(closeFrame(1012, 'restart')))
+    client.end()
     await Promise.all([over, drained])
   })
 
