@@ -47,6 +47,12 @@ export class AnswerStore {
     this.#cache = new AnswerCache(options.maxBytes)
   }
 
+  /** Whether there may be an answer to some request, kept or on its way. */
+  get knowsAny(): boolean {
+    const { shelves = [] } = this.#options
+    return this.#cache.size > 0 || shelves.length > 0 || this.#flights.size > 0
+  }
+
   keyOf(identity: RequestIdentity): string {
     const { method, path, group, contentType, bodyDigest, authorization } = identity
     const request = [method, path, group ?? null, contentType, bodyDigest, authorization ?? null]

@@ -137,6 +137,38 @@ describe('kept answers', () => {
     expect((await send(cluster)).cache).toBe('hit')
   })
 
+  it('are given also while the queue is full, and so is one that is on its way', async () => {
+    const go = makeGate()
+    let isHeld = false
+    const cluster = await startCluster(
+      [
+        async (_, response) => {
+          if (isHeld) await go.opened
+          json(response, 200, { text: 'x' })
+        },
+      ],
+      { deps: { cacheMaxBytes: 1e6 }, member: { slots: 1 }, config: { queue: { max: 1 } } },
+    )
+    await send(cluster, { audio: 'known' })
+    isHeld = true
+    const first = send(cluster, { audio: 'first' })
+    await waitFor(() => worked(cluster) === 2)
+    const second = send(cluster, { audio: 'second' })
+    await waitFor(() => cluster.balancer.stats().queueDepth === 1)
+    const follower = send(cluster, { audio: 'first' })
+    expect(await send(cluster, { audio: 'known' })).toMatchObject({ status: 200, cache: 'hit' })
+    const refused = await send(cluster, { audio: 'new' })
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1'])
+    expect(JSON.parse(refused.text)).toMatchObject({ code: 'queue_full' })
+    go.open()
+    const ends = await Promise.all([first, second, follower])
+    expect(ends.map(({ status, cache }) => [status, cache])).toEqual([
+      [200, 'miss'],
+      [200, 'miss'],
+      [200, 'hit'],
+    ])
+  })
+
   it('are off unless they are wanted', async () => {
     const cluster = await startCluster([undefined])
     for (let round = 0; round < 2; round++) expect((await send(cluster)).cache).toBeNull()

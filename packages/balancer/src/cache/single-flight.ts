@@ -18,6 +18,10 @@ export type FlightEnd =
 export class SingleFlight {
   readonly #waiting = new Map<string, Set<(end: FlightEnd) => void>>()
 
+  get size(): number {
+    return this.#waiting.size
+  }
+
   isFlying(key: string): boolean {
     return this.#waiting.has(key)
   }

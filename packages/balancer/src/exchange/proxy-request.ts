@@ -96,12 +96,14 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
   const { config, scheduler, spoolMemory, spoolDir, clock } = context
   const { request, response, departure } = call
   if (Number(request.headers['content-length']) > config.maxBodySize) throw tooLarge(config.maxBodySize)
-  if (!call.light) scheduler.admit(call.group, call.low)
+  const answers = call.light || call.low ? undefined : context.answers
+  // Where the answer may be known only the body tells whether a place in the queue is needed, which is refused then.
+  const terms = { low: call.low, needsPlace: answers?.knowsAny !== true }
+  if (!call.light) scheduler.admit(call.group, terms)
   // A GET has no body of ours, so the instance gets none of the client's either.
   if (call.light) discardBody(request, response)
   else if (call.expectsContinue) response.writeContinue()
-  const isKept = context.answers !== undefined && !call.light && !call.low
-  const digest = !isKept ? undefined : new BodyDigest(request.headers['content-type'])
+  const digest = answers && new BodyDigest(request.headers['content-type'])
   const field = call.light || call.group !== undefined ? undefined : context.router.fieldOf(request)
   const watchers = [digest, field].filter((watcher) => watcher !== undefined)
   const spool = new Spool(spoolMemory, spoolDir, watchers)
@@ -113,9 +115,9 @@ export async function proxyRequest(context: ProxyContext, call: Call): Promise<v
     }
     if (field?.value !== undefined) {
       call.group = context.router.resolve(field.value)
-      scheduler.admit(call.group, call.low)
+      scheduler.admit(call.group, terms)
     }
-    if (digest && context.answers) await deliverOnce(context, context.answers, call, spool, digest)
+    if (digest && answers) await deliverOnce(context, answers, call, spool, digest)
     else await deliver(context, call, spool)
   } finally {
     // Nothing to wait for without a file.

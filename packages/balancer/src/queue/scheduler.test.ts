@@ -71,7 +71,7 @@ describe('Scheduler', () => {
     const waiting = scheduler.acquire(ticket())
     waiting.catch(() => undefined)
     const yielded = expect.objectContaining({ code: 'yielded', retryAfterSeconds: 1 }) as Error
-    expect(() => scheduler.admit(undefined, true)).toThrow(yielded)
+    expect(() => scheduler.admit(undefined, { low: true })).toThrow(yielded)
     await expect(scheduler.acquire(ticket({ low: true }))).rejects.toThrow(yielded)
   })
 

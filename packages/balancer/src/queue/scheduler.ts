@@ -96,13 +96,16 @@ export class Scheduler {
 
   /**
    * Refuses at once, before a body is read, what could not be served anyway. Throws AsrError no_instance_ready, or where the
-   * queue is full queue_full, to one of low priority yielded.
+   * queue is full queue_full, to one of low priority yielded; not where it may need no place there.
    */
-  admit(group: string | undefined, low = false): void {
+  admit(
+    group: string | undefined,
+    { low = false, needsPlace = true }: { low?: boolean; needsPlace?: boolean } = {},
+  ): void {
     const nowMs = this.#options.clock.nowMs()
     if (!this.membersKnown) return
     if (!this.#mayServeSoon(group) && !this.#grace.lasts(group, nowMs)) throw this.#nothingReady()
-    if (this.#isFullFor(group, nowMs)) throw low ? yielded() : this.#queueFull()
+    if (needsPlace && this.#isFullFor(group, nowMs)) throw low ? yielded() : this.#queueFull()
   }
 
   /** The slot that `acquire` would give at once; undefined when it would not. */

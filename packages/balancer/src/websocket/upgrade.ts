@@ -135,7 +135,7 @@ export class Upgrades {
     if (this.#closing) throw draining()
     const { router } = this.#context
     const group = router.byHeader(request) ?? router.byQuery(target.path)
-    scheduler.admit(group, low)
+    scheduler.admit(group, { low })
     const leave = enterLimits(clientAddress(request), key?.limiter, this.#context)
     if (leave) socket.once('close', leave)
     prepare(request, requestId, target.path)
