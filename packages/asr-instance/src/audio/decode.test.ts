@@ -203,6 +203,43 @@ describe.skipIf(!hasFfmpeg)('decodeAudio with ffmpeg', () => {
     expect(Math.abs(read / 16_000 - seconds - 0.5)).toBeLessThan(0.2)
   })
 
+  /** Three seconds of a tone in a file of its own, its frames as the filter leaves them. */
+  function filtered(name: string, filter: string, ...args: string[]): Buffer {
+    const path = join(directory, name)
+    const source = ['-f', 'lavfi', '-i', 'sine=sample_rate=48000:duration=3', '-af', filter]
+    execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...source, ...args, path], { timeout: 20_000 })
+    return readFileSync(path)
+  }
+
+  it.each([
+    ['gap.mkv', ['-c:a', 'pcm_s16le']],
+    ['gap.ts', ['-c:a', 'mp2']],
+    ['gap.mp4', ['-c:a', 'aac']],
+  ])('has silence where the sound has a gap in %s', async (name, args) => {
+    const { samples } = await decode(filtered(name, String.raw`aselect=not(between(t\,1\,2))`, ...args))
+    expect(Math.abs(samples.length - 48_000)).toBeLessThan(2_000)
+    const isLoud = (second: number) =>
+      samples.subarray(16_000 * second, 16_000 * second + 1_600).some((sample) => Math.abs(sample) > 0.05)
+    expect([0.7, 0.85, 1.2, 1.7, 2.2, 2.8].map(isLoud)).toEqual([true, true, false, false, true, true])
+  })
+
+  it.each([
+    ['are rounded', 'aresample=48000'],
+    ['are those of the arrival of packets', String.raw`asetpts=PTS-mod(PTS\,SR)+mod(PTS\,SR)/100`],
+    ['drift', 'asetpts=PTS*1.001'],
+    ['jump too far', String.raw`asetpts=PTS+gt(T\,1)*4000*SR`],
+  ])('is the same to the sample where time stamps %s', async (_, filter) => {
+    const plain = await decode(filtered('plain.wav', 'aresample=48000', '-ar', '16000', '-c:a', 'pcm_s16le'))
+    const found = await decode(filtered('stamps.mkv', filter, '-ar', '16000', '-c:a', 'pcm_s16le'))
+    expect(found.samples).toEqual(plain.samples)
+  })
+
+  it('has all sound of two files behind each other, whose time stamps begin anew', async () => {
+    const one = filtered('one.ts', 'aresample=48000', '-c:a', 'mp2')
+    const both = await decode(Buffer.concat([one, one]))
+    expect(both.samples).toHaveLength(2 * (await decode(one)).samples.length)
+  })
+
   it('says so when there is no sound track', async () => {
     const path = join(directory, 'mute.mkv')
     const args = ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', 'color=size=32x32:duration=0.1', path]

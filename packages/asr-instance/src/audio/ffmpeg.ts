@@ -6,10 +6,9 @@ import { findExecutable } from './find-executable.js'
 import { pcmToMono, wholeFrames } from './pcm.js'
 import { sandboxFor } from './sandbox.js'
 import type { Spool } from './spool.js'
+import { timelineFilter } from './timeline-filter.js'
 
 const stderrLimit = 65_536
-/** Sound that begins later than its video gets this much silence before it at most: ffmpeg holds it all in memory. */
-const maxLateStartSeconds = 600
 
 export interface FfmpegLimits {
   /** Longest wait for the next piece of sound, while somebody asks for it. */
@@ -120,20 +119,8 @@ function ffmpegArguments({ demuxer, seekable }: FfmpegInput): string[] {
   const address = ['-i', seekable ? '/dev/fd/0' : 'pipe:0']
   const onlySound = ['-vn', '-sn', '-dn', '-map', '0:a:0']
   const output = ['-f', 's16le', '-ac', '1', '-ar', '16000', 'pipe:1']
-  return [...quiet, ...source, ...address, ...onlySound, '-af', startFilter, ...output]
+  return [...quiet, ...source, ...address, ...onlySound, '-af', timelineFilter(), ...output]
 }
-
-/**
- * Silence where the sound begins later than its video, or subtitles would be too early. Nothing is dropped at the
- * start, and behind it the time stamps are not looked at: broken ones would cost sound. First mono at 16 kHz, which
- * bounds what the silence takes.
- */
-const startFilter = [
-  'aresample=16000',
-  'aformat=sample_fmts=s16:channel_layouts=mono',
-  `asetpts=PTS-STARTPTS+clip(STARTPTS\\,0\\,${maxLateStartSeconds}*SR)`,
-  'aresample=first_pts=0:min_hard_comp=1e9',
-].join(',')
 
 function withLimits(command: string[], path: string | undefined, limits: FfmpegLimits): string[] {
   const prlimit = findExecutable('prlimit', path)
