@@ -125,6 +125,31 @@ describe('parseWavHeader', () => {
     })
   })
 
+  it.each([
+    [0, 1],
+    [36, 1],
+    [0xffffffff, 1],
+    [0, 0x0011],
+  ])(
+    'says why a claim of 0 bytes before samples is refused (RIFF of %i bytes, codec %i)',
+    async (riffSize, tag) => {
+      const file = riff([format({ tag }), chunk('data', Buffer.alloc(8), 0)], { riffSize })
+      await expect(parse(file)).rejects.toMatchObject({
+        code: 'audio_invalid',
+        message: expect.stringMatching(
+          /claims 0 bytes of samples, and 8 bytes follow\..* pipe .*to a file instead/,
+        ),
+      })
+    },
+  )
+
+  it('takes an empty recording with a chunk behind it for what it is', async () => {
+    const file = riff([format({}), chunk('data', Buffer.alloc(0)), chunk('LIST', Buffer.alloc(8))])
+    await expect(parse(file)).rejects.toMatchObject({
+      message: 'The WAV file has 0 bytes of samples: no sound.',
+    })
+  })
+
   it.each([0x0002, 0x0011, 0x0055])('refuses such a claim of codec %i too', async (tag) => {
     const other = format({ tag, bits: 4, frameBytes: 1024 })
     const file = riff([other, chunk('data', Buffer.alloc(8), 9)])

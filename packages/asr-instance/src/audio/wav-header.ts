@@ -32,7 +32,7 @@ const subFormatTail = '000000001000800000aa00389b71'
 
 /**
  * Finds format and samples of a RIFF or RF64 WAVE. Throws AsrError `audio_truncated` when the header claims more
- * than the file holds, `audio_invalid` when it makes no sense.
+ * than the file holds, `audio_invalid` when it makes no sense, or was never filled in.
  */
 export async function parseWavHeader(spool: Spool): Promise<PcmWav | OtherWav> {
   const head = await spool.readAt(0, 12)
@@ -53,6 +53,7 @@ export async function parseWavHeader(spool: Spool): Promise<PcmWav | OtherWav> {
       const claimed = isRf64 && size === 0xffffffff && longDataBytes !== null ? longDataBytes : size
       // ffmpeg would take half of a recording for all of it.
       checkPresent(claimed, spool.size - body)
+      if (claimed === 0) checkNotLeftOpen(head.readUInt32LE(4) + 8, body, spool.size)
       if (format.kind === 'other') return format
       return { ...format, dataOffset: body, dataBytes: wholeFrameBytes(claimed, format) }
     }
@@ -119,17 +120,24 @@ function parseLongDataBytes(body: Buffer): number {
   return Number(body.readBigUInt64LE(8))
 }
 
+const pipeHint = ' A program that writes WAV to a pipe leaves such a number: write to a file instead.'
+
 function checkPresent(claimed: number, present: number): void {
   if (claimed > present) {
-    const hint =
-      claimed >= 0x7fffff00 && claimed <= 0xffffffff
-        ? ' A program that writes WAV to a pipe leaves such a number: write to a file instead.'
-        : ''
+    const hint = claimed >= 0x7fffff00 && claimed <= 0xffffffff ? pipeHint : ''
     throw new AsrError(
       'audio_truncated',
       `The WAV header claims ${claimed} bytes of samples, but the file has ${present}.${hint}`,
     )
   }
+}
+
+/** Whether nobody filled in the lengths: an empty recording says at least how long its file is. */
+function checkNotLeftOpen(claimedFileBytes: number, samplesAt: number, fileBytes: number): void {
+  const isOpen = claimedFileBytes <= samplesAt || claimedFileBytes > 0xffffffff
+  if (!isOpen || fileBytes <= samplesAt) return
+  const present = fileBytes - samplesAt
+  throw invalid(`The WAV header claims 0 bytes of samples, and ${present} bytes follow.${pipeHint}`)
 }
 
 function wholeFrameBytes(claimed: number, format: { frameBytes: number }): number {
