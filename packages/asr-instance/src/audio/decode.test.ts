@@ -240,6 +240,28 @@ describe.skipIf(!hasFfmpeg)('decodeAudio with ffmpeg', () => {
     expect(both.samples).toHaveLength(2 * (await decode(one)).samples.length)
   })
 
+  it.each([
+    ['half.flac', []],
+    ['half.mp3', []],
+    ['half.webm', ['-c:a', 'libopus']],
+    ['half.m4a', ['-movflags', 'faststart']],
+    ['half.aiff', []],
+  ])('does not take the half of a recording for all of it (%s)', async (name, args) => {
+    const data = filtered(name, 'aresample=48000', ...args)
+    expect((await decode(data)).samples.length).toBeGreaterThan(47_000)
+    const half = decode(data.subarray(0, data.length / 2)).then(({ samples }) => samples.length)
+    await expect(half).rejects.toMatchObject({ code: 'audio_truncated', status: 400 })
+  })
+
+  it.each([
+    ['webm', ['-c:a', 'libopus', '-live', '1']],
+    ['mp3', ['-write_xing', '0']],
+  ])('takes %s for what is there where its header does not say how much that is', async (name, args) => {
+    const data = filtered(`open.${name}`, 'aresample=48000', ...args)
+    const { samples } = await decode(data.subarray(0, data.length / 2))
+    expect(Math.abs(samples.length - 24_000)).toBeLessThan(4_000)
+  })
+
   it('says so when there is no sound track', async () => {
     const path = join(directory, 'mute.mkv')
     const args = ['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', 'color=size=32x32:duration=0.1', path]
@@ -286,7 +308,8 @@ describe('the ffmpeg process', () => {
     chmodSync(join(directory, 'ffmpeg'), 0o755)
     return directory
   }
-  const flac = Buffer.from('fLaC'.padEnd(100))
+  // It does not say how long it is.
+  const flac = Buffer.from('fLaC'.padEnd(100, '\0'))
   const limits = { stallTimeoutMs: 20_000, cpuSeconds: 20, memoryBytes: 2 ** 31 }
 
   it('is killed when the client goes away', async () => {

@@ -1,6 +1,7 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises'
 import { AsrError } from '@asr-cluster/protocol'
-import { clientClosed, decodeWithFfmpeg, type FfmpegLimits } from './ffmpeg.js'
+import { checkBytes, claimIn } from './claimed-length.js'
+import { clientClosed, decodeWithFfmpeg, type FfmpegInput, type FfmpegLimits } from './ffmpeg.js'
 import { clip, pcmToMono, wholeFrames } from './pcm.js'
 import { Resampler } from './resample.js'
 import { sniff, sniffBytes, type Sniffed } from './sniff.js'
@@ -35,11 +36,15 @@ export async function decodeAudio(spool: Spool, options: DecodeOptions): Promise
   if (found.kind === 'other') {
     throw new AsrError('not_audio', `The uploaded file is not audio: it looks like ${found.name}.`)
   }
-  if (found.kind === 'media') return viaFfmpeg(spool, found, options)
+  if (found.kind === 'media') {
+    const claim = claimIn(await spool.readAt(found.start, sniffBytes), found.demuxer)
+    checkBytes(found.name, claim, spool.size - found.start)
+    return viaFfmpeg(spool, { ...found, claim }, options)
+  }
   const wav = await parseWavHeader(spool)
   if (wav.kind === 'other') {
     const name = `WAV with codec 0x${wav.formatTag.toString(16).padStart(4, '0')}`
-    return viaFfmpeg(spool, { name, demuxer: 'wav', seekable: false }, options)
+    return viaFfmpeg(spool, { name, demuxer: 'wav', seekable: false, claim: undefined }, options)
   }
   const seconds = wav.dataBytes / wav.frameBytes / wav.sampleRate
   if (seconds > options.maxDurationSeconds) throw tooLong(seconds, options.maxDurationSeconds)
@@ -49,14 +54,16 @@ export async function decodeAudio(spool: Spool, options: DecodeOptions): Promise
   }
 }
 
-type Media = Pick<Extract<Sniffed, { kind: 'media' }>, 'name' | 'demuxer' | 'seekable'>
+type Media = Pick<FfmpegInput, 'name' | 'demuxer' | 'seekable' | 'claim'>
 
-async function sniffSpool(spool: Spool): Promise<Exclude<Sniffed, { kind: 'id3' }>> {
+/** `start`: where the container begins, behind a tag. */
+async function sniffSpool(spool: Spool): Promise<Exclude<Sniffed, { kind: 'id3' }> & { start: number }> {
   const found = sniff(await spool.readAt(0, sniffBytes))
-  if (found.kind !== 'id3') return found
-  const behind = sniff(await spool.readAt(found.bytes, sniffBytes))
-  if (behind.kind === 'media') return behind
-  return { kind: 'media', name: 'MP3', demuxer: 'mp3', seekable: false }
+  if (found.kind !== 'id3') return { ...found, start: 0 }
+  const start = found.bytes
+  const behind = sniff(await spool.readAt(start, sniffBytes))
+  if (behind.kind === 'media') return { ...behind, start }
+  return { kind: 'media', name: 'MP3', demuxer: 'mp3', seekable: false, start }
 }
 
 function viaFfmpeg(spool: Spool, media: Media, options: DecodeOptions): DecodedAudio {
@@ -65,6 +72,7 @@ function viaFfmpeg(spool: Spool, media: Media, options: DecodeOptions): DecodedA
     name: media.name,
     demuxer: media.demuxer,
     seekable: media.seekable,
+    claim: media.claim,
     path: 'path' in options ? options.path : process.env['PATH'],
     signal: options.signal,
     ...(options.ffmpegLimits === undefined ? {} : { limits: options.ffmpegLimits }),

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AsrError } from '@asr-cluster/protocol'
+import { checkSeconds, type Claim } from './claimed-length.js'
 import { findExecutable } from './find-executable.js'
 import { pcmToMono, wholeFrames } from './pcm.js'
 import { sandboxFor } from './sandbox.js'
@@ -9,6 +10,7 @@ import type { Spool } from './spool.js'
 import { timelineFilter } from './timeline-filter.js'
 
 const stderrLimit = 65_536
+const outputSampleRate = 16_000
 
 export interface FfmpegLimits {
   /** Longest wait for the next piece of sound, while somebody asks for it. */
@@ -30,6 +32,8 @@ export interface FfmpegInput {
   demuxer: string
   /** True if ffmpeg must be able to seek: it then gets the spool as a file instead of a pipe. */
   seekable: boolean
+  /** What its header says about its length. */
+  claim: Claim | undefined
   path: string | undefined
   signal: AbortSignal
   limits?: FfmpegLimits
@@ -39,7 +43,7 @@ export interface FfmpegInput {
  * Decodes with the ffmpeg found in `path`, in a process of its own with limits on time and memory and, where the kernel
  * allows it, without a network and without files.
  * Throws AsrError `unsupported_media` at once if there is none; while it is read, `audio_invalid` for what cannot
- * be decoded and `client_closed` after `signal`. Leaving the loop early ends the process.
+ * be decoded, `audio_truncated` for what is less than its header says, and `client_closed` after `signal`. Leaving the loop early ends the process.
  */
 export function decodeWithFfmpeg(input: FfmpegInput): AsyncIterable<Float32Array> {
   const ffmpeg = findExecutable('ffmpeg', input.path)
@@ -86,6 +90,10 @@ async function* run(ffmpeg: string, input: FfmpegInput): AsyncGenerator<Float32A
     if (input.signal.aborted) throw clientClosed()
     if (stalled) throw invalid(input, 'ffmpeg made no progress and was stopped.')
     if (code !== 0 || frames === 0) throw invalid(input, shortReason(stderr))
+    // What it says of an MP4 whose index names samples behind the end of the file.
+    if (stderr.includes(': partial file'))
+      throw new AsrError('audio_truncated', `The ${input.name} file ends before its index says it does.`)
+    checkSeconds(input.name, input.claim, frames / outputSampleRate)
   } finally {
     input.signal.removeEventListener('abort', kill)
     kill()
@@ -118,7 +126,7 @@ function ffmpegArguments({ demuxer, seekable }: FfmpegInput): string[] {
   const source = ['-protocol_whitelist', seekable ? 'file' : 'pipe', '-f', demuxer]
   const address = ['-i', seekable ? '/dev/fd/0' : 'pipe:0']
   const onlySound = ['-vn', '-sn', '-dn', '-map', '0:a:0']
-  const output = ['-f', 's16le', '-ac', '1', '-ar', '16000', 'pipe:1']
+  const output = ['-f', 's16le', '-ac', '1', '-ar', `${outputSampleRate}`, 'pipe:1']
   return [...quiet, ...source, ...address, ...onlySound, '-af', timelineFilter(), ...output]
 }
 

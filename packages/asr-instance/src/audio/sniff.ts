@@ -78,7 +78,7 @@ export function sniff(head: Uint8Array): Sniffed {
     if (matches(text, signature)) return { kind: 'media', name, demuxer, seekable: seekable === true }
   }
   const mpeg = findMpegAudio(head)
-  if (mpeg) return { kind: 'media', ...mpeg, seekable: false }
+  if (mpeg) return { kind: 'media', name: mpeg.name, demuxer: mpeg.demuxer, seekable: false }
   return { kind: 'other', name: describeText(head, text) ?? 'data of an unknown kind' }
 }
 
