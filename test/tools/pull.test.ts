@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,6 +63,18 @@ it('pull, models, up: from a hub with bad manners to a cluster that answers', as
   expect((await run(['models', '--prune'])).stdout).toBe('removed 1 compiled model, 2.50 MB\n')
   expect((await run(['models', '--prune'])).stdout).toMatch(/^nothing to remove/)
   expect(JSON.parse((await run(['models', '--json'])).stdout)).toMatchObject([{ compiled: ['int8'] }])
+
+  expect((await run(['models', '--check', '--prune'])).code).toBe(2)
+  expect((await run(['models', '--check'])).stdout).toBe('read 1 pulled and 1 compiled: all as written\n')
+  const vocabulary = join(env.XDG_DATA_HOME, 'asr-cluster/models/Tiny--Qwen3-ASR-Tiny/vocab.json')
+  writeFileSync(vocabulary, Buffer.alloc(statSync(vocabulary).size))
+  const damaged = await run(['models', '--check'])
+  expect([damaged.code, damaged.stdout]).toEqual([
+    1,
+    expect.stringContaining(': vocab.json has the SHA-256 '),
+  ])
+  await run(['pull', hubId, '--quantization', 'int8'])
+  expect((await run(['models', '--check'])).code).toBe(0)
 
   await using cluster = await startCluster({
     flags: ['--model', hubId, '--instances', '1'],

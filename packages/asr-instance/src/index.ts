@@ -5,6 +5,7 @@ export { parseWavHeader } from './audio/wav-header.js'
 export { ConfigurationError } from './configuration-error.js'
 export { CheckpointError } from './engine/checkpoint/checkpoint-error.js'
 export { readModelConfig } from './engine/checkpoint/model-config.js'
+export { checkEntries, type CheckedEntry } from './engine/compile/check-entries.js'
 export { compiledQuantizations, compileModel, type CompileOptions } from './engine/compile/compile.js'
 export {
   outdatedEntries,

@@ -1,4 +1,5 @@
 import { formatBytes, formatTable } from '../common/format.js'
+import type { CheckedModel } from './check-models.js'
 import type { StoredModel } from './list-models.js'
 
 /** The table of `asr-cluster models`. */
@@ -28,6 +29,24 @@ export function formatOutdated(entries: readonly CacheEntry[]): string[] {
 export function formatRemoved(entries: readonly CacheEntry[]): string {
   if (entries.length === 0) return 'nothing to remove: no earlier version left a compiled model'
   return `removed ${countOf(entries)}`
+}
+
+/** What `models --check` found: what to do about each that is damaged, and the sum. */
+export function formatChecked(pulled: readonly CheckedModel[], compiled: readonly CheckedModel[]): string[] {
+  const lines = (models: readonly CheckedModel[], fix: string): string[] =>
+    models.flatMap(({ path, damage }) => (damage === undefined ? [] : [`✗ ${path}: ${damage}`, `    ${fix}`]))
+  const damaged = [
+    ...lines(pulled, 'Pull it again: what is damaged is fetched anew.'),
+    ...lines(
+      compiled,
+      'Remove the folder, then restart the instances: the first one compiles the model anew.',
+    ),
+  ]
+  const read = `read ${pulled.length} pulled and ${compiled.length} compiled`
+  return [
+    ...damaged,
+    damaged.length === 0 ? `${read}: all as written` : `${read}: ${damaged.length / 2} damaged`,
+  ]
 }
 
 /** `2 compiled models, 6.30 GB` */

@@ -1,4 +1,5 @@
-export { formatModels, formatOutdated, formatRemoved } from './format-models.js'
+export { checkModels } from './check-models.js'
+export { formatChecked, formatModels, formatOutdated, formatRemoved } from './format-models.js'
 export { HubConnection, hubOptions } from './hub-connection.js'
 export { listModels } from './list-models.js'
 export type { StoredModel } from './list-models.js'

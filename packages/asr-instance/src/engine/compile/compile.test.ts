@@ -4,6 +4,7 @@ import {
   cp,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rm,
@@ -17,6 +18,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ConfigurationError } from '../../configuration-error.js'
+import { checkEntries } from './check-entries.js'
 import { compiledQuantizations, compileModel, type CompileOptions } from './compile.js'
 
 const fixture = fileURLToPath(new URL('../../../../../test/fixtures/qwen3-asr-tiny', import.meta.url))
@@ -115,6 +117,10 @@ test.each<[string, (entry: string) => Promise<void>]>([
     'decoder/packed.weights has 100 bytes instead of',
     (entry) => truncate(join(entry, 'decoder/packed.weights'), 100),
   ],
+  [
+    'decoder/packed.weights does not hold what was written',
+    (entry) => blank(join(entry, 'decoder/packed.weights')),
+  ],
   ['manifest.json is broken', (entry) => truncate(join(entry, 'manifest.json'), 0)],
 ])('an entry of which %s is compiled anew, once', async (damage, spoil) => {
   const { decoderPath } = await compile()
@@ -129,6 +135,32 @@ test.each<[string, (entry: string) => Promise<void>]>([
   expect((await stat(decoderPath.replace('.onnx', '.weights'))).size).toBe(bytes)
   expect(await compiledQuantizations(fixture, join(scratch, 'cache'))).toEqual(['none'])
   expect(await leftovers()).toEqual([])
+})
+
+/** What a loss of power leaves: the size is right, and a part is zeros. */
+async function blank(path: string): Promise<void> {
+  const { size } = await stat(path)
+  const file = await open(path, 'r+')
+  await file.write(Buffer.alloc(Math.ceil(size / 4)), 0, null, Math.floor(size / 2))
+  await file.close()
+}
+
+test('a check of all bytes finds what the samples of a start do not', async () => {
+  const { decoderPath } = await compile()
+  const cacheDir = join(scratch, 'cache')
+  expect(await checkEntries(cacheDir)).toEqual([{ path: join(decoderPath, '../..'), damage: undefined }])
+  const weights = join(decoderPath, '../packed.weights')
+  const { size } = await stat(weights)
+  // Between two samples.
+  const at = (Math.round(Math.ceil(size / 4096 - 1) / 63) + 1) * 4096
+  expect(at + 4096).toBeLessThan(size)
+  const file = await open(weights, 'r+')
+  await file.write(Buffer.alloc(1, 0xa5), 0, 1, at)
+  await file.close()
+  expect((await compile()).fresh).toBe(false)
+  expect(await checkEntries(cacheDir)).toEqual([
+    { path: join(decoderPath, '../..'), damage: 'decoder/packed.weights does not hold what was written' },
+  ])
 })
 
 test('an entry of an earlier version, which has no manifest, is taken as it is', async () => {

@@ -138,7 +138,7 @@ export async function compiledQuantizations(modelDir: string, cacheDir: string):
       const dirs = (['cpu', 'gpu', 'cuda'] as const).map((device) =>
         compiledDir(cacheDir, hash, name, device),
       )
-      return (await Promise.all(dirs.map(inspectEntry))).some(({ state }) => state === 'whole')
+      return (await Promise.all(dirs.map((dir) => inspectEntry(dir)))).some(({ state }) => state === 'whole')
     }),
   )
   return quantizations.filter((_, index) => present[index])

@@ -1,0 +1,27 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compilerVersion, parseCacheEntry } from './cache-entry.js'
+import { inspectEntry } from './entry-manifest.js'
+
+export interface CheckedEntry {
+  path: string
+  /** What is wrong with it, as the rest of a sentence about it; undefined where all is as it was written. */
+  damage: string | undefined
+}
+
+/** Reads every byte of the compiled models in the cache that this version uses. */
+export async function checkEntries(cacheDir: string): Promise<CheckedEntry[]> {
+  const names = await readdir(cacheDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  const checked: CheckedEntry[] = []
+  for (const name of names) {
+    const parsed = parseCacheEntry(name)
+    if (parsed?.version !== compilerVersion || parsed.entry !== name) continue
+    const path = join(cacheDir, name)
+    const found = await inspectEntry(path, { thorough: true })
+    checked.push({ path, damage: found.state === 'damaged' ? found.damage : undefined })
+  }
+  return checked
+}
