@@ -11,6 +11,7 @@ const largestAnswerBytes = 4 * 1024 * 1024
 
 /** Of a request whose answer nobody else gets. */
 const notShared: Sharing = {
+  onWait: () => undefined,
   largestBytes: () => 0,
   onPrivate: () => undefined,
   onAnswer: () => undefined,
@@ -67,6 +68,7 @@ export class AnswerStore {
    */
   async serve(
     identity: RequestIdentity,
+    client: string,
     departure: Departure,
     send: (sharing: Sharing, hasQueued: boolean) => Promise<void>,
   ): Promise<Answer | undefined> {
@@ -75,7 +77,7 @@ export class AnswerStore {
       const kept = this.#cache.get(key)
       if (kept) return kept
       if (!this.#flights.isFlying(key)) return this.#lead(identity, key, departure, send)
-      const end = await this.#flights.follow(key, departure)
+      const end = await this.#flights.follow(key, client, departure)
       if (end.kind === 'answer') return end.answer
       if (end.kind === 'poison') throw end.error
       if (end.kind === 'private' || end.kind === 'timed-out') {
@@ -91,7 +93,7 @@ export class AnswerStore {
     departure: Departure,
     send: (sharing: Sharing, hasQueued: boolean) => Promise<void>,
   ): Promise<Answer | undefined> {
-    const land = this.#flights.lead(key)
+    const { onWait, land } = this.#flights.lead(key)
     const flight: { end: FlightEnd } = { end: { kind: 'private' } }
     try {
       const shelved = await this.#fromShelves(key)
@@ -100,6 +102,7 @@ export class AnswerStore {
         return shelved
       }
       const sharing: Sharing = {
+        onWait,
         largestBytes: (head) => (isReusable(head) ? largestAnswerBytes : 0),
         onPrivate: () => land({ kind: 'private' }),
         onAnswer: (answer) => {

@@ -274,6 +274,38 @@ describe('the same request many times at once', () => {
     expect((await second).text).toContain('queue_timeout')
   })
 
+  it('does not wait behind the line of another client', async () => {
+    const keys = ['of-one-client', 'of-another']
+    const waiting: (() => void)[] = []
+    const cluster = await startCluster(
+      [(_, response) => void waiting.push(() => json(response, 200, { text: 'x' }))],
+      { deps: { cacheMaxBytes: 1e6, apiKeyHashes: keys.map(hashApiKey) }, member: { slots: 1 } },
+    )
+    const ask = (audio: string, key: string | undefined) =>
+      send(cluster, { audio, headers: { authorization: `Bearer ${key}` } })
+    const queued = (count: number) => waitFor(() => cluster.balancer.stats().queueDepth === count)
+    const line: Promise<{ status: number }>[] = []
+    for (const [index, audio] of ['1', '2', '3', '4', 'same'].entries()) {
+      line.push(ask(audio, keys[0]))
+      await (index === 0 ? waitFor(() => worked(cluster) === 1) : queued(index))
+    }
+    const follow = vi.spyOn(SingleFlight.prototype, 'follow')
+    onTestFinished(() => follow.mockRestore())
+    const other = ask('same', keys[1])
+    await waitFor(() => follow.mock.calls.length === 1)
+    for (let turn = 1; turn <= 3; turn += 1) {
+      await waitFor(() => waiting.length === turn)
+      waiting[turn - 1]?.()
+    }
+    expect(await other).toMatchObject({ status: 200, cache: 'hit' })
+    for (let turn = 4; turn <= 5; turn += 1) {
+      await waitFor(() => waiting.length === turn)
+      waiting[turn - 1]?.()
+    }
+    expect((await Promise.all(line)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+    expect(worked(cluster)).toBe(5)
+  })
+
   it('is sent by each when the first one gets an error', async () => {
     const go = makeGate()
     let isFirst = true

@@ -1,6 +1,7 @@
 import { AsrError } from '@asr-cluster/protocol'
 import type { Departure } from '../departure.js'
 import type { Answer } from '../exchange/answer.js'
+import type { StandIn } from '../queue/scheduler.js'
 
 /** How the request ended that others with the same key wait for. */
 export type FlightEnd =
@@ -14,44 +15,83 @@ export type FlightEnd =
   /** Each of the others would cost as many instances. */
   | { kind: 'poison'; error: AsrError }
 
+interface Follower {
+  client: string
+  settle(end: FlightEnd): void
+  /** Takes away the place in the queue that it gave the one that leads. */
+  leaveQueue(): void
+}
+
+interface Flight {
+  followers: Set<Follower>
+  /** Once the one that leads waits for a slot. */
+  standIn: StandIn | undefined
+}
+
+/** What the one that is waited for has to tell. */
+export interface Leading {
+  /** It waits for a slot: those that follow let it wait in their lines too, or they would wait behind its client's. */
+  onWait: (standIn: StandIn) => void
+  /** Has to be called, and tells only once. */
+  land: (end: FlightEnd) => void
+}
+
 /** At most one request for each key is on its way; the same ones wait for it. */
 export class SingleFlight {
-  readonly #waiting = new Map<string, Set<(end: FlightEnd) => void>>()
+  readonly #flights = new Map<string, Flight>()
 
   get size(): number {
-    return this.#waiting.size
+    return this.#flights.size
   }
 
   isFlying(key: string): boolean {
-    return this.#waiting.has(key)
+    return this.#flights.has(key)
   }
 
-  /** Makes the caller the one that is waited for; the returned function must be called, and tells only once. */
-  lead(key: string): (end: FlightEnd) => void {
-    const followers = new Set<(end: FlightEnd) => void>()
-    this.#waiting.set(key, followers)
-    return (end) => {
-      // The next one may be on its way by now.
-      if (this.#waiting.get(key) !== followers) return
-      this.#waiting.delete(key)
-      for (const follower of followers) follower(end)
+  /** Makes the caller the one that is waited for. */
+  lead(key: string): Leading {
+    const flight: Flight = { followers: new Set(), standIn: undefined }
+    this.#flights.set(key, flight)
+    return {
+      onWait(standIn) {
+        flight.standIn = standIn
+        for (const follower of flight.followers) follower.leaveQueue = standIn(follower.client)
+      },
+      land: (end) => {
+        // The next one may be on its way by now.
+        if (this.#flights.get(key) !== flight) return
+        this.#flights.delete(key)
+        for (const follower of flight.followers) {
+          follower.leaveQueue()
+          follower.settle(end)
+        }
+      },
     }
   }
 
   /** Waits for the one that leads. Rejects with AsrError client_closed. */
-  follow(key: string, departure: Departure): Promise<FlightEnd> {
+  follow(key: string, client: string, departure: Departure): Promise<FlightEnd> {
     return new Promise((resolve, reject) => {
-      const followers = this.#waiting.get(key)
+      const flight = this.#flights.get(key)
+      if (!flight) {
+        resolve({ kind: 'abandoned' })
+        return
+      }
       const forget = departure.onGone(() => {
-        followers?.delete(settle)
+        flight.followers.delete(follower)
+        follower.leaveQueue()
         reject(new AsrError('client_closed', 'The client closed the connection.'))
       })
-      const settle = (end: FlightEnd): void => {
-        forget()
-        resolve(end)
+      const follower: Follower = {
+        client,
+        settle(end) {
+          forget()
+          resolve(end)
+        },
+        leaveQueue: () => undefined,
       }
-      if (followers) followers.add(settle)
-      else settle({ kind: 'abandoned' })
+      flight.followers.add(follower)
+      if (flight.standIn) follower.leaveQueue = flight.standIn(client)
     })
   }
 }

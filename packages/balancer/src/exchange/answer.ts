@@ -1,3 +1,5 @@
+import type { StandIn } from '../queue/scheduler.js'
+
 export interface AnswerHead {
   status: number
   statusText: string
@@ -12,6 +14,8 @@ export interface Answer extends AnswerHead {
 
 /** What the answer to a request is to others that wait for it. */
 export interface Sharing {
+  /** It waits for a slot, and may do so in the lines of the clients that wait for its answer. */
+  onWait: (standIn: StandIn) => void
   /** How long an answer with this head may be for others to be given it too; 0 if they never are. */
   largestBytes(head: AnswerHead): number
   /** The answer turned out to be for its own client alone: nobody needs to wait for its end. */

@@ -147,7 +147,7 @@ async function deliverOnce(
     authorization: context.keys.isOpen ? request.headers.authorization : undefined,
   }
   const askedAtMs = context.clock.nowMs()
-  const known = await answers.serve(identity, departure, (sharing, hasQueued) => {
+  const known = await answers.serve(identity, call.client, departure, (sharing, hasQueued) => {
     context.metrics.cacheMissed()
     return deliver(context, call, spool, sharing, hasQueued ? askedAtMs : undefined)
   })
@@ -185,6 +185,7 @@ async function deliver(
       low: call.low,
       departure,
       patienceMs: Math.max(0, patienceMs),
+      onWait: sharing?.onWait,
     }
     const queueSpan = span.child('queue')
     const askedAtMs = clock.nowMs()

@@ -23,7 +23,12 @@ export interface Ticket extends Wish {
   departure: Departure
   /** Longest wait, in milliseconds. */
   patienceMs: number
+  /** Told when it begins to wait, with what lets it wait in the lines of others too that want the same. */
+  onWait?: ((standIn: StandIn) => void) | undefined
 }
+
+/** Puts the waiting request into this client's line too; the first place that is served ends all. The result takes it out. */
+export type StandIn = (client: string) => () => void
 
 /** A request of low priority with its slot. It ends soon once it is gone. */
 interface Held {
@@ -177,9 +182,14 @@ export class Scheduler {
   #enqueue(ticket: Ticket): Promise<Lease> {
     const { clock } = this.#options
     return new Promise((resolve, reject) => {
+      const standIns = new Set<Entry>()
+      let isWaiting = true
       const leave = (): void => {
+        isWaiting = false
         cancelTimer()
         forget()
+        this.#waiting.remove(entry)
+        for (const place of standIns) this.#waiting.remove(place)
       }
       const entry: Entry = {
         client: ticket.client,
@@ -193,7 +203,7 @@ export class Scheduler {
         },
       }
       const refuse = (error: AsrError): void => {
-        if (!this.#waiting.remove(entry)) return
+        if (!isWaiting) return
         leave()
         reject(error)
         // Whoever stood behind it in its line may be served now.
@@ -202,6 +212,19 @@ export class Scheduler {
       const cancelTimer = clock.after(ticket.patienceMs, () => refuse(this.#timedOut(ticket.group)))
       const forget = ticket.departure.onGone(() => refuse(clientClosed()))
       this.#waiting.add(entry)
+      // A replay stands before all lines.
+      if (!ticket.replay)
+        ticket.onWait?.((client) => {
+          if (!isWaiting || client === ticket.client) return () => undefined
+          const place = { ...entry, client, standIn: true }
+          standIns.add(place)
+          this.#waiting.add(place)
+          this.pump()
+          return () => {
+            standIns.delete(place)
+            if (this.#waiting.remove(place)) this.pump()
+          }
+        })
       // Those before it may wait for something that it does not need.
       this.pump()
     })

@@ -6,6 +6,8 @@ export interface Waiting {
   group: string | undefined
   /** A replay stands before everything else. */
   replay: boolean
+  /** A further place of one that waits in the line of another client: it counts as no request. */
+  standIn?: boolean
 }
 
 type Arrived<T> = T & { arrival: number }
@@ -17,6 +19,7 @@ type Arrived<T> = T & { arrival: number }
 export class WaitingRoom<T extends Waiting> {
   readonly #replays: T[] = []
   readonly #lines = new Map<string | undefined, FairQueue<Arrived<T>>>()
+  readonly #standIns = new Map<string | undefined, number>()
   /** Counts arrivals and turns. */
   #count = 0
   #size = 0
@@ -26,7 +29,7 @@ export class WaitingRoom<T extends Waiting> {
   }
 
   add(item: T): void {
-    this.#size += 1
+    this.#counted(item, 1)
     if (item.replay) {
       this.#replays.push(item)
       return
@@ -48,8 +51,18 @@ export class WaitingRoom<T extends Waiting> {
       removed = line?.remove(item.client, item as Arrived<T>) ?? false
       if (line?.size === 0) this.#lines.delete(item.group)
     }
-    if (removed) this.#size -= 1
+    if (removed) this.#counted(item, -1)
     return removed
+  }
+
+  #counted({ standIn, group }: T, change: 1 | -1): void {
+    if (!standIn) {
+      this.#size += change
+      return
+    }
+    const count = (this.#standIns.get(group) ?? 0) + change
+    if (count > 0) this.#standIns.set(group, count)
+    else this.#standIns.delete(group)
   }
 
   /** Takes the first item that `fits`; of a fair queue only the one whose turn it is is asked. */
@@ -67,7 +80,10 @@ export class WaitingRoom<T extends Waiting> {
   /** What is waited for: each replay, and each head of a group with the number of those that need the same. */
   needs(): { item: T; count: number }[] {
     const replays = this.#replays.map((item) => ({ item, count: 1 }))
-    const heads = this.#heads().map((item) => ({ item, count: this.#lines.get(item.group)?.size ?? 0 }))
+    const heads = this.#heads().map((item) => ({
+      item,
+      count: (this.#lines.get(item.group)?.size ?? 0) - (this.#standIns.get(item.group) ?? 0),
+    }))
     return [...replays, ...heads]
   }
 
