@@ -1,6 +1,7 @@
 import { request } from 'undici'
 import { describe, expect, it } from 'vitest'
-import { startCluster, type ClusterOptions, type TestCluster } from '../fixtures/cluster.js'
+import { startCluster, waitFor, type ClusterOptions, type TestCluster } from '../fixtures/cluster.js'
+import { makeMember } from '../fixtures/member.js'
 import { json, type Answerer, type Upstream } from '../fixtures/upstream.js'
 
 const queueFull =
@@ -75,5 +76,27 @@ describe('a request that a balancer of the second tier refuses', () => {
       other.answer = (_, response) => json(response, 200, {})
       expect((await post(cluster, { 'x-asr-priority': 'low' })).statusCode).toBe(200)
     }
+  })
+
+  it('finds the idle one of two real boxes, also with a body that the full one does not read', async () => {
+    const config = { queue: { max: 1 } }
+    const full = await startCluster([() => undefined], { config, member: { slots: 1 } })
+    const idle = await startCluster([undefined], { config })
+    for (let sent = 0; sent < 2; sent += 1) void post(full).catch(() => undefined)
+    await waitFor(() => full.balancer.stats().inFlight + full.balancer.stats().queueDepth === 2)
+    const front = await startCluster([], { dontWait: true })
+    front.balancer.setMembers(
+      [full, idle].map(({ url }, index) =>
+        makeMember({ id: `box-${index}`, url, slots: 8, healthPath: '/readyz' }),
+      ),
+    )
+    await waitFor(() => front.balancer.stats().members.every(({ state }) => state === 'up'))
+    for (let sent = 0; sent < 4; sent += 1) {
+      const body = Buffer.alloc(3_000_000)
+      const answer = await request(`${front.url}/asr`, { method: 'POST', body })
+      expect([answer.statusCode, answer.headers['x-asr-instance']]).toEqual([200, 'box-1'])
+      await answer.body.dump()
+    }
+    expect(await (await request(`${front.url}/metrics`)).body.text()).toMatch(/asr_retries_total.*queue_full/)
   })
 })
