@@ -43,11 +43,19 @@ describe('the folder of the control socket', () => {
     symlinkSync(dir, join(parent, 'link'))
     expect(() => ensureStateDir(join(parent, 'link'))).toThrow(refusal)
     writeFileSync(join(parent, 'file'), '')
-    expect(() => ensureStateDir(join(parent, 'file'))).toThrow(/EEXIST|must be a folder/)
+    expect(() => ensureStateDir(join(parent, 'file'))).toThrow(refusal)
     if (process.getuid?.() !== 0) return
     chownSync(dir, 65_534, 65_534)
     expect(() => ensureStateDir(dir)).toThrow(refusal)
   })
+})
+
+it('says which variable names the folder where it cannot be made', () => {
+  const file = join(folder(), 'file')
+  writeFileSync(file, '')
+  expect(() => ensureStateDir(join(file, 'asr-cluster'))).toThrow(
+    `${file}/asr-cluster, for the control socket, cannot be made (ENOTDIR): set XDG_RUNTIME_DIR`,
+  )
 })
 
 describe('the control socket', () => {

@@ -1,6 +1,7 @@
-import { lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, statSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '../world/make-folder.js'
 
 /** The kernel's limit for the path of a Unix socket, less the final zero. */
 const longestSocketPath = 107
@@ -11,9 +12,17 @@ export function stateDir(env: NodeJS.ProcessEnv = process.env): string {
   return runtimeDir ? join(runtimeDir, 'asr-cluster') : `/tmp/asr-cluster-${process.getuid?.() ?? 0}`
 }
 
-/** Creates the folder; throws if another user could have put it there. */
+/** Creates the folder; throws if that is not possible, or another user could have put it there. */
 export function ensureStateDir(dir: string): void {
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  try {
+    makeFolder(dir, 0o700)
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+    throw new Error(
+      `${dir}, for the control socket, cannot be made (${reason}): set XDG_RUNTIME_DIR to a folder of yours`,
+      { cause: error },
+    )
+  }
   checkFolder(dir, lstatSync(dir), process.getuid?.())
 }
 

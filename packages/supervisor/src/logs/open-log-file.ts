@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { makeFolder } from '../world/make-folder.js'
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
 
@@ -9,7 +10,7 @@ const safely = O_NOFOLLOW | O_NONBLOCK
 
 /** Opens a log for writing at its end, and makes it and its folder where they are missing. Throws what the system says. */
 export function openLogFile(path: string): number {
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   return regular(path, openSync(path, O_WRONLY | O_APPEND | O_CREAT | safely, 0o640))
 }
 
