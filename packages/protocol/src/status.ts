@@ -21,6 +21,10 @@ export const clusterStatusSchema = z.object({
     queueDepth: z.int(),
     inFlight: z.int(),
   }),
+  /** What changes the cluster now, and what waits for that, in turn; absent where nobody knows, as for the dashboard. */
+  operations: z
+    .array(z.object({ name: z.string(), state: z.enum(['running', 'waiting']), seconds: z.number() }))
+    .optional(),
   instances: z.array(
     z.object({
       id: z.string(),

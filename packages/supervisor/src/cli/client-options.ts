@@ -50,14 +50,22 @@ export async function runOperation(
   client: ControlClient,
   name: string,
   body: object,
-  say: (line: string) => void,
+  say: (line: string, waits: boolean) => void,
 ): Promise<OperationOutcome> {
   for await (const raw of client.stream('POST', `/${name}`, body)) {
     const line = raw as ControlLine
-    if ('line' in line) say(line.line)
+    if ('line' in line) say(line.line, line.waits === true)
     else if ('done' in line) return line
   }
   return { ok: false, message: 'the supervisor went away before it answered' }
+}
+
+/** What prints the lines of an operation. What it waits for is said on standard error, beside JSON too. */
+export function operationSay(json: boolean, { output }: CliContext): (line: string, waits: boolean) => void {
+  return (line, waits) => {
+    if (waits) output.complain(`${line}; Ctrl-C takes this one back`)
+    else if (!json) output.print(line)
+  }
 }
 
 /** Prints the outcome, as JSON where asked for, and turns it into an exit code. */

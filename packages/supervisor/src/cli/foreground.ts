@@ -185,7 +185,9 @@ async function reload(supervisor: Supervisor): Promise<void> {
     supervisor.cluster.bus.emit({ type: 'notice', level: isError ? 'error' : 'info', id: null, text })
   }
   try {
-    const result = await supervisor.api.operations['reload']?.({}, () => {})
+    const result = await supervisor.api.operations['reload']?.({}, (line, waits) => {
+      if (waits) report(`reload: ${line}`, false)
+    })
     report(`reload: ${result?.message ?? 'done'}`, result?.ok === false)
   } catch (error) {
     report(`reload failed: ${(error as Error).message}`, true)

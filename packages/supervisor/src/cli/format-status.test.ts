@@ -66,3 +66,14 @@ it('says what a start waits for', () => {
 it('writes durations in two units at most', () => {
   expect([0, 59, 60, 3_600, 90_061].map(formatDuration)).toEqual(['0s', '59s', '1m', '1h0m', '1d1h'])
 })
+
+it('shows what changes the cluster, and what waits for that', () => {
+  const operations: ClusterStatus['operations'] = [
+    { name: 'stop a-0', state: 'running', seconds: 130 },
+    { name: 'scale a=3', state: 'waiting', seconds: 4.2 },
+  ]
+  expect(formatStatus({ ...status, operations }).slice(2, 4)).toEqual([
+    'operation   stop a-0: running for 2m',
+    'operation   scale a=3: waiting for 4s',
+  ])
+})

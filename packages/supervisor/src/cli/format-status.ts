@@ -2,7 +2,7 @@ import type { ClusterStatus } from '@asr-cluster/protocol'
 import { formatDuration, formatTable } from '@asr-cluster/tools/common'
 
 /** The tables of `asr-cluster status`. */
-export function formatStatus({ supervisor, balancer, instances }: ClusterStatus): string[] {
+export function formatStatus({ supervisor, balancer, operations, instances }: ClusterStatus): string[] {
   const header = [
     'INSTANCE',
     'STATE',
@@ -30,6 +30,9 @@ export function formatStatus({ supervisor, balancer, instances }: ClusterStatus)
   return [
     `supervisor  pid ${supervisor.pid}, version ${supervisor.version}, up ${formatDuration(supervisor.uptimeSeconds)}`,
     `balancer    ${describeBalancer(balancer)}`,
+    ...(operations ?? []).map(
+      ({ name, state, seconds }) => `operation   ${name}: ${state} for ${formatDuration(seconds)}`,
+    ),
     '',
     ...formatTable(header, rows),
     ...waits(instances),

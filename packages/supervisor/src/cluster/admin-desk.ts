@@ -88,7 +88,7 @@ async function run(
   }
   const named = api.operations[operation]
   if (!named) throw new Error(`there is no operation ${operation}`)
-  write({ done: true, ...(await named(body, (line) => write({ line }))) })
+  write({ done: true, ...(await named(body, (line) => write({ line }), gone)) })
 }
 
 /** Hands lines on in bunches. */

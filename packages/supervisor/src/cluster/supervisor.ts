@@ -119,7 +119,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       return stopping
     }
     const socketPath = controlSocketPath(stateDir, port)
-    const queue = createOperationQueue()
+    const queue = createOperationQueue(clock)
     const isShuttingDown = (): boolean => stopping !== null
     const api = controlApi(cluster, {
       queue,

@@ -4,8 +4,9 @@ import type { ClusterStatus } from '@asr-cluster/protocol'
 import { Client } from 'undici'
 import { z } from 'zod'
 
-/** A line of a streamed answer: text while it goes on, and at the end how it went. */
-export type ControlLine = { line: string } | { done: true; ok: boolean; message?: string; data?: unknown }
+/** A line of a streamed answer: text while it goes on (`waits`: before it begins), and at the end how it went. */
+export type ControlLine =
+  { line: string; waits?: boolean } | { done: true; ok: boolean; message?: string; data?: unknown }
 
 export interface BalancerAddress {
   /** Base URL at which this machine reaches it; null from a supervisor of an older version. */

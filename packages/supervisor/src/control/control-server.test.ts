@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
 import { serveControl } from './control-server.js'
-import type { WriteLine } from './control-server.js'
+import type { Say, WriteLine } from './control-server.js'
 
 it('keeps a bounded part of the log for a client that does not read, and says how many lines are missing', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'control-server-'))
@@ -54,6 +54,57 @@ it('keeps a bounded part of the log for a client that does not read, and says ho
     expect(kept.length).toBeLessThan(past + followed / 2)
     expect(kept.length + dropped).toBe(past + followed)
     expect(seen.at(-1)).toBe(1_000)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+    rmSync(dir, { recursive: true })
+  }
+})
+
+function promise<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let settle = (_value: T): void => {}
+  const wanted = new Promise<T>((resolve) => {
+    settle = resolve
+  })
+  return { promise: wanted, resolve: (value) => settle(value) }
+}
+
+it('tells an operation that its caller has left, and lets it go on', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'control-server-'))
+  const socketPath = join(dir, 's.sock')
+  const began = promise<{ say: Say; gone: AbortSignal }>()
+  const ended = promise<void>()
+  const server = await serveControl(socketPath, {
+    status: () => ({}),
+    balancerUrl: () => '',
+    certificate: () => Promise.resolve(null),
+    logs: () => Promise.resolve(),
+    operations: {
+      async stop(_body, say, gone) {
+        began.resolve({ say, gone: gone as AbortSignal })
+        await ended.promise
+        say('to nobody')
+        return { ok: true }
+      },
+    },
+  })
+  try {
+    const asked = request({ socketPath, path: '/stop', method: 'POST' }).end('{}')
+    asked.on('error', () => {})
+    const { say, gone } = await began.promise
+    say('waiting for `scale 3`', true)
+    const [response] = (await once(asked, 'response')) as [IncomingMessage]
+    response.on('error', () => {})
+    const [line] = (await once(response, 'data')) as [Buffer]
+    expect(JSON.parse(String(line))).toEqual({ line: 'waiting for `scale 3`', waits: true })
+    expect(gone.aborted).toBe(false)
+    asked.destroy()
+    await once(gone, 'abort')
+    ended.resolve()
+    const again = request({ socketPath, path: '/status' }).end()
+    const [answer] = (await once(again, 'response')) as [IncomingMessage]
+    expect(answer.statusCode).toBe(200)
+    answer.resume()
   } finally {
     server.closeAllConnections()
     server.close()

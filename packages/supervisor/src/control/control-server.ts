@@ -10,8 +10,11 @@ const mostWaitingBytes = 4_000_000
 /** Writes a JSON line; one that may be dropped is where the client does not keep up, and `{ dropped }` says how many. */
 export type WriteLine = (line: unknown, mayBeDropped?: boolean) => void
 
-/** Says a line to the caller while an operation goes on. */
-export type Say = (line: string) => void
+/** Says a line to the caller while an operation goes on; `waits` when it has not begun yet. */
+export type Say = (line: string, waits?: boolean) => void
+
+/** One of the operations. `gone` aborts when the caller is there no longer: what has begun then goes on. */
+export type Operation = (body: unknown, say: Say, gone?: AbortSignal) => Promise<OperationResult>
 
 export interface OperationResult {
   ok: boolean
@@ -35,7 +38,7 @@ export interface ControlApi {
   /** Writes JSON lines until it is through, or, when following, until `signal` aborts. */
   logs(request: LogRequest, write: WriteLine, signal: AbortSignal): Promise<void>
   /** Operations by name; each is `POST /NAME` with a JSON object. */
-  operations: Readonly<Record<string, (body: unknown, say: Say) => Promise<OperationResult>>>
+  operations: Readonly<Record<string, Operation>>
 }
 
 export class AlreadyRunningError extends Error {
@@ -81,8 +84,6 @@ async function handle(api: ControlApi, request: IncomingMessage, response: Serve
   }
   if (request.method === 'GET' && name === 'logs') {
     const write = startLines(response)
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
     await api.logs(
       {
         id: url.searchParams.get('id'),
@@ -90,7 +91,7 @@ async function handle(api: ControlApi, request: IncomingMessage, response: Serve
         follow: url.searchParams.get('follow') === '1',
       },
       write,
-      gone.signal,
+      untilClosed(response),
     )
     response.end()
     return
@@ -103,12 +104,19 @@ async function handle(api: ControlApi, request: IncomingMessage, response: Serve
   const write = startLines(response)
   let result: OperationResult
   try {
-    result = await operation(body, (line) => write({ line }))
+    const say: Say = (line, waits) => write(waits ? { line, waits } : { line })
+    result = await operation(body, say, untilClosed(response))
   } catch (error) {
     result = { ok: false, message: error instanceof Error ? error.message : String(error) }
   }
   write({ done: true, ...result })
   response.end()
+}
+
+function untilClosed(response: ServerResponse): AbortSignal {
+  const closed = new AbortController()
+  response.once('close', () => closed.abort())
+  return closed.signal
 }
 
 /** Undefined for what is no JSON of a few names and numbers. */

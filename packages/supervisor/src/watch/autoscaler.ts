@@ -112,10 +112,10 @@ export function watchLoad(
       cluster.bus.emit({ type: 'notice', level, id: null, text: `autoscale ${group}: ${text}` })
     say('info', `${from} → ${to} (${reason})`)
     try {
-      await context.queue.run(() =>
-        size === members.length
-          ? startOperation(context, idsOf(again))
-          : scaleGroup(context, group, size, alive),
+      const isSame = size === members.length
+      const name = isSame ? `start ${idsOf(again).join(' ')}` : `scale ${group}=${size}`
+      await context.queue.run(`${name} (autoscale)`, () =>
+        isSame ? startOperation(context, idsOf(again)) : scaleGroup(context, group, size, alive),
       )
     } catch (error) {
       // The wishes so far asked for what cannot be had; they have to add up again before the next try.

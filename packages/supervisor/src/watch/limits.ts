@@ -60,7 +60,7 @@ export function watchLimits(
       if (instance.process.state().readyAt === readyAt)
         await rollInstances(context, [instance], cause, reason)
     }
-    context.queue.run(restart).then(
+    context.queue.run(`restart ${id} (${cause})`, restart).then(
       () => underway.delete(id),
       () => underway.delete(id),
     )

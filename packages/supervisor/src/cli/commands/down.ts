@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs'
 import { waitForEnd } from '../../process/wait-for-end.js'
-import { connectToCluster, reportOutcome, runOperation, withPort } from '../client-options.js'
+import { connectToCluster, operationSay, reportOutcome, runOperation, withPort } from '../client-options.js'
 import type { PortArgs } from '../client-options.js'
 import type { Command } from '../context.js'
 
@@ -19,7 +19,7 @@ export const downCommand: Command<DownArgs> = {
     const client = await connectToCluster(args, context)
     try {
       const { supervisor } = await client.status()
-      const outcome = await runOperation(client, 'down', {}, args.json ? () => {} : context.output.print)
+      const outcome = await runOperation(client, 'down', {}, operationSay(args.json, context))
       // The answer comes before the supervisor's own end; a script may want to start the next one at once.
       if (outcome.ok) await waitForEnd(supervisor.pid, lastMomentsMs)
       return reportOutcome(outcome.ok ? { ...outcome, message: 'stopped' } : outcome, args.json, context)

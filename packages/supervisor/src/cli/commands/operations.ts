@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs'
-import { connectToCluster, reportOutcome, runOperation, withPort } from '../client-options.js'
+import { connectToCluster, operationSay, reportOutcome, runOperation, withPort } from '../client-options.js'
 import type { PortArgs } from '../client-options.js'
 import type { CliContext, Command } from '../context.js'
 import { UsageError } from '../exit-codes.js'
@@ -106,7 +106,7 @@ async function operate(
 ): Promise<number> {
   const client = await connectToCluster(args, context)
   try {
-    const outcome = await runOperation(client, name, body, args.json ? () => {} : context.output.print)
+    const outcome = await runOperation(client, name, body, operationSay(args.json, context))
     return reportOutcome(outcome, args.json, context)
   } finally {
     await client.close()
