@@ -80,6 +80,20 @@ describe('what follows `--`', () => {
   })
 })
 
+describe('scale', () => {
+  it.each([
+    [['1e0'], /expected N or GROUP=N, got `1e0`/],
+    [['0x2'], /got `0x2`/],
+    [['a=3', 'b=bad'], /got `b=bad`/],
+    [['a=3', 'b=1', 'a=4'], /the group `a` is given twice/],
+    [['3', '4'], /N is given twice/],
+  ])('refuses %j before it asks for anything', async (targets, message) => {
+    const ran = await run('scale', '--port', String(port), ...targets)
+    expect(ran.said.join('\n')).toMatch(message)
+    expect(ran).toMatchObject({ code: 2, operations: [] })
+  })
+})
+
 describe('eval', () => {
   it.each([
     [['--max-wer', '5'], /--max-wer: expected a rate such as 0\.15 or 15%, got `5`/],

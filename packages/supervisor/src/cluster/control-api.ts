@@ -11,7 +11,7 @@ import { goOnOrShutdown } from './operations/operation.js'
 import type { OperationContext } from './operations/operation.js'
 import { reloadOperation } from './operations/reload.js'
 import { restartOperation } from './operations/restart.js'
-import { parseTarget, scaleGroup } from './operations/scale.js'
+import { parseTargets, scaleGroups } from './operations/scale.js'
 import { startOperation, stopOperation } from './operations/start-stop.js'
 import { streamLogs } from './stream-logs.js'
 
@@ -96,9 +96,8 @@ export function controlApi(cluster: Cluster, context: ControlContext): ControlAp
         scaleBody,
         ({ targets }) => commandOf('scale', targets),
         async ({ targets }, operationContext) => {
-          // All are checked before the first one is done.
-          const parsed = targets.map((target) => parseTarget(cluster, target))
-          for (const { group, count } of parsed) await scaleGroup(operationContext, group, count)
+          const parsed = parseTargets(cluster, targets)
+          await scaleGroups(operationContext, parsed)
           return { ok: true, message: parsed.map(({ group, count }) => `${group}: ${count}`).join(', ') }
         },
       ),

@@ -17,7 +17,7 @@ interface RestartArgs extends IdArgs {
 }
 
 interface ScaleArgs extends OperationArgs {
-  targets: (string | number)[]
+  targets: string[]
 }
 
 interface ReloadArgs extends OperationArgs {
@@ -71,15 +71,20 @@ export const scaleCommand: Command<ScaleArgs> = {
   describe: 'Set the number of instances: `scale 4`, `scale GROUP=4`',
   builder: (argv) =>
     withCommon(argv).positional('targets', {
+      // As it is written: as a number `1e0` would be 1.
+      type: 'string',
       array: true,
       demandOption: true,
       describe: 'N or GROUP=N',
     }) as unknown as Argv<ScaleArgs>,
   run(args, context) {
-    const targets = args.targets.map(String)
-    for (const target of targets) {
-      if (!/^([a-z][a-z0-9-]*=)?\d+$/.test(target)) {
-        throw new UsageError(`expected N or GROUP=N, got \`${target}\``)
+    const { targets } = args
+    for (const [index, target] of targets.entries()) {
+      const match = /^(?:([a-z][a-z0-9-]*)=)?\d+$/.exec(target)
+      if (!match) throw new UsageError(`expected N or GROUP=N, got \`${target}\``)
+      const before = targets.slice(0, index).map((other) => /^(?:(.*)=)?/.exec(other)?.[1])
+      if (before.includes(match[1])) {
+        throw new UsageError(`${match[1] === undefined ? 'N' : `the group \`${match[1]}\``} is given twice`)
       }
     }
     return operate('scale', { targets }, args, context)
