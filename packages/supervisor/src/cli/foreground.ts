@@ -42,9 +42,9 @@ export async function runForeground(
       loadConfig,
       socket,
       stateDir: dir,
-      makeRoom: async () => {
-        if (replace) await replaceRunning(dir, socket?.port ?? port, socket !== undefined, say)
-      },
+      makeRoom: replace
+        ? () => replaceRunning(dir, socket?.port ?? port, socket !== undefined, say)
+        : undefined,
       onEvent: createNarrator(context.output, say),
     })
   } catch (error) {

@@ -24,6 +24,7 @@ import { watchLoad } from '../watch/autoscaler.js'
 import { createGpuWatch } from '../watch/gpu-watch.js'
 import { watchLimits } from '../watch/limits.js'
 import { watchLiveness } from '../watch/liveness.js'
+import { checkMachine } from './check-machine.js'
 import { createCluster } from './cluster.js'
 import type { Cluster } from './cluster.js'
 import type { ProgramCommands } from './cluster-options.js'
@@ -45,7 +46,7 @@ export interface SupervisorOptions {
   /** For clients; without it the configured port is bound. Closed at the end. */
   socket?: ListeningSocket | undefined
   /** Ends the cluster that is to be replaced; called once the settings are known to suit this machine. */
-  makeRoom?: () => Promise<void>
+  makeRoom?: (() => Promise<void>) | undefined
 }
 
 /** A running cluster together with its control socket. */
@@ -77,7 +78,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   ensureStateDir(stateDir)
   const user = resolveRunAs(config.supervisor.user)
   const allowUsers = resolveAllowUsers(config.supervisor.allowUsers, user)
-  await options.makeRoom?.()
+  if (options.makeRoom) {
+    await checkMachine(config, { bindsAddress: !options.socket, spawner: systemSpawner, clock })
+    await options.makeRoom()
+  }
   const leftovers = await clearLeftovers(stateDir, options.socket?.port ?? config.balancer.port)
   const socket = options.socket ?? bindListeningSocket(config.balancer.host, config.balancer.port)
   const { port } = socket
