@@ -17,6 +17,8 @@ export interface ProgramCommands {
 export interface ClusterOptions {
   bus: EventBus
   config: ClusterConfig
+  /** Folder of the logs: that of the configuration, unless another cluster has it. */
+  logsDir: string
   /** Unique to this run: it marks our processes. */
   clusterId: string
   socket: ListeningSocket

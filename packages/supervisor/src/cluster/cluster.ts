@@ -67,7 +67,7 @@ const firstInstanceMs = 30_000
 export function createCluster(options: ClusterOptions): Cluster {
   const { bus, clock, spawner, random, clusterId, commands, user, allowUsers } = options
   let config = options.config
-  const logs = createLogSet(config.supervisor.logs, clock, bus)
+  const logs = createLogSet({ ...config.supervisor.logs, dir: options.logsDir }, clock, bus)
   const metrics = createSupervisorMetrics()
   const admin = createAdminDesk(() => config.auth.adminKeys, clock)
   const gate = createStartGate(clock)

@@ -13,6 +13,7 @@ import { controlSocketPath, ensureStateDir } from '../control/state-dir.js'
 import { createGpuInventory } from '../gpu/gpu-inventory.js'
 import { startGuard } from '../process/guard.js'
 import { guardedSpawner } from '../process/guarded-spawner.js'
+import { claimLogFolder } from '../logs/claim-folder.js'
 import { findLeftovers, killLeftovers } from '../process/leftovers.js'
 import type { ProcessInfo } from '../process/process-table.js'
 import { systemSpawner } from '../process/spawner.js'
@@ -88,12 +89,14 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const clusterId = `${port}-${randomBytes(8).toString('hex')}`
   const guard = startGuard(clusterId, clock, (message) => notice('warn', `the guard ${message}`))
   const spawner = guardedSpawner(systemSpawner, guard)
+  const logs = claimLogFolder(config.supervisor.logs.dir, port)
   const gpus = createGpuInventory({ spawner, clock, onTrouble: (message) => notice('warn', message) })
   const gpuWatch = createGpuWatch(gpus)
   const release = (): void => {
     gpuWatch.close()
     gpus.close()
     socket.close()
+    logs.release()
     guard.quit()
   }
   try {
@@ -102,6 +105,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const cluster = createCluster({
       bus,
       config,
+      logsDir: logs.dir,
       clusterId,
       socket,
       commands,
@@ -137,6 +141,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     if (allowUsers === null && config.supervisor.allowUsers !== 'any') {
       const why = 'this system does not show whose a connection is'
       notice('info', `other users of this machine can ask the instances on their own ports: ${why}`)
+    }
+    if (logs.heldBy !== null) {
+      const holder = `the cluster on port ${logs.heldBy.port} (pid ${logs.heldBy.pid})`
+      notice('warn', `the logs are in ${logs.dir}: ${holder} writes to ${config.supervisor.logs.dir}`)
     }
     const files = openFileLimit()
     const needed = openFilesNeeded(config.balancer.queue.max)

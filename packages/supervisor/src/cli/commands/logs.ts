@@ -2,6 +2,7 @@ import type { Argv } from 'yargs'
 import { formatLogText } from '@asr-cluster/protocol/log-text'
 import { loadConfig } from '../../config/load-config.js'
 import { NotRunningError } from '../../control/find-cluster.js'
+import { logFolderOf } from '../../logs/claim-folder.js'
 import { listLogs, readMergedTail } from '../../logs/read-tail.js'
 import type { TaggedLine } from '../../logs/read-tail.js'
 import { abortOnEnd } from '../abort-on-end.js'
@@ -76,7 +77,8 @@ async function showLive(args: LogsArgs, context: CliContext): Promise<number> {
 }
 
 function showFiles(args: LogsArgs, context: CliContext): number {
-  const { dir } = loadConfig({ file: args.config, cwd: context.cwd, insecure: true }).config.supervisor.logs
+  const { logs } = loadConfig({ file: args.config, cwd: context.cwd, insecure: true }).config.supervisor
+  const dir = logFolderOf(logs.dir, args.port)
   const known = listLogs(dir)
   if (args.id !== undefined && !known.includes(args.id)) {
     context.output.complain(`no log of \`${args.id}\` in ${dir}`)
