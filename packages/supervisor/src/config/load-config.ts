@@ -4,7 +4,7 @@ import { CertificateError, isLoopback, parseApiKeysFile, readCertificate } from 
 import { findPulledModel, isHubId } from '@asr-cluster/tools/store'
 import { packageRoot } from '../package-root.js'
 import { ConfigError } from './config-error.js'
-import { formatPath, parseConfig, placeOf } from './parse-config.js'
+import { formatPath, groupsWithoutPorts, parseConfig, placeOf } from './parse-config.js'
 import type { ClusterConfig, GroupConfig } from './schema.js'
 
 /** Folder that holds `packages/` and `models/`: the repository, or wherever it is installed. */
@@ -14,6 +14,8 @@ const defaultFiles = ['asr-cluster.yaml', 'config/asr-cluster.yaml']
 
 /** Values of the command line, which win over the file. */
 export interface ConfigOverrides {
+  /** Name of the group that the others are for; without it the first one. If there is none of that name they do not count. */
+  group?: string | undefined
   model?: string | undefined
   instances?: number | undefined
   port?: number | undefined
@@ -46,8 +48,10 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const file = wanted === null ? null : resolve(options.cwd, wanted)
   const label = options.file ?? file ?? '(defaults)'
   const text = file === null ? '' : readConfig(file, label)
+  const overrides = options.overrides ?? {}
   const config = parseConfig(text, label)
-  const withFlags = applyOverrides(config, options.overrides ?? {})
+  const withFlags = applyOverrides(config, overrides)
+  checkPorts(withFlags, overrides)
   const folders = [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot]
   const place = { folders, env: options.env ?? process.env, label, text }
   const folder = file === null ? options.cwd : dirname(file)
@@ -64,7 +68,9 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       auth,
       eval: resolveManifest(withFlags.eval, place),
       groups: withFlags.groups.map((group, index) =>
-        group.command ? group : { ...group, ...resolveModel(group, index, place) },
+        group.command
+          ? group
+          : { ...group, ...resolveModel(group, place, wrongModel(config, withFlags, index, place)) },
       ),
       cache: cache.dir === undefined ? cache : { ...cache, dir: resolve(folder, cache.dir) },
       supervisor: {
@@ -91,21 +97,32 @@ function readConfig(file: string, label: string): string {
 }
 
 function applyOverrides(config: ClusterConfig, overrides: ConfigOverrides): ClusterConfig {
-  const [first, ...rest] = config.groups
-  if (!first) return config
+  const { model, instances, basePort } = overrides
+  const name = overrides.group ?? config.groups[0]?.name
   return {
     ...config,
     balancer: { ...config.balancer, port: overrides.port ?? config.balancer.port },
-    groups: [
-      {
-        ...first,
-        model: overrides.model ?? first.model,
-        instances: overrides.instances ?? first.instances,
-        basePort: overrides.basePort ?? first.basePort,
-      },
-      ...rest,
-    ],
+    groups: config.groups.map((group) =>
+      group.name === name
+        ? {
+            ...group,
+            model: model ?? group.model,
+            instances: instances ?? group.instances,
+            basePort: basePort ?? group.basePort,
+          }
+        : group,
+    ),
   }
+}
+
+/** The file alone has passed; throws ConfigError for what the command line makes of it. */
+function checkPorts(config: ClusterConfig, { port, instances, basePort }: ConfigOverrides): void {
+  const [lacking] = groupsWithoutPorts(config)
+  if (lacking === undefined) return
+  const flags = Object.entries({ '--port': port, '--base-port': basePort, '--instances': instances })
+  const given = flags.filter(([, value]) => value !== undefined).map(([flag]) => flag)
+  const message = `the last instance of \`${config.groups[lacking]?.name}\` would have no port`
+  throw new ConfigError(given.join(', '), [{ line: null, column: null, message }])
 }
 
 /** With the keys of the files among the others. */
@@ -189,11 +206,25 @@ function resolveManifest(accuracy: ClusterConfig['eval'], place: ConfigPlace): C
   throw wrongAt(place, ['eval', 'manifest'], `no such file; looked for ${candidates.join(', ')}`)
 }
 
+/** What makes the error for a group's model: the command line is to blame for what it named. */
+function wrongModel(
+  config: ClusterConfig,
+  withFlags: ClusterConfig,
+  index: number,
+  place: ConfigPlace,
+): (message: string) => ConfigError {
+  const isOfFlag = withFlags.groups[index]?.model !== config.groups[index]?.model
+  return (message) =>
+    isOfFlag
+      ? new ConfigError('--model', [{ line: null, column: null, message }])
+      : wrongAt(place, ['groups', index, 'model'], message)
+}
+
 /** Folder of a group's model: as a path, else what was pulled under that id, by which clients may then ask for it. */
 function resolveModel(
   { model, aliases }: GroupConfig,
-  index: number,
   place: ConfigPlace,
+  wrong: (message: string) => ConfigError,
 ): Pick<GroupConfig, 'model' | 'aliases'> {
   const { folders, env } = place
   const candidates = [...new Set(folders.map((folder) => resolve(folder, model)))]
@@ -202,9 +233,5 @@ function resolveModel(
   const pulled = isHubId(model) ? findPulledModel(model, env) : null
   if (pulled) return { model: pulled, aliases: [...new Set([...aliases, model])] }
   const hint = isHubId(model) ? `, and it was not pulled; fetch it with \`asr-cluster pull ${model}\`` : ''
-  throw wrongAt(
-    place,
-    ['groups', index, 'model'],
-    `no such folder; looked for ${candidates.join(', ')}${hint}`,
-  )
+  throw wrong(`no such folder; looked for ${candidates.join(', ')}${hint}`)
 }

@@ -110,6 +110,7 @@ describe('the configuration', () => {
     ['groups: [{ name: a }, { name: a-next }]', /^f\.yaml:1:31: .*an instance of the group `a` too/],
     ['supervisor: { backoff: { base: 2m } }', /^f\.yaml:1:32: .*longer than `cap`/],
     ['groups: [{ basePort: 65535 }]', /no port/],
+    ['balancer: { port: 65535 }\ngroups: [{ basePort: 65535, instances: 1 }]', /^f\.yaml:2:22: .*no port/],
     ['cache: { maxBytes: 5 }', /^f\.yaml:1:20: .*text with a unit/],
     ['auth: { apiKeys: [short] }', /^f\.yaml:1:19: .*8 to 256 printable characters/],
     ['groups: [{ quantization: fp8 }]', /^f\.yaml:1:26: .*"none"\|"fp16"/],
@@ -141,8 +142,25 @@ describe('loading', () => {
 
   it('says where it looked for a model', () => {
     expect(() => loadConfig({ cwd: '/tmp', overrides: { model: 'no/such' } })).toThrow(
-      /\/tmp\/no\/such.*asr-cluster pull no\/such/,
+      /^--model: no such folder.*\/tmp\/no\/such.*asr-cluster pull no\/such/,
     )
+    const dir = mkdtempSync(join(tmpdir(), 'asr-config-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
+    writeFileSync(join(dir, 'asr-cluster.yaml'), 'groups:\n  - { model: nor/this }\n')
+    expect(() => loadConfig({ cwd: dir })).toThrow(/asr-cluster\.yaml:2:14: `groups\[0\]\.model`: no such/)
+    expect(() => loadConfig({ cwd: dir, overrides: { model: 'no/such' } })).toThrow(/^--model: no such/)
+  })
+
+  it.each([
+    [{ basePort: 65_535 }, '--base-port: the last instance of `default` would have no port'],
+    [{ port: 65_535, basePort: 65_535, instances: 1 }, '--port, --base-port, --instances: the last'],
+    [{ port: 65_535, basePort: 65_534, instances: 1 }, null],
+    [{ basePort: 65_472, instances: 64 }, null],
+    [{ basePort: 65_473, instances: 64 }, '--base-port, --instances: the last'],
+  ])('looks for a port for each instance with the flags too: %j', (overrides, expected) => {
+    const load = () => loadConfig({ cwd: '/', overrides })
+    if (expected === null) load()
+    else expect(load).toThrow(expected)
   })
 
   it('refuses a file that is not there', () => {

@@ -1,6 +1,7 @@
 import { isCollection, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import type { Document } from 'yaml'
 import type { z } from 'zod'
+import { lastPort, placePort } from '../instance/place-port.js'
 import { ConfigError } from './config-error.js'
 import type { ConfigProblem } from './config-error.js'
 import { clusterConfigSchema } from './schema.js'
@@ -78,11 +79,8 @@ function describeValue(issue: z.core.$ZodIssue): string {
 
 function crossChecks(config: ClusterConfig): Finding[] {
   const findings: Finding[] = nameClashes(config)
-  for (const [index, group] of config.groups.entries()) {
-    const portsEnd = group.basePort + (group.instances === 'auto' ? 1 : group.instances)
-    if (portsEnd > 65_536) {
-      findings.push({ path: ['groups', index, 'basePort'], message: 'the last instance would have no port' })
-    }
+  for (const index of groupsWithoutPorts(config)) {
+    findings.push({ path: ['groups', index, 'basePort'], message: 'the last instance would have no port' })
   }
   const { backoff } = config.supervisor
   if (backoff.base > backoff.cap) {
@@ -92,6 +90,19 @@ function crossChecks(config: ClusterConfig): Finding[] {
     findings.push({ path: ['autoscale', 'min'], message: '`min` is more than `max`' })
   }
   return findings
+}
+
+/** Indices of the groups whose instances, one with `auto`, would need a port beyond the last one. */
+export function groupsWithoutPorts({ balancer, groups }: ClusterConfig): number[] {
+  const taken = new Set([balancer.port])
+  return groups.flatMap(({ basePort, instances }, group) => {
+    const ports = Array.from({ length: instances === 'auto' ? 1 : instances }, (_, index) => {
+      const port = placePort(basePort, index, taken)
+      taken.add(port)
+      return port
+    })
+    return ports.some((port) => port > lastPort) ? [group] : []
+  })
 }
 
 /** A command such as `restart NAME` must mean one thing only. */

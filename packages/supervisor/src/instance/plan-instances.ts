@@ -7,6 +7,7 @@ import { placeGpu } from '../gpu/place-gpu.js'
 import type { Gpu } from '../gpu/gpu.js'
 import { numbersFor } from './group-numbers.js'
 import { placeCpus } from './place-cpus.js'
+import { placePort } from './place-port.js'
 
 /** Everything that one instance is started with. */
 export interface InstanceSpec {
@@ -125,7 +126,7 @@ export function newSpec(group: GroupConfig, index: number, id: string, around: S
     model: group.model,
     aliases: group.aliases,
     quantization: group.quantization,
-    port: freePort(group.basePort, index, takenPorts),
+    port: placePort(group.basePort, index, takenPorts),
     weight: around.weight,
     slots: group.slots,
     threads,
@@ -146,14 +147,6 @@ export function countInstances(group: GroupConfig, { cores, gpus }: Machine): nu
   if (Array.isArray(group.gpus)) return perGpu * group.gpus.length
   if (group.gpus === 'auto' && gpus.length > 0) return perGpu * gpus.length
   return Math.max(1, Math.floor(cores.length / 2))
-}
-
-/** Groups may overlap, as they do when both have the default basePort: the later one moves on. */
-function freePort(basePort: number, index: number, taken: ReadonlySet<number>): number {
-  if (basePort === 0) return 0
-  let port = basePort + index
-  while (taken.has(port)) port += 1
-  return port
 }
 
 /** Names by which a client may ask for the model of an instance. `reported` is what the instance calls it. */

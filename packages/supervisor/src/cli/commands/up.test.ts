@@ -13,8 +13,8 @@ function folder(): string {
   return dir
 }
 
-function open(cwd: string, config: string | undefined): ReturnType<typeof openUpConfig> {
-  const args = { config, insecure: false } as Args
+function open(cwd: string, config: string | undefined, flags = {}): ReturnType<typeof openUpConfig> {
+  const args = { config, insecure: false, ...flags } as Args
   const output = { print: () => {}, complain: () => {}, isTerminal: false }
   return openUpConfig(args, { output, cwd, env: {} })
 }
@@ -41,4 +41,19 @@ it('stays without a file if it was started without one', () => {
   const { reload } = open(dir, undefined)
   writeFileSync(join(dir, 'asr-cluster.yaml'), 'groups: [{ instances: 3 }]\n')
   expect(instancesOf(reload())).toBe(2)
+})
+
+it('leaves its flags with the group that was the first one, whatever the file says later', () => {
+  const dir = folder()
+  const path = join(dir, 'asr-cluster.yaml')
+  const groups = (text: string): void => writeFileSync(path, `groups: [${text}]\n`)
+  const described = ({ groups: all }: ClusterConfig) =>
+    all.map(({ name, instances }) => `${name} ${instances}`)
+  groups('{ name: a }, { name: b }')
+  const { config, reload } = open(dir, undefined, { instances: 5 })
+  expect(described(config)).toEqual(['a 5', 'b 2'])
+  groups('{ name: c }, { name: a }, { name: b }')
+  expect(described(reload())).toEqual(['c 2', 'a 5', 'b 2'])
+  groups('{ name: c }, { name: b }')
+  expect(described(reload())).toEqual(['c 2', 'b 2'])
 })

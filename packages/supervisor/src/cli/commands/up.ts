@@ -54,20 +54,23 @@ export const upCommand: Command<UpArgs> = {
 
 /**
  * The configuration, and what reads it again. The file is looked for only once: a search that finds nothing later would
- * mean the defaults, without API keys. Both throw UsageError and ConfigError.
+ * mean the defaults, without API keys. The flags stay with the group that was the first one. Both throw UsageError and ConfigError.
  */
 export function openUpConfig(
   args: ArgumentsCamelCase<UpArgs>,
   context: CliContext,
 ): { config: ClusterConfig; reload: () => ClusterConfig } {
   const { config, file } = loadUpConfig(args, context, args.config)
-  return { config, reload: () => loadUpConfig(args, context, file).config }
+  // Whatever is written above it later.
+  const group = config.groups[0]?.name
+  return { config, reload: () => loadUpConfig(args, context, file, group).config }
 }
 
 function loadUpConfig(
   args: ArgumentsCamelCase<UpArgs>,
   context: CliContext,
   file: string | null | undefined,
+  group?: string,
 ): LoadedConfig {
   for (const [name, limit] of [
     ['instances', 64],
@@ -82,6 +85,7 @@ function loadUpConfig(
     cwd: context.cwd,
     insecure: args.insecure,
     overrides: {
+      group,
       model: args.model,
       instances: args.instances,
       port: args.port,
