@@ -64,6 +64,12 @@ export function checkWholeNumber(key: string, value: unknown, limit: number): vo
   throw new UsageError(`${flagOf(key)} must be a whole number from 0 to ${limit}`)
 }
 
+/** Throws UsageError unless the option's value is a whole number, of `min` or more. */
+export function checkCount(key: string, value: number, min = 1): void {
+  if (!Number.isInteger(value) || value < min)
+    throw new UsageError(`${flagOf(key)} must be a whole number from ${min}`)
+}
+
 function unmark(value: unknown): unknown {
   return typeof value === 'string' ? withoutMarks(value) : value
 }

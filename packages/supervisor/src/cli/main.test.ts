@@ -80,6 +80,24 @@ describe('what follows `--`', () => {
   })
 })
 
+describe('--json', () => {
+  it.each([
+    [['status', '--port', '7996'], 1, 'no cluster runs on port 7996'],
+    [['down', '--port', '7996'], 1, 'no cluster runs on port 7996'],
+    [['scale', '3', '--port', '7996'], 1, 'no cluster runs on port 7996'],
+    [['backup', 'x.json', '-c', 'no.yaml'], 78, 'no.yaml: cannot be read: ENOENT'],
+    [['eval', 'no.jsonl'], 1, 'no.jsonl cannot be read: ENOENT'],
+    [['logs', 'nobody', '--port', '7996'], 1, 'no log of `nobody`'],
+  ])('prints an object also where the command fails: %j', async (args, expected, message) => {
+    const { code, said } = await run(...args, '--json')
+    expect(code).toBe(expected)
+    const { ok, message: given } = JSON.parse(said[0] ?? '') as { ok: boolean; message: string }
+    expect(ok).toBe(false)
+    expect(given).toContain(message)
+    expect(said.slice(1).join('\n')).toContain(message)
+  })
+})
+
 describe('scale', () => {
   it.each([
     [['1e0'], /expected N or GROUP=N, got `1e0`/],

@@ -16,7 +16,7 @@ import { upCommand } from './commands/up.js'
 import { checkParsed, markPositionals, positionalsOf, requireValues, withoutMarks } from './command-line.js'
 import type { CliContext, Command } from './context.js'
 import { cliExit, UsageError } from './exit-codes.js'
-import { explainError } from './explain-error.js'
+import { errorJson, explainError } from './explain-error.js'
 import { processOutput } from './output.js'
 import { addToolCommands } from './tool-commands.js'
 
@@ -50,7 +50,13 @@ export async function main(args: readonly string[], context: CliContext = proces
           true,
         ),
       async (parsed) => {
-        code = await run(parsed as ArgumentsCamelCase<Args>, context)
+        try {
+          code = await run(parsed as ArgumentsCamelCase<Args>, context)
+        } catch (error) {
+          // `bench --json FILE` prints none.
+          if (parsed['json'] === true) context.output.print(errorJson(error))
+          code = explainError(error, context.output)
+        }
       },
     )
   }

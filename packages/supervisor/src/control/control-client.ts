@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline'
 import { clusterStatusSchema } from '@asr-cluster/protocol'
 import type { ClusterStatus } from '@asr-cluster/protocol'
 import { Client } from 'undici'
+import type { Dispatcher } from 'undici'
 import { z } from 'zod'
 
 /** A line of a streamed answer: text while it goes on (`waits`: before it begins), and at the end how it went. */
@@ -25,19 +26,38 @@ const addressSchema = z.object({
 export class ControlClient {
   private readonly client: Client
 
-  constructor(socketPath: string) {
+  constructor(socketPath: string, answerTimeoutMs = 10_000) {
     // The long operations answer as they go on, and may have nothing to say for minutes.
-    this.client = new Client('http://supervisor', { socketPath, headersTimeout: 10_000, bodyTimeout: 0 })
+    this.client = new Client('http://supervisor', {
+      socketPath,
+      connectTimeout: answerTimeoutMs,
+      headersTimeout: answerTimeoutMs,
+      bodyTimeout: 0,
+    })
+  }
+
+  private async request(options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
+    try {
+      return await this.client.request(options)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'UND_ERR_HEADERS_TIMEOUT' && code !== 'UND_ERR_CONNECT_TIMEOUT') throw error
+      throw new Error(
+        'the supervisor of the cluster is there and does not answer: its process may be stopped ' +
+          '(`kill -CONT PID` lets it go on), or the machine has no time for it',
+        { cause: error },
+      )
+    }
   }
 
   async status(): Promise<ClusterStatus> {
-    const response = await this.client.request({ path: '/status', method: 'GET' })
+    const response = await this.request({ path: '/status', method: 'GET' })
     return clusterStatusSchema.parse(await response.body.json())
   }
 
   /** Where the balancer is, and how to know it. */
   async balancer(): Promise<BalancerAddress> {
-    const response = await this.client.request({ path: '/certificate', method: 'GET' })
+    const response = await this.request({ path: '/certificate', method: 'GET' })
     // A supervisor of an older version has no such route, and no TLS.
     if (response.statusCode === 404) {
       await response.body.dump()
@@ -55,7 +75,7 @@ export class ControlClient {
     body: object = {},
     signal?: AbortSignal,
   ): AsyncGenerator<unknown> {
-    const response = await this.client.request({
+    const response = await this.request({
       path,
       method,
       ...(method === 'POST'

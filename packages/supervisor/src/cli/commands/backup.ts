@@ -10,7 +10,6 @@ import { toInput } from '../../config/to-input.js'
 import { version } from '../../version.js'
 import type { Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
-import { runTool } from '../run-tool.js'
 
 interface BackupArgs {
   file: string
@@ -32,41 +31,40 @@ export const backupCommand: Command<BackupArgs> = {
         default: false,
         describe: 'Print what was written as JSON',
       }) as unknown as Argv<BackupArgs>,
-  run: (args, context) =>
-    runTool(context, async () => {
-      const { output, cwd } = context
-      const { createBackup } = await import('@asr-cluster/tools/backup')
-      const { config, file } = loadConfig({ file: args.config, cwd, insecure: true, env: context.env })
-      const groupsOf = new Map<string, string[]>()
-      for (const { name, model, command } of config.groups) {
-        if (command === undefined) groupsOf.set(model, [...(groupsOf.get(model) ?? []), name])
-      }
-      const liveLine = createLiveLine(process.stderr)
-      const backup = await createBackup(
-        {
-          createdAt: new Date().toISOString(),
-          program: version,
-          config:
-            file === null
-              ? { name: 'asr-cluster.yaml', text: stringify(toInput(config)) }
-              : { name: basename(file), text: await readFile(file, 'utf8') },
-          files: filesOf(file, [config.auth.apiKeysFile, config.auth.adminKeysFile]),
-          models: [...groupsOf].map(([dir, groups]) => ({ dir, groups, pulled: pulledFrom(dir) })),
-        },
-        (dir) => liveLine.show(`checksums of ${dir}`),
+  async run(args, context) {
+    const { output, cwd } = context
+    const { createBackup } = await import('@asr-cluster/tools/backup')
+    const { config, file } = loadConfig({ file: args.config, cwd, insecure: true, env: context.env })
+    const groupsOf = new Map<string, string[]>()
+    for (const { name, model, command } of config.groups) {
+      if (command === undefined) groupsOf.set(model, [...(groupsOf.get(model) ?? []), name])
+    }
+    const liveLine = createLiveLine(process.stderr)
+    const backup = await createBackup(
+      {
+        createdAt: new Date().toISOString(),
+        program: version,
+        config:
+          file === null
+            ? { name: 'asr-cluster.yaml', text: stringify(toInput(config)) }
+            : { name: basename(file), text: await readFile(file, 'utf8') },
+        files: filesOf(file, [config.auth.apiKeysFile, config.auth.adminKeysFile]),
+        models: [...groupsOf].map(([dir, groups]) => ({ dir, groups, pulled: pulledFrom(dir) })),
+      },
+      (dir) => liveLine.show(`checksums of ${dir}`),
+    )
+    liveLine.clear()
+    await write(resolve(cwd, args.file), `${JSON.stringify(backup, null, 2)}\n`, args.force)
+    const fileCount = backup.models.reduce((sum, { files }) => sum + files.length, 0)
+    if (args.json) output.print(JSON.stringify(backup))
+    else {
+      output.print(
+        `${args.file}: ${backup.config?.name}, ${backup.models.length} models, ${fileCount} checksums`,
       )
-      liveLine.clear()
-      await write(resolve(cwd, args.file), `${JSON.stringify(backup, null, 2)}\n`, args.force)
-      const fileCount = backup.models.reduce((sum, { files }) => sum + files.length, 0)
-      if (args.json) output.print(JSON.stringify(backup))
-      else {
-        output.print(
-          `${args.file}: ${backup.config?.name}, ${backup.models.length} models, ${fileCount} checksums`,
-        )
-        output.print('It holds the API keys of the configuration, and not the weights of the models.')
-      }
-      return cliExit.ok
-    }),
+      output.print('It holds the API keys of the configuration, and not the weights of the models.')
+    }
+    return cliExit.ok
+  },
 }
 
 /** A key file elsewhere on the machine is not carried along: it belongs to somebody else. */

@@ -10,7 +10,6 @@ import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
 import { readTextFile } from '../read-text-file.js'
-import { runTool } from '../run-tool.js'
 
 interface BenchArgs extends UrlArgs {
   audio: string
@@ -68,7 +67,7 @@ export const benchCommand: Command<BenchArgs> = {
         type: 'string',
         describe: 'Show the change from such a file',
       }) as unknown as Argv<BenchArgs>,
-  run: (args, context) => runTool(context, () => runBench(args, context)),
+  run: runBench,
 }
 
 async function runBench(args: ArgumentsCamelCase<BenchArgs>, context: CliContext): Promise<number> {

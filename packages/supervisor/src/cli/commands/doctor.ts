@@ -15,7 +15,6 @@ import { describePortHolder } from '../../process/process-table.js'
 import { usableCores } from '../../world/machine.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
-import { runTool } from '../run-tool.js'
 
 interface DoctorArgs {
   config: string | undefined
@@ -31,17 +30,16 @@ export const doctorCommand: Command<DoctorArgs> = {
       default: false,
       describe: 'Print as JSON',
     }) as unknown as Argv<DoctorArgs>,
-  run: (args, context) =>
-    runTool(context, async () => {
-      const { examine, formatDiagnosis, readMachine, readRuntime } = await import('@asr-cluster/tools/doctor')
-      const [machine, runtime] = await Promise.all([readMachine(context.env), readRuntime(context.cwd)])
-      const cluster = await readCluster(args.config, machine.gpus.length, context)
-      const diagnosis = examine({ machine, runtime, cluster })
-      const { output } = context
-      if (args.json) output.print(JSON.stringify(diagnosis))
-      else for (const line of formatDiagnosis(diagnosis, output.isTerminal)) output.print(line)
-      return diagnosis.ok ? cliExit.ok : cliExit.failed
-    }),
+  async run(args, context) {
+    const { examine, formatDiagnosis, readMachine, readRuntime } = await import('@asr-cluster/tools/doctor')
+    const [machine, runtime] = await Promise.all([readMachine(context.env), readRuntime(context.cwd)])
+    const cluster = await readCluster(args.config, machine.gpus.length, context)
+    const diagnosis = examine({ machine, runtime, cluster })
+    const { output } = context
+    if (args.json) output.print(JSON.stringify(diagnosis))
+    else for (const line of formatDiagnosis(diagnosis, output.isTerminal)) output.print(line)
+    return diagnosis.ok ? cliExit.ok : cliExit.failed
+  },
 }
 
 /** What `up` would need with this configuration. */

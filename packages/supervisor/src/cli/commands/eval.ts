@@ -9,7 +9,7 @@ import { cliExit, UsageError } from '../exit-codes.js'
 import { checkLocal, localEngineOptions, withLocal } from '../local-model.js'
 import type { LocalArgs } from '../local-model.js'
 import { readTextFile } from '../read-text-file.js'
-import { checkCount, runTool } from '../run-tool.js'
+import { checkCount } from '../command-line.js'
 
 interface EvalArgs extends LocalArgs {
   manifest: string
@@ -47,7 +47,7 @@ export const evalCommand: Command<EvalArgs> = {
         default: false,
         describe: 'Print as JSON',
       }) as unknown as Argv<EvalArgs>,
-  run: (args, context) => runTool(context, () => runEval(args, context)),
+  run: runEval,
 }
 
 async function runEval(args: ArgumentsCamelCase<EvalArgs>, context: CliContext): Promise<number> {

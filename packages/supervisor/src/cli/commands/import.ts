@@ -10,7 +10,6 @@ import { parseConfig } from '../../config/parse-config.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
 import { readTextFile } from '../read-text-file.js'
-import { runTool } from '../run-tool.js'
 
 interface ImportArgs {
   supervisor: string
@@ -43,7 +42,7 @@ export const importCommand: Command<ImportArgs> = {
         default: false,
         describe: 'Print configuration and notes as JSON',
       }) as unknown as Argv<ImportArgs>,
-  run: (args, context) => runTool(context, () => runImport(args, context)),
+  run: runImport,
 }
 
 async function runImport(args: ArgumentsCamelCase<ImportArgs>, context: CliContext): Promise<number> {

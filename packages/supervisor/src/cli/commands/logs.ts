@@ -56,10 +56,7 @@ async function showLive(args: LogsArgs, context: CliContext): Promise<number> {
     if (args.id !== undefined) query.set('id', args.id)
     for await (const raw of client.stream('GET', `/logs?${query.toString()}`, {}, abort.signal)) {
       const line = raw as TaggedLine | { error: string } | { dropped: number }
-      if ('error' in line) {
-        context.output.complain(line.error)
-        return cliExit.failed
-      }
+      if ('error' in line) throw new Error(line.error)
       if ('dropped' in line) {
         context.output.complain(`${line.dropped} lines were left out: they came faster than they were read`)
         continue
@@ -80,10 +77,7 @@ function showFiles(args: LogsArgs, context: CliContext): number {
   const { logs } = loadConfig({ file: args.config, cwd: context.cwd, insecure: true }).config.supervisor
   const dir = logFolderOf(logs.dir, args.port)
   const known = listLogs(dir)
-  if (args.id !== undefined && !known.includes(args.id)) {
-    context.output.complain(`no log of \`${args.id}\` in ${dir}`)
-    return cliExit.failed
-  }
+  if (args.id !== undefined && !known.includes(args.id)) throw new Error(`no log of \`${args.id}\` in ${dir}`)
   for (const line of readMergedTail(dir, args.id === undefined ? known : [args.id], args.lines)) {
     show(line, args, context)
   }

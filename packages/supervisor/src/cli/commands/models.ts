@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs'
 import type { Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
-import { runTool } from '../run-tool.js'
 
 interface ModelsArgs {
   json: boolean
@@ -25,36 +24,35 @@ export const modelsCommand: Command<ModelsArgs> = {
         default: false,
         describe: 'Read all of them, and say which are not as they were written',
       }),
-  run: (args, context) =>
-    runTool(context, async () => {
-      if (args.check && args.prune) throw new UsageError('--check and --prune cannot be combined')
-      const [hub, instance] = await Promise.all([
-        import('@asr-cluster/tools/hub'),
-        import('@asr-cluster/asr-instance'),
-      ])
-      const { formatModels, formatOutdated, formatRemoved, listModels } = hub
-      const { compiledQuantizations, outdatedEntries, removeOutdatedEntries } = instance
-      const cacheDir = instance.defaultCacheDir(context.env)
-      if (args.prune) {
-        const removed = await removeOutdatedEntries(cacheDir)
-        context.output.print(args.json ? JSON.stringify({ removed }) : formatRemoved(removed))
-        return cliExit.ok
-      }
-      if (args.check) {
-        const pulled = await hub.checkModels(context.env)
-        const compiled = await instance.checkEntries(cacheDir)
-        const lines = args.json ? [JSON.stringify({ pulled, compiled })] : hub.formatChecked(pulled, compiled)
-        for (const line of lines) context.output.print(line)
-        return [...pulled, ...compiled].every(({ damage }) => damage === undefined)
-          ? cliExit.ok
-          : cliExit.failed
-      }
-      const models = await listModels(context.env, (dir) => compiledQuantizations(dir, cacheDir))
-      if (args.json) context.output.print(JSON.stringify(models))
-      else {
-        const lines = [...formatModels(models), ...formatOutdated(await outdatedEntries(cacheDir))]
-        for (const line of lines) context.output.print(line)
-      }
+  async run(args, context) {
+    if (args.check && args.prune) throw new UsageError('--check and --prune cannot be combined')
+    const [hub, instance] = await Promise.all([
+      import('@asr-cluster/tools/hub'),
+      import('@asr-cluster/asr-instance'),
+    ])
+    const { formatModels, formatOutdated, formatRemoved, listModels } = hub
+    const { compiledQuantizations, outdatedEntries, removeOutdatedEntries } = instance
+    const cacheDir = instance.defaultCacheDir(context.env)
+    if (args.prune) {
+      const removed = await removeOutdatedEntries(cacheDir)
+      context.output.print(args.json ? JSON.stringify({ removed }) : formatRemoved(removed))
       return cliExit.ok
-    }),
+    }
+    if (args.check) {
+      const pulled = await hub.checkModels(context.env)
+      const compiled = await instance.checkEntries(cacheDir)
+      const lines = args.json ? [JSON.stringify({ pulled, compiled })] : hub.formatChecked(pulled, compiled)
+      for (const line of lines) context.output.print(line)
+      return [...pulled, ...compiled].every(({ damage }) => damage === undefined)
+        ? cliExit.ok
+        : cliExit.failed
+    }
+    const models = await listModels(context.env, (dir) => compiledQuantizations(dir, cacheDir))
+    if (args.json) context.output.print(JSON.stringify(models))
+    else {
+      const lines = [...formatModels(models), ...formatOutdated(await outdatedEntries(cacheDir))]
+      for (const line of lines) context.output.print(line)
+    }
+    return cliExit.ok
+  },
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { UsageError } from '../exit-codes.js'
+import { ToolUsageError } from '@asr-cluster/tools/common'
 import { monitorCommand } from './monitor.js'
 
 type Args = Parameters<typeof monitorCommand.run>[0]
@@ -22,6 +22,6 @@ it('leaves terminal and signals alone when the address is none', async () => {
   }
   const output = { print: () => {}, complain: () => {}, isTerminal: false }
   const context = { output, cwd: '/', env: {} }
-  await expect(monitorCommand.run(args, context)).rejects.toBeInstanceOf(UsageError)
+  await expect(monitorCommand.run(args, context)).rejects.toBeInstanceOf(ToolUsageError)
   expect(listeners()).toEqual(before)
 })

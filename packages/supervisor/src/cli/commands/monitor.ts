@@ -6,7 +6,7 @@ import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
 import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
-import { checkCount, runTool } from '../run-tool.js'
+import { checkCount } from '../command-line.js'
 import { supervisorOf } from '../supervisor-of.js'
 
 interface MonitorArgs extends UrlArgs {
@@ -27,7 +27,7 @@ export const monitorCommand: Command<MonitorArgs> = {
         default: false,
         describe: 'One line of JSON per view',
       }) as unknown as Argv<MonitorArgs>,
-  run: (args, context) => runTool(context, () => runMonitor(args, context)),
+  run: runMonitor,
 }
 
 async function runMonitor(args: ArgumentsCamelCase<MonitorArgs>, context: CliContext): Promise<number> {

@@ -6,7 +6,6 @@ import { createLiveLine } from '@asr-cluster/tools/common'
 import type { CliContext, Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
 import { styled } from '../output.js'
-import { runTool } from '../run-tool.js'
 
 interface PullArgs {
   model: string
@@ -34,7 +33,7 @@ export const pullCommand: Command<PullArgs> = {
         default: false,
         describe: 'Print what was pulled as JSON',
       }) as unknown as Argv<PullArgs>,
-  run: (args, context) => runTool(context, () => pull(args, context)),
+  run: pull,
 }
 
 async function pull(args: ArgumentsCamelCase<PullArgs>, context: CliContext): Promise<number> {

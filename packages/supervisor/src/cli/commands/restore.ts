@@ -9,7 +9,6 @@ import { parseConfig } from '../../config/parse-config.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
 import { readTextFile } from '../read-text-file.js'
-import { runTool } from '../run-tool.js'
 
 interface RestoreArgs {
   file: string
@@ -33,7 +32,7 @@ export const restoreCommand: Command<RestoreArgs> = {
         default: false,
         describe: 'Print the outcome as JSON',
       }) as unknown as Argv<RestoreArgs>,
-  run: (args, context) => runTool(context, () => runRestore(args, context)),
+  run: runRestore,
 }
 
 async function runRestore(args: ArgumentsCamelCase<RestoreArgs>, context: CliContext): Promise<number> {

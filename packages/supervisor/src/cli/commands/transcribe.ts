@@ -7,7 +7,7 @@ import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
 import { checkLocal, localEngineOptions, withLocal } from '../local-model.js'
 import type { LocalArgs } from '../local-model.js'
-import { checkCount, runTool } from '../run-tool.js'
+import { checkCount } from '../command-line.js'
 
 interface TranscribeArgs extends LocalArgs {
   files: string[]
@@ -37,7 +37,7 @@ export const transcribeCommand: Command<TranscribeArgs> = {
         default: 4,
         describe: 'Recordings sent at once',
       }) as unknown as Argv<TranscribeArgs>,
-  run: (args, context) => runTool(context, () => transcribe(args, context)),
+  run: transcribe,
 }
 
 async function transcribe(args: ArgumentsCamelCase<TranscribeArgs>, context: CliContext): Promise<number> {

@@ -7,7 +7,6 @@ import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
 import { styled } from '../output.js'
-import { runTool } from '../run-tool.js'
 import { supervisorOf } from '../supervisor-of.js'
 
 interface VerifyArgs extends UrlArgs {
@@ -31,7 +30,7 @@ export const verifyCommand: Command<VerifyArgs> = {
         default: false,
         describe: 'Print as JSON',
       }) as unknown as Argv<VerifyArgs>,
-  run: (args, context) => runTool(context, () => runVerify(args, context)),
+  run: runVerify,
 }
 
 async function runVerify(args: ArgumentsCamelCase<VerifyArgs>, context: CliContext): Promise<number> {
