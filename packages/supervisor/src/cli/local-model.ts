@@ -44,13 +44,12 @@ export async function localEngineOptions(
   cacheDir: string
   onProgress: (text: string) => void
 }> {
-  const [{ loadConfig }, { defaultCacheDir }] = await Promise.all([
+  const [{ loadModelDir }, { defaultCacheDir }] = await Promise.all([
     import('../config/load-config.js'),
     import('@asr-cluster/asr-instance'),
   ])
-  const { config } = loadConfig({ cwd, env, insecure: true, overrides: { model } })
   return {
-    modelDir: config.groups[0]?.model ?? '',
+    modelDir: loadModelDir({ cwd, env }, model),
     quantization,
     cacheDir: defaultCacheDir(env),
     onProgress: (text) => liveLine.show(text),

@@ -98,6 +98,16 @@ describe('--json', () => {
   })
 })
 
+it('shows the logs of a dead cluster whatever else is wrong with its configuration', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'logs-'))
+  onTestFinished(() => rmSync(dir, { recursive: true }))
+  writeFileSync(join(dir, 'a-0.log'), '2026-01-01T00:00:00.000Z stderr F last words\n')
+  const file = join(dir, 'c.yaml')
+  writeFileSync(file, JSON.stringify({ groups: [{ model: 'gone' }], supervisor: { logs: { dir } }, nope: 1 }))
+  const ran = await run('logs', 'a-0', '--port', '7996', '-c', file)
+  expect(ran).toMatchObject({ code: 0, said: ['last words'] })
+})
+
 describe('scale', () => {
   it.each([
     [['1e0'], /expected N or GROUP=N, got `1e0`/],

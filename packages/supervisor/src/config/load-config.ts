@@ -4,7 +4,7 @@ import { CertificateError, isLoopback, parseApiKeysFile, readCertificate } from 
 import { findPulledModel, isHubId } from '@asr-cluster/tools/store'
 import { packageRoot } from '../package-root.js'
 import { ConfigError } from './config-error.js'
-import { formatPath, groupsWithoutPorts, parseConfig, placeOf } from './parse-config.js'
+import { formatPath, groupsWithoutPorts, parseConfig, parseSection, placeOf } from './parse-config.js'
 import type { ClusterConfig, GroupConfig } from './schema.js'
 
 /** Folder that holds `packages/` and `models/`: the repository, or wherever it is installed. */
@@ -44,16 +44,11 @@ export interface LoadOptions {
  * Throws ConfigError.
  */
 export function loadConfig(options: LoadOptions): LoadedConfig {
-  const wanted = options.file === undefined ? findConfig(options.cwd) : options.file
-  const file = wanted === null ? null : resolve(options.cwd, wanted)
-  const label = options.file ?? file ?? '(defaults)'
-  const text = file === null ? '' : readConfig(file, label)
+  const { file, ...place } = openConfig(options)
   const overrides = options.overrides ?? {}
-  const config = parseConfig(text, label)
+  const config = parseConfig(place.text, place.label)
   const withFlags = applyOverrides(config, overrides)
   checkPorts(withFlags, overrides)
-  const folders = [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot]
-  const place = { folders, env: options.env ?? process.env, label, text }
   const folder = file === null ? options.cwd : dirname(file)
   const auth = readKeys(withFlags.auth, folder, place)
   const { cache } = withFlags
@@ -80,6 +75,50 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     },
     file,
   }
+}
+
+/** Where a cluster of this configuration has its logs, whatever else may be wrong with it. Throws ConfigError. */
+export function loadLogsDir(options: LoadOptions): string {
+  const { text, label } = openConfig(options)
+  return resolve(options.cwd, parseSection(text, label, 'supervisor').logs.dir)
+}
+
+/**
+ * Folder of a model, by its path or the id that it was pulled under; without one that of the first group which our engine
+ * runs, whatever else may be wrong with the configuration. Throws ConfigError.
+ */
+export function loadModelDir(options: LoadOptions, model?: string): string {
+  if (model !== undefined) {
+    const place = { ...placeFor(options, fileOf(options)), text: '' }
+    return resolveModel({ model, aliases: [] }, place, (message) => wrongFlag('--model', message)).model
+  }
+  const place = openConfig(options)
+  const groups = parseSection(place.text, place.label, 'groups')
+  const index = groups.findIndex(({ command }) => command === undefined)
+  const group = groups[index]
+  if (!group) throw wrongAt(place, ['groups'], 'every group has a command of its own; name a --model')
+  const path = ['groups', index, 'model']
+  return resolveModel(group, place, (message) => wrongAt(place, path, message)).model
+}
+
+/** The file that is meant; null for the defaults. */
+function fileOf({ file, cwd }: LoadOptions): string | null {
+  const wanted = file === undefined ? findConfig(cwd) : file
+  return wanted === null ? null : resolve(cwd, wanted)
+}
+
+function placeFor(options: LoadOptions, file: string | null): Omit<ConfigPlace, 'text'> {
+  return {
+    folders: [...(file === null ? [] : [dirname(file)]), options.cwd, installationRoot],
+    env: options.env ?? process.env,
+    label: options.file ?? file ?? '(defaults)',
+  }
+}
+
+function openConfig(options: LoadOptions): ConfigPlace & { file: string | null } {
+  const file = fileOf(options)
+  const place = placeFor(options, file)
+  return { ...place, file, text: file === null ? '' : readConfig(file, place.label) }
 }
 
 export function findConfig(cwd: string): string | null {
@@ -122,7 +161,7 @@ function checkPorts(config: ClusterConfig, { port, instances, basePort }: Config
   const flags = Object.entries({ '--port': port, '--base-port': basePort, '--instances': instances })
   const given = flags.filter(([, value]) => value !== undefined).map(([flag]) => flag)
   const message = `the last instance of \`${config.groups[lacking]?.name}\` would have no port`
-  throw new ConfigError(given.join(', '), [{ line: null, column: null, message }])
+  throw wrongFlag(given.join(', '), message)
 }
 
 /** With the keys of the files among the others. */
@@ -198,6 +237,11 @@ function wrongAt({ label, text }: ConfigPlace, path: readonly PropertyKey[], mes
   return new ConfigError(label, [{ line, column, message: `\`${formatPath(path)}\`: ${message}` }])
 }
 
+/** What is wrong is on the command line, and not in the file. */
+function wrongFlag(flag: string, message: string): ConfigError {
+  return new ConfigError(flag, [{ line: null, column: null, message }])
+}
+
 function resolveManifest(accuracy: ClusterConfig['eval'], place: ConfigPlace): ClusterConfig['eval'] {
   const candidates = [...new Set(place.folders.map((folder) => resolve(folder, accuracy.manifest)))]
   const manifest = candidates.find((path) => existsSync(path))
@@ -215,14 +259,12 @@ function wrongModel(
 ): (message: string) => ConfigError {
   const isOfFlag = withFlags.groups[index]?.model !== config.groups[index]?.model
   return (message) =>
-    isOfFlag
-      ? new ConfigError('--model', [{ line: null, column: null, message }])
-      : wrongAt(place, ['groups', index, 'model'], message)
+    isOfFlag ? wrongFlag('--model', message) : wrongAt(place, ['groups', index, 'model'], message)
 }
 
 /** Folder of a group's model: as a path, else what was pulled under that id, by which clients may then ask for it. */
 function resolveModel(
-  { model, aliases }: GroupConfig,
+  { model, aliases }: Pick<GroupConfig, 'model' | 'aliases'>,
   place: ConfigPlace,
   wrong: (message: string) => ConfigError,
 ): Pick<GroupConfig, 'model' | 'aliases'> {

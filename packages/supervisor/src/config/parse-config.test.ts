@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hashApiKey } from '@asr-cluster/protocol'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ConfigError } from './config-error.js'
 import { configJsonSchema, configTable } from './json-schema.js'
-import { installationRoot, loadConfig } from './load-config.js'
+import { installationRoot, loadConfig, loadLogsDir, loadModelDir } from './load-config.js'
 import { parseConfig } from './parse-config.js'
 import { clusterConfigSchema } from './schema.js'
 import { toInput } from './to-input.js'
@@ -161,6 +161,30 @@ describe('loading', () => {
     const load = () => loadConfig({ cwd: '/', overrides })
     if (expected === null) load()
     else expect(load).toThrow(expected)
+  })
+
+  it('gives what a command needs of a configuration in which something else is wrong', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'asr-config-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
+    const write = (text: string): void => writeFileSync(join(dir, 'asr-cluster.yaml'), text)
+    mkdirSync(join(dir, 'my-model'))
+    const wrong = 'balancer: { nope: 1, tls: { cert: no, key: no } }\nauth: { apiKeysFile: no }\n'
+    write(`${wrong}groups: [{ name: theirs, command: [x] }, { model: my-model }]\n`)
+    expect(() => loadConfig({ cwd: dir })).toThrow(/unknown key/)
+    expect(loadLogsDir({ cwd: dir })).toBe(join(dir, 'logs'))
+    expect(loadModelDir({ cwd: dir })).toBe(join(dir, 'my-model'))
+    write(`${wrong}groups: [{ model: gone }]\nsupervisor: { logs: { dir: /var/log/x } }\n`)
+    expect(loadLogsDir({ cwd: dir })).toBe('/var/log/x')
+    expect(loadModelDir({ cwd: dir }, 'my-model')).toBe(join(dir, 'my-model'))
+    expect(() => loadModelDir({ cwd: dir })).toThrow(/yaml:3:19: `groups\[0\]\.model`: no such folder/)
+    expect(() => loadModelDir({ cwd: dir }, 'gone')).toThrow(/^--model: no such folder/)
+    write('supervisor: { logs: { dirs: x } }\ngroups: [{ command: [x] }]\n')
+    expect(() => loadLogsDir({ cwd: dir })).toThrow(/yaml:1:23: unknown key `supervisor\.logs\.dirs`/)
+    expect(() => loadModelDir({ cwd: dir })).toThrow(/every group has a command of its own; name a --model/)
+    write('- a list\n')
+    expect(() => loadLogsDir({ cwd: dir })).toThrow(/expected object/)
+    write('{ broken')
+    expect(loadModelDir({ cwd: dir }, 'my-model')).toBe(join(dir, 'my-model'))
   })
 
   it('refuses a file that is not there', () => {

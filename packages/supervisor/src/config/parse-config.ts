@@ -11,6 +11,40 @@ type Path = readonly PropertyKey[]
 
 /** Turns the text of a configuration file into a configuration. Throws ConfigError with every problem found. */
 export function parseConfig(text: string, file: string): ClusterConfig {
+  const { value, locate } = readText(text, file)
+  return judge(value, file, locate, crossChecks)
+}
+
+/** One section alone, for what needs no other: mistakes elsewhere do not matter then. Throws ConfigError. */
+export function parseSection<Key extends keyof ClusterConfig>(
+  text: string,
+  file: string,
+  section: Key,
+): ClusterConfig[Key] {
+  const { value, locate } = readText(text, file)
+  const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value)
+  const alone =
+    isMapping && Object.hasOwn(value, section) ? { [section]: (value as Record<Key, unknown>)[section] } : {}
+  return judge(isMapping ? alone : value, file, locate)[section]
+}
+
+function judge(
+  value: unknown,
+  file: string,
+  locate: (finding: Finding) => ConfigProblem,
+  check: (config: ClusterConfig) => Finding[] = () => [],
+): ClusterConfig {
+  const parsed = clusterConfigSchema.safeParse(value, { reportInput: true })
+  const findings = parsed.success ? check(parsed.data) : parsed.error.issues.flatMap(describeIssue)
+  if (findings.length > 0) throw new ConfigError(file, findings.map(locate))
+  return parsed.data as ClusterConfig
+}
+
+/** What a file holds, and how to say where in it something is wrong. Throws ConfigError for what is no YAML. */
+function readText(
+  text: string,
+  file: string,
+): { value: unknown; locate: (finding: Finding) => ConfigProblem } {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
   const at = (offset: number, message: string): ConfigProblem => {
@@ -27,12 +61,7 @@ export function parseConfig(text: string, file: string): ClusterConfig {
     const offset = offsetOf(document, path, atKey ?? false)
     return offset === null ? { line: null, column: null, message } : at(offset, message)
   }
-  const parsed = clusterConfigSchema.safeParse(valueOf(document, file) ?? {}, { reportInput: true })
-  const problems = parsed.success
-    ? crossChecks(parsed.data).map(locate)
-    : parsed.error.issues.flatMap((issue) => describeIssue(issue).map(locate))
-  if (problems.length > 0) throw new ConfigError(file, problems)
-  return parsed.data as ClusterConfig
+  return { value: valueOf(document, file) ?? {}, locate }
 }
 
 /** An alias without its anchor, or so many of them that they would fill the memory, is found only here. */

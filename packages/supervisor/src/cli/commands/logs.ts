@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs'
 import { formatLogText } from '@asr-cluster/protocol/log-text'
-import { loadConfig } from '../../config/load-config.js'
+import { loadLogsDir } from '../../config/load-config.js'
 import { NotRunningError } from '../../control/find-cluster.js'
 import { logFolderOf } from '../../logs/claim-folder.js'
 import { listLogs, readMergedTail } from '../../logs/read-tail.js'
@@ -74,8 +74,7 @@ async function showLive(args: LogsArgs, context: CliContext): Promise<number> {
 }
 
 function showFiles(args: LogsArgs, context: CliContext): number {
-  const { logs } = loadConfig({ file: args.config, cwd: context.cwd, insecure: true }).config.supervisor
-  const dir = logFolderOf(logs.dir, args.port)
+  const dir = logFolderOf(loadLogsDir({ file: args.config, cwd: context.cwd }), args.port)
   const known = listLogs(dir)
   if (args.id !== undefined && !known.includes(args.id)) throw new Error(`no log of \`${args.id}\` in ${dir}`)
   for (const line of readMergedTail(dir, args.id === undefined ? known : [args.id], args.lines)) {
