@@ -1,4 +1,5 @@
-import { AsrError, errorCatalogue } from '@asr-cluster/protocol'
+import { errorCatalogue } from '@asr-cluster/protocol'
+import type { AsrError } from '@asr-cluster/protocol'
 
 /** The command was called in a wrong way. */
 export class ToolUsageError extends Error {
@@ -22,8 +23,18 @@ export class ToolError extends Error {
 /** Lines for standard error: what, with its code, and below it what to do. */
 export function describeError(error: unknown): string[] {
   if (!(error instanceof Error)) return [String(error)]
-  if (!(error instanceof ToolError || error instanceof AsrError)) return [error.message]
-  // The engine in this process throws what a server would have answered.
-  const help = error instanceof AsrError ? errorCatalogue[error.code].help : error.help
-  return [`${error.message} (${error.code})`, ...(help === '' ? [] : [`  ${help}`])]
+  const { code, help } = error instanceof ToolError ? error : catalogued(error)
+  if (code === '') return [error.message]
+  return [`${error.message} (${code})`, ...(help === '' ? [] : [`  ${help}`])]
+}
+
+/**
+ * The engine in this process throws what a server would have answered. By its name: the engine has a copy of the class of
+ * its own.
+ */
+function catalogued(error: Error): { code: string; help: string } {
+  const { name, code } = error as Partial<AsrError>
+  if (name !== 'AsrError' || code === undefined || !Object.hasOwn(errorCatalogue, code))
+    return { code: '', help: '' }
+  return { code, help: errorCatalogue[code].help }
 }
