@@ -10,6 +10,15 @@ it('draws over the frame before, on a screen of its own', () => {
   expect(written).toBe('\x1b[?1049h\x1b[?25l\x1b[Ha\x1b[K\nb\x1b[K\x1b[J\x1b[?25h\x1b[?1049l')
 })
 
+it('leaves the last frame behind where it is told to', () => {
+  let written = ''
+  const screen = openTerminal({ write: (text) => (written += text) }, { keepsLast: true })
+  screen.show(['a', 'b'])
+  screen.show(['c', 'd'])
+  screen.close()
+  expect(written.split('\x1b[?1049l')[1]).toBe('c\nd\n')
+})
+
 it('prints one frame below the other into a file', () => {
   const lines: string[] = []
   const screen = plainScreen((line) => void lines.push(line))

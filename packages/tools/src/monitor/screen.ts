@@ -12,8 +12,12 @@ export interface ScreenStream {
   write(text: string): unknown
 }
 
-/** The terminal's second screen, which leaves the scrollback as it was. */
-export function openTerminal(stream: ScreenStream): Screen {
+/**
+ * The terminal's second screen, which leaves the scrollback as it was; with `keepsLast` the last frame is added to it at the
+ * end.
+ */
+export function openTerminal(stream: ScreenStream, { keepsLast = false } = {}): Screen {
+  let last: readonly string[] = []
   stream.write('\x1b[?1049h\x1b[?25l')
   return {
     get columns() {
@@ -25,9 +29,13 @@ export function openTerminal(stream: ScreenStream): Screen {
     },
     show(lines) {
       // Overwritten line by line instead of cleared first, which would flicker.
+      last = lines
       stream.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`)
     },
-    close: () => void stream.write('\x1b[?25h\x1b[?1049l'),
+    close() {
+      stream.write('\x1b[?25h\x1b[?1049l')
+      if (keepsLast) for (const line of last) stream.write(`${line}\n`)
+    },
   }
 }
 

@@ -61,7 +61,9 @@ async function show(
   const isTerminal = process.stdout.isTTY && !args.json
   const stop = new AbortController()
   const release = stopOnRequest(stop)
-  const screen = isTerminal ? tools.openTerminal(process.stdout) : tools.plainScreen(output.print)
+  const screen = isTerminal
+    ? tools.openTerminal(process.stdout, { keepsLast: args.count !== undefined })
+    : tools.plainScreen(output.print)
   try {
     const views = tools.monitor({
       source: {
