@@ -108,6 +108,24 @@ it('shows the logs of a dead cluster whatever else is wrong with its configurati
   expect(ran).toMatchObject({ code: 0, said: ['last words'] })
 })
 
+describe('bench', () => {
+  it.each([
+    [['--warm-up=-1'], 2, /--warm-up must be a whole number from 0/],
+    [['--warm-up', '1.5'], 2, /--warm-up must be/],
+    [['--seed', '1.5'], 2, /--seed must be a whole number from 0/],
+    [['--timeout', '0s'], 2, /--timeout must be longer than 0/],
+    [['--timeout', 'soon'], 2, /--timeout: expected a duration/],
+    [['--duration', '0'], 2, /--duration must be longer than 0/],
+    [['--json', 'no/such/folder.json'], 1, /folder\.json cannot be written: ENOENT/],
+    [['--json', '.'], 1, /cannot be written: EISDIR/],
+  ])('refuses %j before the load', async (options, code, message) => {
+    // Not even the recording is read.
+    const ran = await run('bench', '--port', String(port), '--audio', 'no.wav', ...options)
+    expect(ran.said.join('\n')).toMatch(message)
+    expect(ran.code).toBe(code)
+  })
+})
+
 describe('scale', () => {
   it.each([
     [['1e0'], /expected N or GROUP=N, got `1e0`/],

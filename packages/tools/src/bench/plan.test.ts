@@ -35,6 +35,8 @@ describe('planLoad', () => {
     [{ ratePerSecond: 0, durationMs: 1 }, /above 0/],
     [{ ratePerSecond: Number.NaN, durationMs: 1 }, /above 0/],
     [{ ratePerSecond: 5, durationMs: 1, requests: 5 }, /exclude/],
+    [{ ratePerSecond: Infinity, durationMs: 1 }, /above 0/],
+    [{ durationMs: 0 }, /--duration must be longer than 0/],
     [{ concurrency: 0 }, /--concurrency/],
     [{ requests: 1.5 }, /--requests/],
   ])('refuses %j', (given, message) => {

@@ -43,6 +43,8 @@ export function planLoad({
       throw new ToolUsageError(`--${name} must be a whole number from 1`)
     }
   }
+  if (durationMs !== undefined && !(durationMs > 0))
+    throw new ToolUsageError('--duration must be longer than 0')
   if (ratePerSecond === undefined) {
     const isUnbounded = requests === undefined && durationMs === undefined
     return {
@@ -52,7 +54,8 @@ export function planLoad({
       durationMs: durationMs ?? null,
     }
   }
-  if (!(ratePerSecond > 0)) throw new ToolUsageError('--rate must be a number of requests per second above 0')
+  if (!(ratePerSecond > 0 && ratePerSecond < Infinity))
+    throw new ToolUsageError('--rate must be a number of requests per second above 0')
   if (requests !== undefined)
     throw new ToolUsageError('--requests and --rate exclude each other: use --rate with --duration')
   if (durationMs === undefined) throw new ToolUsageError('--rate needs --duration')

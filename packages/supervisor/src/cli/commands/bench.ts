@@ -8,6 +8,8 @@ import type { Arrivals } from '@asr-cluster/tools/bench'
 import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
 import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
+import { checkWritable } from '../check-writable.js'
+import { checkCount, checkWholeNumber } from '../command-line.js'
 import { cliExit, UsageError } from '../exit-codes.js'
 import { readTextFile } from '../read-text-file.js'
 
@@ -73,8 +75,15 @@ export const benchCommand: Command<BenchArgs> = {
 async function runBench(args: ArgumentsCamelCase<BenchArgs>, context: CliContext): Promise<number> {
   const { output, cwd, env } = context
   const tools = await import('@asr-cluster/tools/bench')
+  // Whatever can be wrong is looked at before the load.
   const durationMs = args.duration === undefined ? undefined : parseDuration('duration', args.duration)
   const plan = tools.planLoad({ ...args, ratePerSecond: args.rate, durationMs })
+  const timeoutMs = parseDuration('timeout', args.timeout)
+  if (timeoutMs === 0) throw new UsageError('--timeout must be longer than 0')
+  if (args.warmUp !== undefined) checkCount('warmUp', args.warmUp, 0)
+  checkWholeNumber('seed', args.seed, 2 ** 32 - 1)
+  const resultPath = args.json === undefined ? null : resolve(cwd, args.json)
+  if (resultPath !== null) await checkWritable(resultPath)
   const before =
     args.compare === undefined
       ? null
@@ -86,7 +95,7 @@ async function runBench(args: ArgumentsCamelCase<BenchArgs>, context: CliContext
     baseUrl: url,
     apiKey: apiKey(env),
     model: args.model,
-    timeoutMs: parseDuration('timeout', args.timeout),
+    timeoutMs,
     nowMs,
   })
   const interrupt = new AbortController()
@@ -114,8 +123,7 @@ async function runBench(args: ArgumentsCamelCase<BenchArgs>, context: CliContext
     for (const line of tools.formatResult(result)) output.print(line)
     if (before !== null)
       for (const line of ['', ...tools.formatComparison(before, result)]) output.print(line)
-    if (args.json !== undefined)
-      await writeFile(resolve(cwd, args.json), `${JSON.stringify(result, null, 2)}\n`)
+    if (resultPath !== null) await writeFile(resultPath, `${JSON.stringify(result, null, 2)}\n`)
     return result.interrupted || result.succeeded < result.requests ? cliExit.failed : cliExit.ok
   } finally {
     process.off('SIGINT', onSignal)
