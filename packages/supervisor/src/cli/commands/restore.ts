@@ -1,14 +1,12 @@
-import { existsSync } from 'node:fs'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { ArgumentsCamelCase, Argv } from 'yargs'
-import type { Backup, ModelVerdict } from '@asr-cluster/tools/backup'
-import { ToolError } from '@asr-cluster/tools/common'
+import type { ModelVerdict } from '@asr-cluster/tools/backup'
 import { findPulledModel } from '@asr-cluster/tools/store'
 import { parseConfig } from '../../config/parse-config.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit } from '../exit-codes.js'
 import { readTextFile } from '../read-text-file.js'
+import { findObstacles, planFiles, writeFiles } from '../restore-files.js'
 
 interface RestoreArgs {
   file: string
@@ -40,16 +38,26 @@ async function runRestore(args: ArgumentsCamelCase<RestoreArgs>, context: CliCon
   const { checkModels, parseBackup } = await import('@asr-cluster/tools/backup')
   const backup = parseBackup(await readTextFile(resolve(cwd, args.file)), args.file)
   if (backup.config) parseConfig(backup.config.text, `${args.file} (${backup.config.name})`)
-  const written = await writeFiles(backup, resolve(cwd, args.dir), args)
+  const targets = planFiles(backup, resolve(cwd, args.dir))
+  const obstacles = findObstacles(targets, args.force)
+  // A dry run goes on to the models, which may be what it is for.
+  if (!args.dryRun) {
+    if (obstacles[0]) throw obstacles[0]
+    await writeFiles(targets, args.force)
+  }
   const verdicts = await checkModels(backup.models, ({ pulled }) =>
     pulled === null ? null : findPulledModel(pulled.model, env),
   )
-  const isWhole = verdicts.every(({ problems }) => problems.length === 0)
+  const isWhole = obstacles.length === 0 && verdicts.every(({ problems }) => problems.length === 0)
+  const written = obstacles.length === 0 ? targets.map(({ path }) => path) : []
   if (args.json) {
     const models = verdicts.map(({ dir, problems, help }) => ({ dir, problems, help }))
-    output.print(JSON.stringify({ ok: isWhole, written, models }))
+    const refused = obstacles.map(({ message }) => message)
+    output.print(JSON.stringify({ ok: isWhole, written, ...(args.dryRun ? { refused } : {}), models }))
   } else {
     for (const path of written) output.print(args.dryRun ? `would write ${path}` : `written: ${path}`)
+    for (const { message, help } of obstacles)
+      output.print(`✗ would write nothing: ${message}. ${help}`.trimEnd())
     for (const line of verdicts.flatMap(describe)) output.print(line)
   }
   return isWhole ? cliExit.ok : cliExit.failed
@@ -58,37 +66,4 @@ async function runRestore(args: ArgumentsCamelCase<RestoreArgs>, context: CliCon
 function describe({ model, dir, problems, help }: ModelVerdict): string[] {
   if (problems.length === 0) return [`✓ ${dir}: ${model.files.length} files, checksums right`]
   return [`✗ ${dir}`, ...problems.map((problem) => `  ${problem}`), `  ${help}`]
-}
-
-/** All or nothing: what is in the way is found before the first file is written. Returns the paths. */
-async function writeFiles(
-  { config, files }: Backup,
-  dir: string,
-  { force, dryRun }: Pick<RestoreArgs, 'force' | 'dryRun'>,
-): Promise<string[]> {
-  const targets = [...(config ? [{ path: config.name, text: config.text }] : []), ...files].map(
-    ({ path, text }) => ({ path: inside(dir, path), text }),
-  )
-  const inTheWay = targets.filter(({ path }) => existsSync(path))
-  if (inTheWay.length > 0 && !force && !dryRun) {
-    throw new ToolError('in_the_way', `${inTheWay.map(({ path }) => path).join(', ')} is there already`, {
-      help: 'Choose another --dir, or give --force.',
-    })
-  }
-  if (!dryRun) {
-    for (const { path, text } of targets) {
-      await mkdir(dirname(path), { recursive: true })
-      // They may hold keys: made anew, so that neither a mode nor a link of before counts.
-      if (force) await rm(path, { force: true })
-      await writeFile(path, text, { mode: 0o600, flag: 'wx' })
-    }
-  }
-  return targets.map(({ path }) => path)
-}
-
-/** A backup may come from anywhere: nothing in it may be written outside of the folder. Throws ToolError. */
-function inside(dir: string, path: string): string {
-  const full = join(dir, path)
-  if (full.startsWith(`${dir}/`)) return full
-  throw new ToolError('not_a_backup', `the backup wants to write ${path}, outside of its folder`)
 }
