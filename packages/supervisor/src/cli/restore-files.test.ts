@@ -54,7 +54,7 @@ it.each<[string, (here: string) => void, string[], string]>([
   ['a file as folder', (here) => writeFileSync(join(here, 'keys'), ''), ['--force'], 'keys is no folder'],
   ['a link to a folder', (here) => symlinkSync('..', join(here, 'keys')), ['--force'], 'keys is a link'],
   [
-    'a file',
+    'a file as --dir',
     (here) => writeFileSync(join(here, 'f'), ''),
     ['--dir', 'f/below'],
     'cannot be written: ENOTDIR',

@@ -4,7 +4,8 @@ import { CertificateError, isLoopback, parseApiKeysFile, readCertificate } from 
 import { findPulledModel, isHubId } from '@asr-cluster/tools/store'
 import { packageRoot } from '../package-root.js'
 import { ConfigError } from './config-error.js'
-import { formatPath, groupsWithoutPorts, parseConfig, parseSection, placeOf } from './parse-config.js'
+import { formatPath } from './describe-issue.js'
+import { groupsWithoutPorts, parseConfig, parseSection, placeOf } from './parse-config.js'
 import type { ClusterConfig, GroupConfig } from './schema.js'
 
 /** Folder that holds `packages/` and `models/`: the repository, or wherever it is installed. */

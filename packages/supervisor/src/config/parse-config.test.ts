@@ -92,11 +92,13 @@ describe('the configuration', () => {
       '  logs: { maxBytes: 10 apples }',
     ].join('\n')
     expect(problemsOf(text)).toEqual([
-      'f.yaml:2:9: `balancer.port`: expected number, received string',
-      'f.yaml:4:21: `balancer.timeouts.body`: expected text with a unit or in quotes, such as 5s or 100MB',
-      'f.yaml:3:3: unknown key `balancer.nope`',
-      'f.yaml:6:16: `groups[0].instances`: too small: expected number to be >=0',
-      'f.yaml:7:5: `groups[0].weights`: too small: expected array to have >=1 items',
+      'f.yaml:2:9: `balancer.port`: expected a whole number from 0 to 65535, got text',
+      'f.yaml:4:21: `balancer.timeouts.body`: expected a duration such as 500ms, 5s, 2m or 1h, got 5',
+      expect.stringMatching(
+        /^f\.yaml:3:3: unknown key `balancer\.nope`; there are host, port, tls, policy, /,
+      ),
+      'f.yaml:6:16: `groups[0].instances`: expected `auto` or a whole number from 0 to 64, got -1',
+      'f.yaml:7:5: `groups[0].weights`: expected a list that is not empty, got an empty list',
       'f.yaml:8:11: `groups[1].name`: expected lower-case letters, digits and dashes, a letter first',
       'f.yaml:10:21: `supervisor.logs.maxBytes`: expected a size such as 512KB, 100MB or 1GiB',
     ])
@@ -111,12 +113,46 @@ describe('the configuration', () => {
     ['supervisor: { backoff: { base: 2m } }', /^f\.yaml:1:32: .*longer than `cap`/],
     ['groups: [{ basePort: 65535 }]', /no port/],
     ['balancer: { port: 65535 }\ngroups: [{ basePort: 65535, instances: 1 }]', /^f\.yaml:2:22: .*no port/],
-    ['cache: { maxBytes: 5 }', /^f\.yaml:1:20: .*text with a unit/],
+    ['cache: { maxBytes: 5 }', /^f\.yaml:1:20: .*a size such as 512KB, 100MB or 1GiB, got 5$/],
+    ['groups: [{ name: 5 }]', /: expected text \(in quotes\), got 5$/],
+    ['groups: [{ model: "" }]', /`groups\[0\]\.model`: must not be empty$/],
+    ['groups: [{ gpus: all }]', /: expected `auto` or `none` or a list that is not empty$/],
+    ['groups: [{ maxAge: }]', /: expected a duration such as 500ms, 5s, 2m or 1h, got nothing$/],
+    ['auth: { adminKeys: a-secret-key }', /: expected a list, got text$/],
+    ['balancer: { prot: 1 }', /^f\.yaml:1:13: unknown key `balancer\.prot`; did you mean `port`\?$/],
+    ['base_port: 1', /unknown key `base_port`; there are balancer, groups/],
+    ['basePort: 1', /unknown key `basePort`; did you mean `groups\[\]\.basePort`\?$/],
+    ['groups: [{ max_memory: 1GB }]', /did you mean `maxMemory`\?$/],
+    [
+      'auth: { apiKeys: [{ key: abcdefgh1, rate: 1 }] }',
+      /there are key, name, requestsPerMinute, concurrency$/,
+    ],
     ['auth: { apiKeys: [short] }', /^f\.yaml:1:19: .*8 to 256 printable characters/],
-    ['groups: [{ quantization: fp8 }]', /^f\.yaml:1:26: .*"none"\|"fp16"/],
-    ['- a list', /expected object/],
+    [
+      'groups: [{ quantization: fp8 }]',
+      /^f\.yaml:1:26: .*: expected `none`, `fp16`, `int8`, `int4` or `auto`$/,
+    ],
+    ['- a list', /^f\.yaml:1:1: expected keys with values, got a list$/],
   ])('%s is refused', (text, expected) => {
     expect(problemsOf(text)[0]).toMatch(expected)
+  })
+
+  it.each([
+    ['balancer:\n\tport: 1', ['f.yaml:2:1: a tab; lines are indented with spaces']],
+    ['balancer: { port: 1', ['f.yaml:1:20: a `}` is missing, which closes what was opened before']],
+    ['groups: [1, 2', ['f.yaml:1:14: a `]` is missing, which closes what was opened before']],
+    ['a: b: c', ['f.yaml:1:4: a second colon in one line: a text with `: ` in it needs quotes']],
+    ['auth: {}\nauth: {}', ['f.yaml:2:1: the key `auth` is there twice']],
+    ['a: "x', ['f.yaml:1:6: a `"` is missing, which closes the text']],
+    ['a: @b', ['f.yaml:1:4: a text that begins with `@` needs quotes']],
+    ['a:\n  b: 1\n c: 2', ['f.yaml:3:1: this line is indented differently from those that it belongs to']],
+    ['a:\n - b: 1\n- c', [expect.stringMatching(/^f\.yaml:3:1: /)]],
+    ['a:\n  b: 1\n  c 2', ['f.yaml:3:3: a key without its colon: expected `KEY: VALUE`']],
+    ['a: 1\n---\nb: 2', ['f.yaml:2:1: a second document begins here (`---`); there may be one']],
+    // Three errors of the parser.
+    ['- a\nb: 1', [expect.stringMatching(/^f\.yaml:2:1: this does not belong here/)]],
+  ])('says in words what is wrong with the YAML %j', (text, expected) => {
+    expect(problemsOf(text)).toEqual(expected)
   })
 
   it('may have groups whose names only look alike', () => {
@@ -182,7 +218,7 @@ describe('loading', () => {
     expect(() => loadLogsDir({ cwd: dir })).toThrow(/yaml:1:23: unknown key `supervisor\.logs\.dirs`/)
     expect(() => loadModelDir({ cwd: dir })).toThrow(/every group has a command of its own; name a --model/)
     write('- a list\n')
-    expect(() => loadLogsDir({ cwd: dir })).toThrow(/expected object/)
+    expect(() => loadLogsDir({ cwd: dir })).toThrow(/expected keys with values, got a list/)
     write('{ broken')
     expect(loadModelDir({ cwd: dir }, 'my-model')).toBe(join(dir, 'my-model'))
   })

@@ -1,11 +1,13 @@
 import { isCollection, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import type { Document } from 'yaml'
-import type { z } from 'zod'
 import { lastPort, placePort } from '../instance/place-port.js'
 import { ConfigError } from './config-error.js'
 import type { ConfigProblem } from './config-error.js'
+import { describeIssue } from './describe-issue.js'
+import type { Finding } from './describe-issue.js'
 import { clusterConfigSchema } from './schema.js'
 import type { ClusterConfig } from './schema.js'
+import { describeYamlError } from './yaml-problem.js'
 
 type Path = readonly PropertyKey[]
 
@@ -52,10 +54,11 @@ function readText(
     return { line, column: col, message }
   }
   if (document.errors.length > 0) {
-    throw new ConfigError(
-      file,
-      document.errors.map((error) => at(error.pos[0], error.message)),
-    )
+    const problems = document.errors.map((error) => at(error.pos[0], describeYamlError(error, text)))
+    // What follows in a line is confusion about the first one.
+    const isFirst = ({ line }: ConfigProblem, index: number): boolean =>
+      problems.findIndex((other) => other.line === line) === index
+    throw new ConfigError(file, problems.filter(isFirst))
   }
   const locate = ({ path, message, atKey }: Finding): ConfigProblem => {
     const offset = offsetOf(document, path, atKey ?? false)
@@ -71,39 +74,6 @@ function valueOf(document: Document.Parsed, file: string): unknown {
   } catch (error) {
     throw new ConfigError(file, [{ line: null, column: null, message: (error as Error).message }])
   }
-}
-
-interface Finding {
-  path: Path
-  message: string
-  /** The key is wrong, not its value. */
-  atKey?: boolean
-}
-
-function describeIssue(issue: z.core.$ZodIssue): Finding[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const path = [...issue.path, key]
-      return { path, message: `unknown key \`${formatPath(path)}\``, atKey: true }
-    })
-  }
-  return [{ path: issue.path, message: `\`${formatPath(issue.path)}\`: ${describeValue(issue)}` }]
-}
-
-function describeValue(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_union') {
-    const inner = issue.errors.flat().map((error) => lowerFirst(error.message))
-    return [...new Set(inner)].join(', or ')
-  }
-  if (issue.code === 'invalid_format' && issue.format === 'regex' && issue.pattern) {
-    if (issue.pattern.includes('ms|s|m|h')) return 'expected a duration such as 500ms, 5s, 2m or 1h'
-    if (issue.pattern.includes('KiB')) return 'expected a size such as 512KB, 100MB or 1GiB'
-    if (issue.pattern.endsWith('%$/')) return 'expected a percentage such as 20%'
-  }
-  if (issue.code === 'invalid_type' && issue.expected === 'string' && typeof issue.input === 'number') {
-    return 'expected text with a unit or in quotes, such as 5s or 100MB'
-  }
-  return lowerFirst(issue.message.replace(/^Invalid (input|option): /, ''))
 }
 
 function crossChecks(config: ClusterConfig): Finding[] {
@@ -174,14 +144,4 @@ export function placeOf(text: string, path: Path): { line: number | null; column
   if (offset === null) return { line: null, column: null }
   const { line, col } = lines.linePos(offset)
   return { line, column: col }
-}
-
-export function formatPath(path: Path): string {
-  return path
-    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
-    .join('')
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1)
 }
