@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto'
 import type { PeerCertificate } from 'node:tls'
-import { Agent, fetch as undiciFetch } from 'undici'
 
 /** Options of `tls.connect` by which exactly one certificate is accepted, whatever name or address it is for. */
 export interface PinnedTls {
@@ -26,14 +25,4 @@ export function pinCertificate(baseUrl: string, pem: string): void {
 /** None for a server whose certificate is judged in the usual way. */
 export function pinnedTls(url: string): PinnedTls | undefined {
   return pinnedByOrigin.size === 0 ? undefined : pinnedByOrigin.get(new URL(url).origin)
-}
-
-/** `fetch`, with the certificate that was pinned. */
-export async function pinnedFetch(
-  url: string,
-  { headers, signal }: { headers: Readonly<Record<string, string>>; signal: AbortSignal },
-): Promise<Pick<Response, 'status' | 'ok' | 'text'>> {
-  const tls = pinnedTls(url)
-  if (!tls) return fetch(url, { headers, signal })
-  return undiciFetch(url, { headers, signal, dispatcher: new Agent({ connect: { ...tls }, pipelining: 0 }) })
 }

@@ -1,5 +1,5 @@
 import { liveStatusSchema, type ClusterStatus, type LiveStatus } from '@asr-cluster/protocol'
-import { pinnedFetch } from '../client/pinned-certificate.js'
+import { faultOf, get } from '../client/get.js'
 import { parseMetrics, type Metrics } from '@asr-cluster/protocol/metrics'
 
 /** What was read of a cluster at one time. */
@@ -48,16 +48,17 @@ export async function readSnapshot(source: SnapshotSource): Promise<Snapshot> {
 }
 
 async function getText({ baseUrl, headers }: SnapshotSource, path: string): Promise<string> {
-  const response = await pinnedFetch(`${baseUrl}${path}`, { headers, signal: AbortSignal.timeout(timeoutMs) })
-  const text = await response.text()
-  if (response.status === 401) throw new Error(`${baseUrl} wants an API key: set ASR_CLUSTER_API_KEY`)
-  if (!response.ok) throw new Error(`${baseUrl}${path} answers ${response.status}`)
+  const { status, text } = await get(`${baseUrl}${path}`, {
+    headers,
+    signal: AbortSignal.timeout(timeoutMs),
+  })
+  if (status === 401) throw new Error(`${baseUrl} wants an API key: set ASR_CLUSTER_API_KEY`)
+  if (status >= 300) throw new Error(`${baseUrl}${path} answers ${status}`)
   return text
 }
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const { cause } = error as { cause?: { code?: string } }
   if (error.name === 'TimeoutError') return `the balancer does not answer within ${timeoutMs / 1000} s`
-  return cause?.code === undefined ? error.message : `the balancer does not answer (${cause.code})`
+  return 'code' in error ? `the balancer does not answer (${faultOf(error)})` : error.message
 }

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { multipart } from '../client/multipart.js'
-import { pinnedFetch } from '../client/pinned-certificate.js'
+import { faultOf, get as getUrl, type GetAnswer } from '../client/get.js'
 import { post, type PostAnswer } from '../client/post.js'
 import { CheckFailure } from './check.js'
 
@@ -16,19 +16,11 @@ export interface Target {
 }
 
 /** GET of a path; throws CheckFailure when nobody answers. */
-export async function get(
-  { baseUrl, headers }: Target,
-  path: string,
-): Promise<{ status: number; text: string }> {
+export async function get({ baseUrl, headers }: Target, path: string): Promise<GetAnswer> {
   try {
-    const response = await pinnedFetch(`${baseUrl}${path}`, {
-      headers,
-      signal: AbortSignal.timeout(getTimeoutMs),
-    })
-    return { status: response.status, text: await response.text() }
+    return await getUrl(`${baseUrl}${path}`, { headers, signal: AbortSignal.timeout(getTimeoutMs) })
   } catch (error) {
-    const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).name
-    throw new CheckFailure(`no answer from ${baseUrl}${path} (${cause})`)
+    throw new CheckFailure(`no answer from ${baseUrl}${path} (${faultOf(error)})`)
   }
 }
 
@@ -56,8 +48,7 @@ export async function upload({ baseUrl, headers }: Target, route: string, file: 
       signal: AbortSignal.timeout(postTimeoutMs),
     })
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message
-    throw new CheckFailure(`no answer from ${baseUrl}${route} (${code})`)
+    throw new CheckFailure(`no answer from ${baseUrl}${route} (${faultOf(error)})`)
   }
 }
 
