@@ -1,5 +1,6 @@
 import { parseEnvironment, splitCommand, type IniSection } from './parse-supervisor.js'
 import type { Notes } from './notes.js'
+import { boundedInteger } from './units.js'
 
 /** One process that supervisord runs. */
 export interface TheirProgram {
@@ -27,12 +28,20 @@ export function programsOf(sections: readonly IniSection[], notes: Notes): Their
   return sections.flatMap((section) => {
     if (!section.name.startsWith('program:')) return []
     const name = section.name.slice('program:'.length)
-    const count = Number(section.entries.get('numprocs')?.value ?? 1)
-    const start = Number(section.entries.get('numprocs_start')?.value ?? 0)
-    if (!section.entries.has('command') || !Number.isInteger(count)) {
-      notes.unmapped('supervisor', section.line, `[${section.name}]`, 'it has no command that can be read')
+    if (!section.entries.has('command')) {
+      notes.unmapped('supervisor', section.line, `[${section.name}]`, 'it has no command')
       return []
     }
+    const whole = (key: string, unless: number, min: number, max: number): number => {
+      const entry = section.entries.get(key)
+      const { value, problem } = boundedInteger(entry?.value ?? String(unless), min, max)
+      if (entry && problem !== null) {
+        notes.unmapped('supervisor', entry.line, `[${section.name}] ${key}=${entry.value}`, problem)
+      }
+      return value ?? unless
+    }
+    const count = whole('numprocs', 1, 1, mostInstances)
+    const start = whole('numprocs_start', 0, 0, 65_535)
     return Array.from({ length: count }, (_, index) =>
       oneProgram(section, environment, { program_name: name, process_num: start + index, numprocs: count }),
     )
@@ -63,6 +72,9 @@ function oneProgram(
     section,
   }
 }
+
+/** Of one group. */
+const mostInstances = 64
 
 const expandedNames = ['program_name', 'process_num', 'numprocs'] as const
 const expression = /%%|%\((\w+)\)(0\d+)?[sd]/g

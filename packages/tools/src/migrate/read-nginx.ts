@@ -63,7 +63,10 @@ const reasons: Record<string, string> = {
   ssl_certificate_key: 'name the file in balancer.tls.key, where the one port is to speak HTTPS',
   server_name: 'every name is answered',
   access_log: 'requests are counted in /metrics; `asr-balancer --access-log` writes lines',
-  error_log: 'the log of the balancer is logs/balancer.log',
+  error_log: 'the log of the balancer is balancer.log in the folder supervisor.logs.dir',
+  allow: 'who may ask is said by balancer.host, auth.apiKeys and a firewall',
+  deny: 'who may ask is said by balancer.host, auth.apiKeys and a firewall',
+  proxy_cache: 'set cache.enabled',
   auth_basic: 'use auth.apiKeys',
   limit_req: rate,
   limit_req_zone: rate,
@@ -114,8 +117,7 @@ function readUpstream({ block }: Directive, { weights, slots, settings }: Target
     const [address = '', ...parameters] = args
     const port = localPort(address)
     if (port === null) {
-      const message = 'not on this machine: `asr-balancer --upstream URL` serves upstreams of other machines'
-      notes.unmapped('nginx', line, `server ${address}`, message, path)
+      notes.unmapped('nginx', line, `server ${address}`, whyNotOurs(address), path)
       continue
     }
     weights.set(port, 1)
@@ -137,6 +139,8 @@ function readUpstream({ block }: Directive, { weights, slots, settings }: Target
           fail_timeout: 'probes, not a time, bring an instance back',
           backup: 'every instance gets work; take it out of the group if it must not',
           down: 'every instance gets work; `asr-cluster stop ID` takes one out',
+          max_fails: 'probes always count; how many may fail is balancer.health.fall',
+          slow_start: 'an instance that is back gets its share little by little anyway',
         }[key]
         notes.unmapped(
           'nginx',
@@ -148,6 +152,14 @@ function readUpstream({ block }: Directive, { weights, slots, settings }: Target
       }
     }
   }
+}
+
+function whyNotOurs(address: string): string {
+  if (address.startsWith('unix:')) return 'a Unix socket: instances have ports'
+  if (/^(?:127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(address)) {
+    return 'without a port nginx takes 80, which no imported program has'
+  }
+  return 'not on this machine: `asr-balancer --upstream URL` serves upstreams of other machines'
 }
 
 const listensOf = ({ block }: Directive): Directive[] => (block ?? []).filter(({ name }) => name === 'listen')
@@ -162,26 +174,37 @@ function listenOf(servers: readonly Directive[], notes: Notes): Record<string, u
     const message = 'there is one port: set balancer.tls where it is to speak HTTPS'
     notes.unmapped('nginx', line, `listen ${args.join(' ')}`, message, path)
   }
-  for (const { args, line, path } of plain.slice(1)) {
+  const [used] = plain.filter(({ args }) => portOf(args[0] ?? '') !== undefined)
+  for (const { args, line, path } of plain.filter((each) => each !== used)) {
     const [address = ''] = args
-    const isSamePort = portOf(address) === portOf(plain[0]?.args[0] ?? '')
+    if (portOf(address) === undefined) {
+      notes.unmapped('nginx', line, `listen ${address}`, 'no TCP port: clients come to balancer.port', path)
+      continue
+    }
+    const isSamePort = portOf(address) === portOf(used?.args[0] ?? '')
     if (!isSamePort)
       notes.unmapped('nginx', line, `listen ${address}`, 'there is one port; the first is used', path)
   }
-  const address = plain[0]?.args[0]
+  const address = used?.args[0]
   const port = address === undefined ? undefined : portOf(address)
   if (address === undefined || port === undefined) return {}
-  const host = /^(.*):\d+$/.exec(address)?.[1]?.replaceAll(/[[\]]/g, '')
-  if (host !== '127.0.0.1' && host !== '::1' && host !== 'localhost') {
+  const host = hostOf(address)
+  if (!/^(127\.[\d.]+|::1|localhost)$/.test(host)) {
+    const isWildcard = ['', '*', '0.0.0.0', '::'].includes(host)
     notes.hint(
-      `nginx listened on every address (listen ${address}). Written is 127.0.0.1: for others set auth.apiKeys ` +
-        'and balancer.host: 0.0.0.0, or start with --insecure.',
+      `nginx listened on ${isWildcard ? 'every address' : host} (listen ${address}). Written is 127.0.0.1: for others ` +
+        `set balancer.host: ${isWildcard ? '0.0.0.0' : host}, and auth.apiKeys or start with --insecure.`,
     )
   }
   if (port < 1024) {
     notes.hint(`Port ${port} needs root or CAP_NET_BIND_SERVICE; any port from 1024 does not.`)
   }
   return { port }
+}
+
+/** Empty for a port alone. */
+function hostOf(address: string): string {
+  return (/^\d+$/.test(address) ? '' : address.replace(/:\d+$/, '')).replaceAll(/[[\]]/g, '')
 }
 
 function portOf(address: string): number | undefined {
@@ -241,6 +264,10 @@ function noteDifferences(main: Route, routes: readonly Route[], notes: Notes): v
   }
 }
 
+/** What this balancer answers. */
+const ownRoutes =
+  /^\/(asr|v1(\/(audio(\/transcriptions)?|models|realtime)?)?|health|healthz|readyz|metrics)?\/?$/
+
 function checkDirectives(directives: readonly Directive[], others: Routes['others'], notes: Notes): void {
   for (const each of directives) {
     const { name, args, line, path, block } = each
@@ -249,7 +276,7 @@ function checkDirectives(directives: readonly Directive[], others: Routes['other
       notes.unmapped('nginx', line, [name, ...args].join(' '), whyNot, path)
       continue
     }
-    if (name === 'location' && !['/', '/asr', '/health'].includes(args.at(-1) ?? '')) {
+    if (name === 'location' && !ownRoutes.test(args.at(-1) ?? '')) {
       notes.unmapped(
         'nginx',
         line,

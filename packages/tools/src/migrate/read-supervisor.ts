@@ -36,7 +36,7 @@ const alwaysSo = new Set([
 const reasons: Record<string, string> = {
   startsecs: 'an instance counts as ready when a probe of it succeeds, not after a time',
   priority: 'instances start side by side, on one GPU one after the other',
-  exitcodes: 'any end that nobody asked for is followed by a restart',
+  exitcodes: 'any end that nobody asked for is followed by a restart; only exit code 78 ends the tries',
   umask: 'set it where asr-cluster is started, for example UMask= of the systemd unit',
 }
 
@@ -44,10 +44,16 @@ export function readSupervisor(text: string, file: string, notes: Notes): TheirP
   const sections = parseSupervisor(text, file)
   const withPort: TheirProgram[] = []
   for (const program of programsOf(sections, notes)) {
-    if (program.port === null || !Number.isInteger(program.port)) {
-      const what = program.command.join(' ').slice(0, 80)
-      notes.unmapped('supervisor', program.line, `[program:${program.name}]`, `no port found in \`${what}\``)
-    } else withPort.push(program)
+    const { name, port, portVariable, environment } = program
+    if (port !== null && port >= 0 && port <= 65_535 && Number.isInteger(port)) withPort.push(program)
+    else notes.unmapped('supervisor', program.line, `[program:${name}]`, whyNoPort())
+
+    function whyNoPort(): string {
+      if (portVariable !== null) return `no port: ${portVariable}=${environment[portVariable]}`
+      return port === null
+        ? `no port found in \`${program.command.join(' ').slice(0, 80)}\``
+        : `${port} is no port; the last one is 65535`
+    }
   }
   for (const section of new Set(withPort.map((program) => program.section))) checkKeys(section, notes)
   const inherited = sections.find(({ name }) => name === 'supervisord')?.entries.get('environment')
@@ -122,7 +128,8 @@ function settingsOf(programs: readonly TheirProgram[], notes: Notes): Record<str
   const folders = programs.flatMap(({ logfile }) => folderOf(logfile) ?? [])
   if (folders[0] !== undefined) logs['dir'] = folders[0]
   if (new Set(folders).size > 1) {
-    const line = entry('stdout_logfile')?.line ?? 1
+    const other = programs.find(({ logfile }) => ![null, folders[0]].includes(folderOf(logfile)))
+    const line = other?.section.entries.get('stdout_logfile')?.line ?? 1
     notes.unmapped('supervisor', line, 'stdout_logfile', `folders differ; ${folders[0]} is used for all`)
   }
   const maxBytes = entry('stdout_logfile_maxbytes')
