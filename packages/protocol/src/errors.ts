@@ -111,6 +111,11 @@ export class AsrError extends Error {
   }
 }
 
+/** What nobody is there to read. */
+export function clientClosed(): AsrError {
+  return new AsrError('client_closed', 'The client closed the connection.')
+}
+
 /** Maps anything thrown to an AsrError; an unknown error keeps its detail in `cause`, away from the client. */
 export function toAsrError(error: unknown): AsrError {
   if (error instanceof AsrError) return error

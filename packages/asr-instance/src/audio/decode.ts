@@ -1,14 +1,13 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises'
-import { AsrError } from '@asr-cluster/protocol'
+import { AsrError, clientClosed } from '@asr-cluster/protocol'
 import { checkBytes, claimIn } from './claimed-length.js'
-import { clientClosed, decodeWithFfmpeg, type FfmpegInput, type FfmpegLimits } from './ffmpeg.js'
+import { engineSampleRate } from './engine-sample-rate.js'
+import { decodeWithFfmpeg, type FfmpegInput, type FfmpegLimits } from './ffmpeg.js'
 import { clip, pcmToMono, wholeFrames } from './pcm.js'
 import { Resampler } from './resample.js'
 import { sniff, sniffBytes, type Sniffed } from './sniff.js'
 import type { Spool } from './spool.js'
 import { parseWavHeader, type PcmWav } from './wav-header.js'
-
-export const engineSampleRate = 16_000
 
 export interface DecodeOptions {
   signal: AbortSignal

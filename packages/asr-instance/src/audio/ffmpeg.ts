@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { AsrError } from '@asr-cluster/protocol'
+import { AsrError, clientClosed } from '@asr-cluster/protocol'
 import { checkSeconds, type Claim } from './claimed-length.js'
+import { engineSampleRate } from './engine-sample-rate.js'
 import { findExecutable } from './find-executable.js'
 import { pcmToMono, wholeFrames } from './pcm.js'
 import { sandboxFor } from './sandbox.js'
@@ -10,7 +11,6 @@ import type { Spool } from './spool.js'
 import { timelineFilter } from './timeline-filter.js'
 
 const stderrLimit = 65_536
-const outputSampleRate = 16_000
 
 export interface FfmpegLimits {
   /** Longest wait for the next piece of sound, while somebody asks for it. */
@@ -93,7 +93,7 @@ async function* run(ffmpeg: string, input: FfmpegInput): AsyncGenerator<Float32A
     // What it says of an MP4 whose index names samples behind the end of the file.
     if (stderr.includes(': partial file'))
       throw new AsrError('audio_truncated', `The ${input.name} file ends before its index says it does.`)
-    checkSeconds(input.name, input.claim, frames / outputSampleRate)
+    checkSeconds(input.name, input.claim, frames / engineSampleRate)
   } finally {
     input.signal.removeEventListener('abort', kill)
     kill()
@@ -112,10 +112,6 @@ function endOf(child: ChildProcess): Promise<{ code: number | null; stderr: stri
   })
 }
 
-export function clientClosed(): AsrError {
-  return new AsrError('client_closed', 'The client closed the connection.')
-}
-
 function invalid(input: FfmpegInput, reason: string): AsrError {
   return new AsrError('audio_invalid', `${input.name}: ${reason}`)
 }
@@ -126,8 +122,8 @@ function ffmpegArguments({ demuxer, seekable }: FfmpegInput): string[] {
   const source = ['-protocol_whitelist', seekable ? 'file' : 'pipe', '-f', demuxer]
   const address = ['-i', seekable ? '/dev/fd/0' : 'pipe:0']
   const onlySound = ['-vn', '-sn', '-dn', '-map', '0:a:0']
-  const output = ['-f', 's16le', '-ac', '1', '-ar', `${outputSampleRate}`, 'pipe:1']
-  return [...quiet, ...source, ...address, ...onlySound, '-af', timelineFilter(), ...output]
+  const output = ['-f', 's16le', '-ac', '1', '-ar', `${engineSampleRate}`, 'pipe:1']
+  return [...quiet, ...source, ...address, ...onlySound, '-af', timelineFilter(engineSampleRate), ...output]
 }
 
 function withLimits(command: string[], path: string | undefined, limits: FfmpegLimits): string[] {

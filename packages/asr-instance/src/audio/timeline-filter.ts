@@ -6,13 +6,13 @@ const minStepSeconds = 0.05
 const minGapSeconds = 0.2
 
 /**
- * Mono at 16 kHz, with silence where the sound begins later than its video or has a gap, or the times of all that follows
+ * Mono at that rate, with silence where the sound begins later than its video or has a gap, or the times of all that follows
  * would be too early. Nothing is ever dropped, and of time stamps that go back, or jump too far, only what they say from there on
  * counts: broken ones would cost sound. First the conversion, which bounds what the silence takes.
  */
-export function timelineFilter(): string {
+export function timelineFilter(sampleRate: number): string {
   return [
-    'aresample=16000',
+    `aresample=${sampleRate}`,
     'aformat=sample_fmts=s16:channel_layouts=mono',
     `asetpts=${escaped(presentationTime())}`,
     'aresample=first_pts=0:min_hard_comp=0.1',

@@ -1,4 +1,4 @@
-import { AsrError } from '@asr-cluster/protocol'
+import { clientClosed } from '@asr-cluster/protocol'
 import type { Segment, TranscribeOptions, Transcription } from './engine.js'
 import { sampleRate } from './features/log-mel.js'
 import type { EngineWorker } from './runtime/engine-worker.js'
@@ -72,7 +72,7 @@ export async function transcribePieces(
   let told = 0
   try {
     for await (const piece of pieces) {
-      if (options.signal.aborted) throw new AsrError('client_closed', 'The client closed the connection.')
+      if (options.signal.aborted) throw clientClosed()
       const id = index++
       const task = decodePiece(context, piece, id, { ...options, signal }, deltas)
         .then((segment) => {

@@ -1,4 +1,4 @@
-import { AsrError } from '@asr-cluster/protocol'
+import { AsrError, clientClosed } from '@asr-cluster/protocol'
 
 export interface SlotTimer {
   set(callback: () => void, delayMs: number): unknown
@@ -63,7 +63,7 @@ export class SlotPool {
       }
       const onAbort = () => {
         settle()
-        reject(new AsrError('client_closed', 'The client closed the connection.'))
+        reject(clientClosed())
       }
       const timer = this.#timer.set(() => {
         settle()

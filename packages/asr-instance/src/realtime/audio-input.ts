@@ -1,3 +1,4 @@
+import { engineSampleRate } from '../audio/engine-sample-rate.js'
 import { clip, pcmToMono, sampleBytes, type SampleFormat } from '../audio/pcm.js'
 import { Resampler } from '../audio/resample.js'
 
@@ -5,8 +6,6 @@ export interface InputFormat {
   encoding: Extract<SampleFormat, 's16' | 'alaw' | 'mulaw'>
   sampleRate: number
 }
-
-const engineRate = 16_000
 
 /** Turns the bytes of a stream, cut anywhere, into samples for the engine. */
 export class AudioInput {
@@ -25,11 +24,11 @@ export class AudioInput {
     this.#rest = joined.subarray(usable)
     if (usable === 0) return
     const samples = pcmToMono(joined.subarray(0, usable), this.#format.encoding, 1, size)
-    if (this.#format.sampleRate === engineRate) {
+    if (this.#format.sampleRate === engineSampleRate) {
       yield samples
       return
     }
-    this.#resampler ??= new Resampler(this.#format.sampleRate, engineRate)
+    this.#resampler ??= new Resampler(this.#format.sampleRate, engineSampleRate)
     for (const block of this.#resampler.push(samples)) yield clip(block)
   }
 

@@ -1,5 +1,6 @@
 import { AsrError, errorBody, toAsrError } from '@asr-cluster/protocol'
 import type { Logger } from 'pino'
+import { engineSampleRate } from '../audio/engine-sample-rate.js'
 import type { Engine, Transcription } from '../engine/engine.js'
 import { usageOf } from '../http/answers.js'
 import { parseLanguage } from '../languages.js'
@@ -28,12 +29,11 @@ export interface SessionOptions {
   onDecided?: () => void
 }
 
-const sampleRate = 16_000
-const samplesPerMs = sampleRate / 1000
+const samplesPerMs = engineSampleRate / 1000
 const frameSamples = 320
 /** What an utterance must have at least (as at OpenAI), and how long it may get before it is ended here. */
-const shortestItemSamples = 0.1 * sampleRate
-const longestItemSamples = 600 * sampleRate
+const shortestItemSamples = 0.1 * engineSampleRate
+const longestItemSamples = 600 * engineSampleRate
 
 /** One connection of `WS /v1/realtime`: from events of the client to events of the server. */
 export class RealtimeSession {

@@ -1,3 +1,4 @@
+import { engineSampleRate } from '../audio/engine-sample-rate.js'
 import { FrameCutter } from './growing-audio.js'
 
 export interface VadOptions {
@@ -13,7 +14,6 @@ export interface VadEvent {
   at: number
 }
 
-const sampleRate = 16_000
 const frameSamples = 320 // 20 ms
 /** Frames above the threshold in a row that begin an utterance: a click is shorter. */
 const startFrames = 3
@@ -71,7 +71,9 @@ export class VoiceActivityDetector {
       this.#speaking = true
       return { type: 'started', at: this.#position - startFrames * frameSamples }
     }
-    const silenceFrames = Math.ceil((this.#options.silenceDurationMs * sampleRate) / 1000 / frameSamples)
+    const silenceFrames = Math.ceil(
+      (this.#options.silenceDurationMs * engineSampleRate) / 1000 / frameSamples,
+    )
     if (this.#speaking && this.#quietFrames >= silenceFrames) {
       this.#speaking = false
       return { type: 'stopped', at: this.#position }

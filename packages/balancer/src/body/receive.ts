@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { AsrError } from '@asr-cluster/protocol'
+import { AsrError, clientClosed } from '@asr-cluster/protocol'
 import type { Clock } from '../clock.js'
 import type { Departure } from '../departure.js'
 import type { Spool } from './spool.js'
@@ -75,10 +75,6 @@ function receiveStream(request: IncomingMessage, spool: Spool, options: ReceiveO
     const forget = departure.onGone(onGone)
     request.on('data', onData).on('end', onEnd).on('error', onGone)
   })
-}
-
-function clientClosed(): AsrError {
-  return new AsrError('client_closed', 'The client closed the connection.')
 }
 
 export function tooLarge(maxBytes: number): AsrError {

@@ -1,4 +1,4 @@
-import { AsrError } from '@asr-cluster/protocol'
+import { clientClosed, type AsrError } from '@asr-cluster/protocol'
 import type { Departure } from '../departure.js'
 import type { Answer } from '../exchange/answer.js'
 import type { StandIn } from '../queue/scheduler.js'
@@ -80,7 +80,7 @@ export class SingleFlight {
       const forget = departure.onGone(() => {
         flight.followers.delete(follower)
         follower.leaveQueue()
-        reject(new AsrError('client_closed', 'The client closed the connection.'))
+        reject(clientClosed())
       })
       const follower: Follower = {
         client,

@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { identityHeader, probeHeader, timerDelayMs } from '@asr-cluster/protocol'
+import { probeHeader, timerDelayMs } from '@asr-cluster/protocol'
+import { shownMark } from '../server/headers.js'
 
 export type FetchResult =
   /** `json` is undefined when the body is not JSON or too long; `mark` is that of the server's identity, if it shows one. */
@@ -27,7 +28,7 @@ export function fetchJson(
     const timer = setTimeout(() => finish({ kind: 'timeout' }), timerDelayMs(timeoutMs))
     const request = send(url, { agent: false, headers }, (response) => {
       readJson(response, maxBytes, (json) =>
-        finish({ kind: 'answer', status: response.statusCode ?? 0, json, mark: markIn(response) }),
+        finish({ kind: 'answer', status: response.statusCode ?? 0, json, mark: shownMark(response.headers) }),
       )
       response.on('error', (error) => finish({ kind: 'failed', detail: error.message }))
     })
@@ -41,11 +42,6 @@ export function fetchJson(
     })
     request.end()
   })
-}
-
-function markIn({ headers }: IncomingMessage): string | undefined {
-  const mark = headers[identityHeader]
-  return typeof mark === 'string' ? mark : undefined
 }
 
 function readJson(response: IncomingMessage, maxBytes: number, done: (json: unknown) => void): void {

@@ -1,4 +1,4 @@
-import { AsrError, type BalancerConfig } from '@asr-cluster/protocol'
+import { AsrError, clientClosed, type BalancerConfig } from '@asr-cluster/protocol'
 import type { Backend } from '../backend/backend.js'
 import { mayTake, selectBackend, serves, type Wish } from '../backend/select.js'
 import type { Clock } from '../clock.js'
@@ -340,8 +340,4 @@ function takeFirst<T>(items: T[], fits: (item: T) => boolean): T | undefined {
 
 export function yielded(): AsrError {
   return new AsrError('yielded', 'Other requests need the slot.', { retryAfterSeconds: 1 })
-}
-
-function clientClosed(): AsrError {
-  return new AsrError('client_closed', 'The client closed the connection.')
 }

@@ -5,6 +5,7 @@ import {
   adminPathPrefix,
   adminRequestSchema,
   AsrError,
+  clientClosed,
   hashApiKey,
   type AdminAnswer,
   type AdminAsk,
@@ -135,7 +136,7 @@ export class AdminDesk {
     const refused = new Promise<never>((_, reject) => {
       refuse = reject
     })
-    const onClose = (): void => refuse(new AsrError('client_closed', 'The client closed the connection.'))
+    const onClose = (): void => refuse(clientClosed())
     const late = `The request was not complete within ${entryTimeoutMs / 1_000} s.`
     const cancel = this.#clock.after(entryTimeoutMs, () => refuse(new AsrError('request_timeout', late)))
     response.once('close', onClose)
@@ -212,6 +213,6 @@ function readText(request: IncomingMessage): Promise<string> {
       else reject(new AsrError('file_too_large', 'The request is too large.'))
     })
     request.on('end', () => resolve(Buffer.concat(chunks).toString()))
-    request.on('close', () => reject(new AsrError('client_closed', 'The client closed the connection.')))
+    request.on('close', () => reject(clientClosed()))
   })
 }

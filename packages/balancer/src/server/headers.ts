@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import {
   adminKeyHeader,
   callerHeader,
@@ -131,6 +131,12 @@ export function forwardedResponseHeaders(
   }
   result.push('x-request-id', requestId, 'x-asr-instance', instance)
   return result
+}
+
+/** The mark of its identity that a server shows with an answer. */
+export function shownMark(headers: IncomingHttpHeaders): string | undefined {
+  const mark = headers[identityHeader]
+  return typeof mark === 'string' ? mark : undefined
 }
 
 /** As `headerValue`, for an answer as it came. */

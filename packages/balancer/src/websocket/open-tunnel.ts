@@ -1,8 +1,9 @@
-import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import { identityHeader } from '@asr-cluster/protocol'
 import { createProxyServer } from 'http-proxy'
 import type { Clock } from '../clock.js'
+import { shownMark } from '../server/headers.js'
 import { judgeAnswers } from './judge-answers.js'
 import { Tunnel } from './tunnel.js'
 
@@ -77,7 +78,7 @@ export function openTunnel(options: OpenOptions): Promise<Opening> {
       clientRequest.on('error', () => undefined)
       for (let index = 0; index < requestHeaders.length; index += 2)
         clientRequest.setHeader(requestHeaders[index] as string, requestHeaders[index + 1] as string)
-      judgeAnswers(clientRequest, ({ headers }) => isStranger(markIn(headers)), isLast)
+      judgeAnswers(clientRequest, ({ headers }) => isStranger(shownMark(headers)), isLast)
       const expireAfter = (delayMs: number, code: string): void => {
         cancelDeadline?.()
         cancelDeadline = clock.after(delayMs, () => clientRequest.destroy(new TimeoutError(code)))
@@ -125,9 +126,4 @@ class TimeoutError extends Error {
     super('no answer in time')
     this.code = code
   }
-}
-
-function markIn(headers: IncomingHttpHeaders): string | undefined {
-  const mark = headers[identityHeader]
-  return typeof mark === 'string' ? mark : undefined
 }

@@ -55,19 +55,18 @@ export function checkParsed(parsed: Record<string, unknown>, positionals: readon
     if (value !== `${mark}-`) throw new UsageError(`${flagOf(key)} needs a value`)
     parsed[key] = '-'
   }
-  if (parsed['port'] !== undefined) checkWholeNumber('port', parsed['port'], 65_535)
+  if (parsed['port'] !== undefined) checkWholeNumber('port', parsed['port'], { max: 65_535 })
 }
 
-/** `key` as yargs names the option. Throws UsageError. */
-export function checkWholeNumber(key: string, value: unknown, limit: number): void {
-  if (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= limit) return
-  throw new UsageError(`${flagOf(key)} must be a whole number from 0 to ${limit}`)
-}
-
-/** Throws UsageError unless the option's value is a whole number, of `min` or more. */
-export function checkCount(key: string, value: number, min = 1): void {
-  if (!Number.isInteger(value) || value < min)
-    throw new UsageError(`${flagOf(key)} must be a whole number from ${min}`)
+/** `key` as yargs names the option. Throws UsageError unless its value is a whole number within the bounds. */
+export function checkWholeNumber(
+  key: string,
+  value: unknown,
+  { min = 0, max = Infinity }: { min?: number; max?: number } = {},
+): void {
+  if (Number.isInteger(value) && Number(value) >= min && Number(value) <= max) return
+  const range = max === Infinity ? `from ${min}` : `from ${min} to ${max}`
+  throw new UsageError(`${flagOf(key)} must be a whole number ${range}`)
 }
 
 function unmark(value: unknown): unknown {

@@ -42,11 +42,9 @@ export function formatChecked(pulled: readonly CheckedModel[], compiled: readonl
       'Remove the folder, then restart the instances: the first one compiles the model anew.',
     ),
   ]
+  const count = [...pulled, ...compiled].filter(({ damage }) => damage !== undefined).length
   const read = `read ${pulled.length} pulled and ${compiled.length} compiled`
-  return [
-    ...damaged,
-    damaged.length === 0 ? `${read}: all as written` : `${read}: ${damaged.length / 2} damaged`,
-  ]
+  return [...damaged, `${read}: ${count === 0 ? 'all as written' : `${count} damaged`}`]
 }
 
 /** `2 compiled models, 6.30 GB` */

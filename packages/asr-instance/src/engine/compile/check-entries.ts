@@ -1,6 +1,5 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { compilerVersion, parseCacheEntry } from './cache-entry.js'
+import { compilerVersion, namesInCache, parseCacheEntry } from './cache-entry.js'
 import { inspectEntry } from './entry-manifest.js'
 
 export interface CheckedEntry {
@@ -11,12 +10,8 @@ export interface CheckedEntry {
 
 /** Reads every byte of the compiled models in the cache that this version uses. */
 export async function checkEntries(cacheDir: string): Promise<CheckedEntry[]> {
-  const names = await readdir(cacheDir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw error
-  })
   const checked: CheckedEntry[] = []
-  for (const name of names) {
+  for (const name of await namesInCache(cacheDir)) {
     const parsed = parseCacheEntry(name)
     if (parsed?.version !== compilerVersion || parsed.entry !== name) continue
     const path = join(cacheDir, name)

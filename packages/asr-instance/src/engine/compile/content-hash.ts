@@ -1,9 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { weightFiles } from '../checkpoint/checkpoint.js'
+import { fileSha256 } from './file-sha256.js'
 
 /**
  * SHA-256 over the configuration and the weights of a model folder. Hashing gigabytes at each start would take
@@ -22,9 +21,7 @@ async function fileHash(path: string, cacheDir: string): Promise<string> {
   const memo = await readFile(memoPath, 'utf8').catch(() => '')
   // A machine that lost its power may have left anything in it.
   if (/^[0-9a-f]{64}$/.test(memo)) return memo
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
-  const digest = hash.digest('hex')
+  const digest = await fileSha256(path)
   // It only saves time, and a cache that is part of an image may be read-only.
   await remember(memoPath, digest).catch(() => {})
   return digest

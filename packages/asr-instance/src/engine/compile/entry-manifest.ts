@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
+import { fileSha256 } from './file-sha256.js'
 
 const manifestName = 'manifest.json'
 /** Each start reads so many blocks of each file: some milliseconds, where all of it would take seconds. */
@@ -28,13 +27,13 @@ export type EntryState =
 
 /** Writes down what the entry consists of; to be called when all else is written. */
 export async function writeManifest(dir: string): Promise<void> {
-  const manifest: z.input<typeof manifestSchema> & { sums: Record<string, Sums> } = { files: {}, sums: {} }
+  const manifest: z.output<typeof manifestSchema> = { files: {}, sums: {} }
   for (const file of await readdir(dir, { recursive: true, withFileTypes: true })) {
     if (!file.isFile()) continue
     const path = join(file.parentPath, file.name)
     const name = relative(dir, path).replaceAll(sep, '/')
     manifest.files[name] = (await stat(path)).size
-    manifest.sums[name] = { all: await sumOf(path), samples: await sumOfSamples(path) }
+    manifest.sums[name] = { all: await fileSha256(path), samples: await sumOfSamples(path) }
   }
   await writeFile(join(dir, manifestName), JSON.stringify(manifest), { flush: true })
 }
@@ -79,17 +78,13 @@ async function damageOf(
   if (found.bytes !== bytes) return `has ${found.bytes} bytes instead of ${bytes}`
   if (!sums) return undefined
   try {
-    const isSame = thorough ? (await sumOf(path)) === sums.all : (await sumOfSamples(path)) === sums.samples
+    const isSame = thorough
+      ? (await fileSha256(path)) === sums.all
+      : (await sumOfSamples(path)) === sums.samples
     return isSame ? undefined : 'does not hold what was written'
   } catch (error) {
     return `cannot be read (${(error as NodeJS.ErrnoException).code})`
   }
-}
-
-async function sumOf(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash)
-  return hash.digest('hex')
 }
 
 /** Of blocks at equal distances, the first and the last among them; of a short file all of it. */

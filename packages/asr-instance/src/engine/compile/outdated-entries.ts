@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { compilerVersion, parseCacheEntry } from './cache-entry.js'
+import { compilerVersion, namesInCache, parseCacheEntry } from './cache-entry.js'
 import { withFileLock } from './file-lock.js'
 
 /** A compiled model in the cache that no version from this one on will read again. */
@@ -15,7 +15,7 @@ export interface OutdatedEntry {
  * of other processors too.
  */
 export async function outdatedEntries(cacheDir: string): Promise<OutdatedEntry[]> {
-  const paths = (await namesIn(cacheDir)).filter(isOutdated).map((name) => join(cacheDir, name))
+  const paths = (await namesInCache(cacheDir)).filter(isOutdated).map((name) => join(cacheDir, name))
   return Promise.all(paths.map(async (path) => ({ path, bytes: await bytesBelow(path) })))
 }
 
@@ -35,14 +35,6 @@ export async function removeOutdatedEntries(cacheDir: string): Promise<OutdatedE
 function isOutdated(name: string): boolean {
   const parsed = parseCacheEntry(name)
   return parsed !== undefined && parsed.version < compilerVersion
-}
-
-/** A cache that does not exist yet is an empty one. */
-async function namesIn(dir: string): Promise<string[]> {
-  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw error
-  })
 }
 
 async function bytesBelow(dir: string): Promise<number> {

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { AsrError } from '@asr-cluster/protocol'
+import { AsrError, clientClosed } from '@asr-cluster/protocol'
 import type { EngineMetrics } from '../../metrics.js'
 import { DeviceError } from './device-errors.js'
 import { disableTelemetry } from './disable-telemetry.js'
@@ -98,7 +98,7 @@ export class EngineWorker {
       const abort = () => {
         this.#pending.delete(id)
         this.#send({ type: 'cancel', id })
-        reject(new AsrError('client_closed', 'The client closed the connection.'))
+        reject(clientClosed())
       }
       if (signal.aborted) return abort()
       signal.addEventListener('abort', abort, { once: true })

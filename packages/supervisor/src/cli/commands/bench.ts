@@ -9,7 +9,7 @@ import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
 import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
 import { checkWritable } from '../check-writable.js'
-import { checkCount, checkWholeNumber } from '../command-line.js'
+import { checkWholeNumber } from '../command-line.js'
 import { cliExit, UsageError } from '../exit-codes.js'
 import { readTextFile } from '../read-text-file.js'
 
@@ -80,8 +80,8 @@ async function runBench(args: ArgumentsCamelCase<BenchArgs>, context: CliContext
   const plan = tools.planLoad({ ...args, ratePerSecond: args.rate, durationMs })
   const timeoutMs = parseDuration('timeout', args.timeout)
   if (timeoutMs === 0) throw new UsageError('--timeout must be longer than 0')
-  if (args.warmUp !== undefined) checkCount('warmUp', args.warmUp, 0)
-  checkWholeNumber('seed', args.seed, 2 ** 32 - 1)
+  if (args.warmUp !== undefined) checkWholeNumber('warmUp', args.warmUp)
+  checkWholeNumber('seed', args.seed, { max: 2 ** 32 - 1 })
   const resultPath = args.json === undefined ? null : resolve(cwd, args.json)
   if (resultPath !== null) await checkWritable(resultPath)
   const before =

@@ -9,7 +9,7 @@ import { cliExit, UsageError } from '../exit-codes.js'
 import { checkLocal, localEngineOptions, withLocal } from '../local-model.js'
 import type { LocalArgs } from '../local-model.js'
 import { readTextFile } from '../read-text-file.js'
-import { checkCount } from '../command-line.js'
+import { checkWholeNumber } from '../command-line.js'
 
 interface EvalArgs extends LocalArgs {
   manifest: string
@@ -53,9 +53,9 @@ export const evalCommand: Command<EvalArgs> = {
 async function runEval(args: ArgumentsCamelCase<EvalArgs>, context: CliContext): Promise<number> {
   const { output, cwd } = context
   checkLocal(args)
-  checkCount('concurrency', args.concurrency)
-  checkCount('worst', args.worst, 0)
-  if (args.limit !== undefined) checkCount('limit', args.limit)
+  checkWholeNumber('concurrency', args.concurrency, { min: 1 })
+  checkWholeNumber('worst', args.worst)
+  if (args.limit !== undefined) checkWholeNumber('limit', args.limit, { min: 1 })
   const maxWer = args.maxWer === undefined ? null : parseRate(args.maxWer)
   const [tools, { parseLanguage }] = await Promise.all([
     import('@asr-cluster/tools/evaluate'),

@@ -6,7 +6,7 @@ import { apiKey, clusterUrl, withUrl } from '../cluster-url.js'
 import type { UrlArgs } from '../cluster-url.js'
 import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
-import { checkCount } from '../command-line.js'
+import { checkWholeNumber } from '../command-line.js'
 import { supervisorOf } from '../supervisor-of.js'
 
 interface MonitorArgs extends UrlArgs {
@@ -31,7 +31,7 @@ export const monitorCommand: Command<MonitorArgs> = {
 }
 
 async function runMonitor(args: ArgumentsCamelCase<MonitorArgs>, context: CliContext): Promise<number> {
-  if (args.count !== undefined) checkCount('count', args.count)
+  if (args.count !== undefined) checkWholeNumber('count', args.count, { min: 1 })
   const intervalMs = parseInterval(args.interval)
   // What may fail comes before the terminal is changed.
   const url = await clusterUrl(args, context)

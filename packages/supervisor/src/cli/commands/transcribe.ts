@@ -7,7 +7,7 @@ import type { CliContext, Command } from '../context.js'
 import { cliExit, UsageError } from '../exit-codes.js'
 import { checkLocal, localEngineOptions, withLocal } from '../local-model.js'
 import type { LocalArgs } from '../local-model.js'
-import { checkCount } from '../command-line.js'
+import { checkWholeNumber } from '../command-line.js'
 
 interface TranscribeArgs extends LocalArgs {
   files: string[]
@@ -41,7 +41,7 @@ export const transcribeCommand: Command<TranscribeArgs> = {
 }
 
 async function transcribe(args: ArgumentsCamelCase<TranscribeArgs>, context: CliContext): Promise<number> {
-  checkCount('concurrency', args.concurrency)
+  checkWholeNumber('concurrency', args.concurrency, { min: 1 })
   checkLocal(args)
   if (args.files.includes('-')) {
     throw new UsageError('standard input is not read: name a file (`./-` for one of that name)')

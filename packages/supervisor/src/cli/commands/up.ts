@@ -77,7 +77,7 @@ function loadUpConfig(
     ['basePort', 65_535],
   ] as const) {
     if (args[name] !== undefined) {
-      checkWholeNumber(name, args[name], limit)
+      checkWholeNumber(name, args[name], { max: limit })
     }
   }
   return loadConfig({
