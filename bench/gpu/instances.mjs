@@ -4,9 +4,11 @@
  *
  *   node bench/gpu/instances.mjs [--setups 1x16,2x8,4x4] [--clients 16] [--seconds 10] [--turns 2]
  *                                [--model DIR | --size 0.6B] [--device webgpu] [--quantization fp16]
- *                                [--cache DIR] [--driver system|lavapipe|swiftshader]
+ *                                [--tokens 40] [--cache DIR] [--driver system|lavapipe|swiftshader]
+ *
+ * A model with random weights (`--size`) ends an answer by chance or not at all: it writes `--tokens` at most.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -23,6 +25,7 @@ const { values: options } = parseArgs({
     turns: { type: 'string', default: '2' },
     model: { type: 'string' },
     size: { type: 'string' },
+    tokens: { type: 'string', default: '40' },
     device: { type: 'string', default: 'webgpu' },
     quantization: { type: 'string', default: 'fp16' },
     cache: { type: 'string' },
@@ -119,5 +122,8 @@ function modelDir() {
   if (!options.size) return demo
   const dir = join(tmpdir(), 'asr-cluster-bench', options.size)
   if (!existsSync(join(dir, 'config.json'))) writeRandomCheckpoint(options.size, dir)
+  const generation = join(dir, 'generation_config.json')
+  const settings = JSON.parse(readFileSync(generation, 'utf8'))
+  writeFileSync(generation, JSON.stringify({ ...settings, max_new_tokens: Number(options.tokens) }))
   return dir
 }

@@ -18,7 +18,7 @@ import { parseArgs } from 'node:util'
 import { createEngine } from '@asr-cluster/asr-instance'
 import { writeRandomCheckpoint } from '../engine/random-checkpoint.mjs'
 import { firstGpu } from './lib/memory-bandwidth.mjs'
-import { timeStages } from './lib/stages.mjs'
+import { piecesTogether, timeStages } from './lib/stages.mjs'
 import { findDriver, wrapDriver } from './lib/vulkan-driver.mjs'
 
 const { values: options } = parseArgs({
@@ -116,6 +116,10 @@ function print(modelDir, stages, torch, { rows, loadSeconds, quantization }) {
   const line = (...cells) => console.log(`| ${cells.join(' | ')} |`)
   line(`encoder, ${clipSeconds} s`, ms(stages.encoderMs), '', ms(torch?.encoderMs))
   line('prompt', ms(stages.prefillMs), '', ms(torch?.prefillMs))
+  if (stages.prefillTogetherMs) {
+    line(`encoder, ${piecesTogether} at once`, ms(stages.encoderTogetherMs), '', '-')
+    line(`prompt, ${piecesTogether} at once`, ms(stages.prefillTogetherMs), '', '-')
+  }
   for (const [batch, time] of Object.entries(stages.decode)) {
     const bytes = stages.weightBytes + batch * stages.rowBytes
     const least = bandwidth === null ? null : bytes / (bandwidth * 1e6)

@@ -7,9 +7,13 @@ import { openModel } from '../../../packages/asr-instance/dist/engine/runtime/op
 export const promptTokens = 158
 export const pastTokens = 192
 
+/** As many as the engine prepares in the same runs (runtime/prepare-together.ts). */
+export const piecesTogether = 8
+
 /**
- * Milliseconds of the stages, each by itself: the encoder for `seconds` of sound, one prompt, a decode step for each number
- * of rows; and what a decode step has to read. `null` where the device's memory was too small.
+ * Milliseconds of the stages, each by itself: the encoder for `seconds` of sound, one prompt, both for several pieces in one
+ * run (where the engine does that), a decode step for each number of rows; and what a decode step has to read. `null`
+ * where the device's memory was too small.
  */
 export async function timeStages({ modelDir, cacheDir, quantization, device, seconds, batches }) {
   const kind = device === 'webgpu' ? 'gpu' : device
@@ -32,6 +36,11 @@ export async function timeStages({ modelDir, cacheDir, quantization, device, sec
     return cache
   }
   result.prefillMs = await medianMs(5, async () => (await prompt()).removeRow(0))
+  if (model.decoder.stepTogether) {
+    const clips = Array.from({ length: piecesTogether }, () => ({ mel, first: 0, count: windows }))
+    result.encoderTogetherMs = await medianMs(5, () => model.encoder.encodeTogether(clips))
+    result.prefillTogetherMs = await medianMs(5, promptsTogether)
+  }
   for (const rows of batches) result.decode[rows] = await decodeMs(rows).catch(() => null)
   await model.release()
   const valueBytes = compiled.precision === 'float' ? 4 : 2
@@ -40,6 +49,15 @@ export async function timeStages({ modelDir, cacheDir, quantization, device, sec
     // Every weight is read once, and all keys and values of each row.
     weightBytes: statSync(join(compiled.decoderPath, '..', 'decoder.weights')).size,
     rowBytes: 2 * layers * kvHeads * headDim * valueBytes * pastTokens,
+  }
+
+  async function promptsTogether() {
+    const caches = Array.from({ length: piecesTogether }, () => model.decoder.newCache(1))
+    for (const cache of caches) cache.addRow()
+    await model.decoder.stepTogether(
+      caches.map((cache) => ({ cache, embeds: promptEmbeds, tokens: promptTokens, wantLogits: false })),
+    )
+    for (const cache of caches) cache.removeRow(0)
   }
 
   async function decodeMs(rows) {
