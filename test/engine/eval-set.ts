@@ -1,10 +1,15 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 export const demoModelDir = fileURLToPath(new URL('../../models/demo', import.meta.url))
 export const evalDir = fileURLToPath(new URL('../../models/demo/eval', import.meta.url))
 /** Clips of espeak-ng variants that the demo model never heard in training. */
 export const unheardDir = fileURLToPath(new URL('../../models/demo/eval-unheard', import.meta.url))
+
+/** Sentences outside the grammar of the two above, in Opus. */
+export const openDir = fileURLToPath(new URL('../../models/demo/eval-open', import.meta.url))
 
 export interface EvalClip {
   audio: string
@@ -65,4 +70,12 @@ export function wordErrors(expected: readonly string[], actual: readonly string[
 export async function evalSamples(clip: Pick<EvalClip, 'audio'>, dir = evalDir): Promise<Float32Array> {
   const wav = await readFile(`${dir}/${clip.audio}`)
   return Float32Array.from({ length: (wav.length - 44) / 2 }, (_, i) => wav.readInt16LE(44 + 2 * i) / 32768)
+}
+
+/** Samples of any file at 16 kHz, through ffmpeg as the recipe's `evaluate.py` reads it. */
+export async function decodedSamples(path: string): Promise<Float32Array> {
+  const args = ['-v', 'error', '-i', path, '-ac', '1', '-ar', '16000', '-f', 's16le', '-']
+  const options = { encoding: 'buffer', maxBuffer: 64e6, timeout: 20_000 } as const
+  const { stdout } = await promisify(execFile)('ffmpeg', args, options)
+  return Float32Array.from({ length: stdout.length / 2 }, (_, i) => stdout.readInt16LE(2 * i) / 32768)
 }

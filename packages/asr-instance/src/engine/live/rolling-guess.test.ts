@@ -46,7 +46,8 @@ describe('RollingGuess', () => {
   })
 
   it('keeps whole characters only', () => {
-    const text = '今天我们来谈谈语音识别的历史,它开始于五十年代。'
+    // Rare ones, of which the vocabulary has only the bytes.
+    const text = '今天我们来谈谈魑魅魍魉的传说,还有饕餮和麒麟。'
     const tokens = tokenizer.encode(text)
     expect(tokens.length).toBeGreaterThan([...text].length)
     for (let length = 6; length <= tokens.length; length++) {
