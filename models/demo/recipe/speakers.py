@@ -1,9 +1,14 @@
-"""The synthesizers: espeak-ng and flite as libraries in this process (a process per sentence costs more than the speech),
-festival in one run per batch of sentences. All return int16 samples at 16 kHz."""
+"""The synthesizers: espeak-ng, flite and pico as libraries in this process (a process per sentence costs more than the speech),
+festival in one run per batch of sentences. All return int16 samples at 16 kHz.
+
+They are those of the system, or of the folder that ASR_SYNTH names (bundle.sh fills one, `use` sets the environment).
+"""
 import ctypes
 import math
+import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import wave
 
@@ -12,10 +17,23 @@ from scipy.signal import resample_poly
 
 RATE = 16000
 FLITE_VOICES = {
-    'kal': 'libflite_cmu_us_kal.so.1', 'kal16': 'libflite_cmu_us_kal16.so.1', 'awb': 'libflite_cmu_us_awb.so.1',
+    'kal': 'libflite_cmu_us_kal.so.1', 'awb': 'libflite_cmu_us_awb.so.1',
     'rms': 'libflite_cmu_us_rms.so.1', 'slt': 'libflite_cmu_us_slt.so.1',
 }
+PICO_VOICES = ('en-US', 'en-GB')
+PICO_FILES = {'en-US': ('en-US_ta', 'en-US_lh0_sg'), 'en-GB': ('en-GB_ta', 'en-GB_kh0_sg')}
+BUNDLE = os.environ.get('ASR_SYNTH')
 FESTIVAL_VOICES = ('voice_kal_diphone', 'voice_ked_diphone', 'voice_cmu_us_slt_arctic_hts')
+
+
+def use(folder):
+    """Starts this program again with the synthesizers of that folder: the loader reads LD_LIBRARY_PATH only at the start."""
+    folder = str(pathlib.Path(folder).resolve())
+    if BUNDLE == folder:
+        return
+    libraries = [f'{folder}/lib', *filter(None, [os.environ.get('LD_LIBRARY_PATH')])]
+    os.environ.update(ASR_SYNTH=folder, LD_LIBRARY_PATH=':'.join(libraries), ESPEAK_DATA_PATH=f'{folder}/share')
+    os.execv(sys.executable, [sys.executable, *sys.argv])
 
 
 def at_16k(samples, rate):
@@ -93,6 +111,54 @@ class Flite:
         return at_16k(samples, rate)
 
 
+class Pico:
+    """SVOX Pico: a system of its own for each voice, as it has one engine at most."""
+
+    IDLE, BUSY = 200, 201
+
+    def __init__(self):
+        self.library = ctypes.CDLL('libttspico.so.0')
+        folder = f'{BUNDLE}/share/pico/lang' if BUNDLE else '/usr/share/pico/lang'
+        self.memories = {voice: ctypes.create_string_buffer(4_000_000) for voice in PICO_VOICES}
+        self.engines = {voice: self.engine(voice, folder) for voice in PICO_VOICES}
+        self.buffer = ctypes.create_string_buffer(4096)
+
+    def check(self, status):
+        if status != 0:
+            raise RuntimeError(f'pico: status {status}')
+
+    def engine(self, voice, folder):
+        pico, system, name = self.library, ctypes.c_void_p(), voice.encode()
+        memory = self.memories[voice]
+        self.check(pico.pico_initialize(memory, len(memory), ctypes.byref(system)))
+        self.check(pico.pico_createVoiceDefinition(system, name))
+        for file in PICO_FILES[voice]:
+            resource, label = ctypes.c_void_p(), ctypes.create_string_buffer(32)
+            self.check(pico.pico_loadResource(system, f'{folder}/{file}.bin'.encode(), ctypes.byref(resource)))
+            self.check(pico.pico_getResourceName(system, resource, label))
+            self.check(pico.pico_addResourceToVoiceDefinition(system, name, label))
+        engine = ctypes.c_void_p()
+        self.check(pico.pico_newEngine(system, name, ctypes.byref(engine)))
+        return engine
+
+    def say(self, text, voice, speed, pitch):
+        """speed and pitch in percent, 100 is normal."""
+        engine, pieces = self.engines[voice], []
+        raw = f'<speed level="{speed}"><pitch level="{pitch}">{text}</pitch></speed>'.encode() + b'\0'
+        sent, count, kind = 0, ctypes.c_int16(), ctypes.c_int16()
+        while sent < len(raw):
+            rest = raw[sent:]
+            self.check(self.library.pico_putTextUtf8(engine, rest, ctypes.c_int16(len(rest)), ctypes.byref(count)))
+            sent += count.value
+            status = self.BUSY
+            while status == self.BUSY:
+                status = self.library.pico_getData(engine, self.buffer, ctypes.c_int16(4096), ctypes.byref(count), ctypes.byref(kind))
+                pieces.append(self.buffer.raw[: count.value])
+            if status != self.IDLE:
+                self.check(status)
+        return np.frombuffer(b''.join(pieces), '<i2').copy()
+
+
 def festival(sentences, voice, stretch, timeout_seconds=300):
     """Speaks many English sentences in one run: festival needs a second to start."""
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +168,9 @@ def festival(sentences, voice, stretch, timeout_seconds=300):
         ]
         script = pathlib.Path(folder, 'say.scm')
         script.write_text('\n'.join([f'({voice})', f"(Parameter.set 'Duration_Stretch {stretch:.2f})", *say]))
-        subprocess.run(['festival', '-b', script], check=True, capture_output=True, timeout=timeout_seconds)
+        data = f'{BUNDLE}/share/festival'
+        program = [f'{BUNDLE}/bin/festival', '--libdir', data, '--datadir', data] if BUNDLE else ['festival']
+        subprocess.run([*program, '-b', script], check=True, capture_output=True, timeout=timeout_seconds)
         clips = []
         for n in range(len(sentences)):
             with wave.open(f'{folder}/{n}.wav') as file:
