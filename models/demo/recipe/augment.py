@@ -1,11 +1,31 @@
-"""Random changes to a clip before the features: speed, telephone band, echo, tilt, silence around it, gain, noise."""
+"""Random changes to a batch of clips before the features, on the GPU: speed, telephone band, echo, tilt, silence around the words,
+gain, noise; clips without speech; two sentences in one clip.
+
+The draws are numpy arrays made by data.py on the CPU, one entry a clip, so that lengths are known there and nothing waits.
+"""
 import numpy as np
+import torch
 
 RATE = 16000
+BANK_SECONDS = 120
+TAIL = RATE // 4  # longest echo
 
 
-def noise_bank(seconds=120, seed=7):
-    """White, pink and brown noise and mains hum with hiss, each of unit power; slices of them are what clips get."""
+def next_fast_length(n):
+    """The next even number without prime factors above 5: what FFTs like."""
+    n += n % 2
+    while True:
+        rest = n
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n += 2
+
+
+def noise_bank(seconds=BANK_SECONDS, seed=7):
+    """White, pink and brown noise and mains hum with hiss, each of unit power, one after the other: [4 · seconds · RATE]."""
     random = np.random.default_rng(seed)
     n = seconds * RATE
     frequency = np.maximum(np.fft.rfftfreq(n, 1 / RATE), 20)
@@ -16,72 +36,59 @@ def noise_bank(seconds=120, seed=7):
     t = np.arange(n) / RATE
     hum = sum(np.sin(2 * np.pi * 50 * k * t + k) / k for k in (1, 2, 3, 5))
     bank.append(hum + 0.3 * random.standard_normal(n))
-    return [(x / x.std()).astype(np.float32) for x in bank]
+    return torch.from_numpy(np.concatenate([x / x.std() for x in bank]).astype(np.float32))
 
 
-class Augment:
-    def __init__(self, random):
-        self.random = random
-        self.bank = noise_bank()
-
-    def noise(self, samples):
-        track = self.random.choice(self.bank)
-        start = self.random.randrange(len(track) - samples)
-        return track[start : start + samples]
-
-    def silence_or_noise(self, n):
-        """n samples without speech: digital silence, or noise from just audible to loud."""
-        r = self.random
-        if r.random() < 0.15:
-            return np.zeros(n, np.float32)
-        x = self.noise(n) * 10 ** (r.uniform(-70, -14) / 20)
-        if r.random() < 0.3:  # bursts: a knock or a click is no word
-            x = x * np.repeat(np.array([r.random() < 0.4 for _ in range(n // 1600 + 1)], np.float32), 1600)[:n]
-        return np.clip(x, -1, 1)
-
-    def filtered(self, x, strength):
-        """Telephone band and echo in one pass through the frequency domain."""
-        r = self.random
-        telephone, echo = r.random() < 0.12 * strength, r.random() < 0.2 * strength
-        if not (telephone or echo):
-            return x
-        n = 1 << (len(x) + RATE // 4 - 1).bit_length()
-        spectrum = np.fft.rfft(x, n)
-        if echo:
-            tail = int(RATE * r.uniform(0.05, 0.25))
-            impulse = self.noise(tail) * np.exp(-np.arange(tail) / (tail / 5)) * r.uniform(0.03, 0.15)
-            impulse[0] = 1
-            spectrum = spectrum * np.fft.rfft(impulse, n)
-        if telephone:
-            hz = np.fft.rfftfreq(n, 1 / RATE)
-            spectrum = spectrum * (hz < r.uniform(3300, 4000)) * (hz > r.uniform(0, 300))
-        return np.fft.irfft(spectrum, n)[: len(x)].astype(np.float32)
-
-    def __call__(self, x, strength):
-        """x: float32 samples; strength 0 (only silence around it and gain) to 1."""
-        r = self.random
-        if r.random() < 0.6 * strength:
-            n = int(len(x) / r.uniform(0.86, 1.16))
-            x = np.interp(np.linspace(0, len(x) - 1, n), np.arange(len(x)), x).astype(np.float32)
-        x = self.filtered(x, strength)
-        if r.random() < 0.3 * strength:
-            tilt = r.uniform(-0.6, 0.6)
-            x = np.concatenate([x[:1], x[1:] - tilt * x[:-1]])
-        # The lead moves the words across the one-second chunks of the encoder.
-        lead = r.uniform(0, 0.9) if r.random() < 0.3 else r.uniform(0, 0.25)
-        tail = r.uniform(0, 0.4)
-        x = np.pad(x, (int(lead * RATE), int(tail * RATE)))
-        x = x * (10 ** (r.uniform(-26, -0.5) / 20) / (np.abs(x).max() + 1e-6))
-        if r.random() < 0.6 * strength:
-            level = np.sqrt((x**2).mean() + 1e-12) * 10 ** (-r.uniform(6, 40) / 20)
-            x = x + self.noise(len(x)) * level
-        return np.clip(x, -1, 1).astype(np.float32)
+def filtered(x, bank, d):
+    """Echo and telephone band in one pass through the frequency domain. x [rows, samples]; d: their draws, 1 entry a row."""
+    n = next_fast_length(x.shape[1] + TAIL)
+    t = torch.arange(TAIL, device=x.device)
+    length = d['echo_length'][:, None]
+    impulse = bank[d['echo_start'][:, None] + t] * torch.exp(-5 * t / length) * (t < length) * d['echo_level'][:, None]
+    impulse[:, 0] = 1
+    hz = torch.arange(n // 2 + 1, device=x.device) * (RATE / n)
+    spectrum = torch.fft.rfft(x, n) * torch.fft.rfft(impulse, n)
+    spectrum = spectrum * ((hz >= d['low'][:, None]) & (hz <= d['high'][:, None]))
+    return torch.fft.irfft(spectrum, n)[:, : x.shape[1]]
 
 
-def mask_spectrogram(mel, random):
-    """SpecAugment: two bands and two stretches of time become the mean."""
-    mean = mel.mean()
-    for size, axis in ((18, 0), (18, 0), (mel.shape[1] // 14, 1), (mel.shape[1] // 14, 1)):
-        width = random.randint(0, size)
-        mel.narrow(axis, random.randint(0, mel.shape[axis] - width), width).fill_(mean)
-    return mel
+def render(pool, bank, d, samples, filter_rows):
+    """The batch's sound [batch, samples], float32, zero behind each clip's length.
+
+    pool: int16, all speech one after the other; d: the draws as tensors on the pool's device; the first `filter_rows` clips go
+    through `filtered`.
+    """
+    column = lambda name: d[name][:, None]
+    t = torch.arange(samples, device=pool.device)
+    # Position in the source in units of 2^-16 samples: float32 is too coarse for long clips.
+    position = (t - column('lead')) * column('ratio')
+    i, fraction = position >> 16, (position & 0xFFFF).float() / 65536
+
+    def fetch(i):
+        second = i - column('samples') - column('gap')
+        in_first, in_second = (i >= 0) & (i < column('samples')), (second >= 0) & (second < column('samples2'))
+        source = torch.where(in_first, column('offset') + i, torch.where(in_second, column('offset2') + second, 0))
+        return pool[source].float() * ((in_first | in_second) * (1 / 32768))
+
+    x = fetch(i)
+    x = torch.lerp(x, fetch(i + 1), fraction)
+    if filter_rows:
+        x[:filter_rows] = filtered(x[:filter_rows], bank, {name: value[:filter_rows] for name, value in d.items()})
+    inside = t < column('length')
+    x = torch.cat([x[:, :1], x[:, 1:] - column('tilt') * x[:, :-1]], 1) * inside
+    x = x * (column('peak') / (x.abs().amax(1, keepdim=True) + 1e-6))
+    level = (x.square().sum(1) / d['length']).sqrt() * d['noise'] + d['plain_noise']
+    # Bursts, in clips without speech only: a knock or a click is no word.
+    open_gate = (torch.rand(len(x), samples // 1600 + 1, device=x.device) < 0.4) | (column('burst') < 0.5)
+    noise = bank[column('noise_start') + t] * level[:, None] * open_gate.repeat_interleave(1600, 1)[:, :samples]
+    return (x + noise).clamp(-1, 1) * inside
+
+
+def mask_spectrogram(mel, frames, d):
+    """SpecAugment: two bands and two stretches of time become the clip's mean. mel [batch, 128, time]; d: widths 0 for no mask."""
+    mean = mel.sum((1, 2)) / (frames * mel.shape[1])
+    band, time = torch.arange(mel.shape[1], device=mel.device), torch.arange(mel.shape[2], device=mel.device)
+    within = lambda i, name: (i >= d[name][:, None]) & (i < (d[name] + d[name + '_width'])[:, None])
+    masked = (within(band, 'band1') | within(band, 'band2'))[:, :, None] | (within(time, 'time1') | within(time, 'time2'))[:, None]
+    masked = masked & (time < frames[:, None])[:, None]
+    return torch.where(masked, mean[:, None, None], mel)

@@ -51,7 +51,7 @@ def load(model, path):
 def save(model, path):
     header, blobs, offset = {'__metadata__': {'format': 'pt'}}, [], 0
     for name, parameter in sorted((official_name(n), p) for n, p in trained(model).items()):
-        blob = parameter.detach().to(torch.bfloat16).contiguous().view(torch.int16).numpy().tobytes()
+        blob = parameter.detach().to(torch.bfloat16).contiguous().cpu().view(torch.int16).numpy().tobytes()
         header[name] = {
             'dtype': 'BF16',
             'shape': list(parameter.shape),
@@ -63,10 +63,3 @@ def save(model, path):
     text += b' ' * (-len(text) % 8)
     with open(path, 'wb') as file:
         file.write(struct.pack('<Q', len(text)) + text + b''.join(blobs))
-
-
-def round_to_bf16(model):
-    """What the file will hold, so that figures are taken on the weights that are shipped."""
-    with torch.no_grad():
-        for parameter in trained(model).values():
-            parameter.copy_(parameter.to(torch.bfloat16).float())
