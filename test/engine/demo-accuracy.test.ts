@@ -103,10 +103,8 @@ test.skipIf(!hasFfmpeg)(
     const open = await readEvalSet(openDir)
     expect(open).toHaveLength(120)
     const heard = await withEngine('none', async (engine) => {
-      const samples: Float32Array[] = []
-    // One after the other: a hundred decoders at once starve each other.
-    for (const clip of open) samples.push(await decodedSamples(join(openDir, clip.audio)))
-    return Promise.all(samples.map((clip) => transcribeSamples(engine, clip)))
+      const samples = await decodedSamples(open, openDir)
+      return Promise.all(samples.map((clip) => transcribeSamples(engine, clip)))
     })
     const rate = wordErrorRate(open, texts(heard))
     expect(rate).toBeLessThanOrEqual(1 / 3)

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -68,14 +70,38 @@ export function wordErrors(expected: readonly string[], actual: readonly string[
 
 /** Samples of a 16 kHz mono 16-bit WAV file with a 44-byte header. */
 export async function evalSamples(clip: Pick<EvalClip, 'audio'>, dir = evalDir): Promise<Float32Array> {
-  const wav = await readFile(`${dir}/${clip.audio}`)
-  return Float32Array.from({ length: (wav.length - 44) / 2 }, (_, i) => wav.readInt16LE(44 + 2 * i) / 32768)
+  return samplesOf((await readFile(`${dir}/${clip.audio}`)).subarray(44))
 }
 
-/** Samples of any file at 16 kHz, through ffmpeg as the recipe's `evaluate.py` reads it. */
-export async function decodedSamples(path: string): Promise<Float32Array> {
-  const args = ['-v', 'error', '-i', path, '-ac', '1', '-ar', '16000', '-f', 's16le', '-']
-  const options = { encoding: 'buffer', maxBuffer: 64e6, timeout: 20_000 } as const
-  const { stdout } = await promisify(execFile)('ffmpeg', args, options)
-  return Float32Array.from({ length: stdout.length / 2 }, (_, i) => stdout.readInt16LE(2 * i) / 32768)
+/** Samples of clips of any format, through ffmpeg as the recipe's `evaluate.py` reads them; one run, whose start costs more than a clip. */
+export async function decodedSamples(
+  clips: readonly Pick<EvalClip, 'audio'>[],
+  dir: string,
+): Promise<Float32Array[]> {
+  const scratch = await mkdtemp(join(tmpdir(), 'asr-clips-'))
+  try {
+    const paths = clips.map((_, i) => join(scratch, `${i}.pcm`))
+    const inputs = clips.flatMap(({ audio }) => ['-i', join(dir, audio)])
+    const outputs = paths.flatMap((path, i) => [
+      '-map',
+      `${i}`,
+      '-ac',
+      '1',
+      '-ar',
+      '16000',
+      '-f',
+      's16le',
+      path,
+    ])
+    await promisify(execFile)('ffmpeg', ['-v', 'error', '-nostdin', ...inputs, ...outputs], {
+      timeout: 60_000,
+    })
+    return await Promise.all(paths.map(async (path) => samplesOf(await readFile(path))))
+  } finally {
+    await rm(scratch, { recursive: true })
+  }
+}
+
+function samplesOf(pcm: Buffer): Float32Array {
+  return Float32Array.from({ length: pcm.length / 2 }, (_, i) => pcm.readInt16LE(2 * i) / 32768)
 }
