@@ -25,7 +25,7 @@ export async function choosePort(
   for (let port = wanted; port < wanted + attempts && port <= 65_535; port += 1) {
     if (isReserved(port)) continue
     if ((await probePort(host, port)) !== null) return { port, takenBy }
-    takenBy ??= describePortHolder(port)
+    if (port === wanted) takenBy = describePortHolder(port)
   }
   throw new SpawnError(
     `no free port from ${wanted} on; the first is held by ${takenBy ?? 'another instance'}`,
