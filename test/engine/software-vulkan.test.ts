@@ -26,6 +26,8 @@ describe.skipIf(reason !== null)(
     async function check(...args: string[]): Promise<string[]> {
       await using program = startProgram(script, {
         args: ['--driver', 'lavapipe', '--clips', '2', ...args],
+        // Two cores that other tests use as well are the device.
+        deadlineMs: 230_000,
       })
       const { code } = await program.exited
       const lines = program.stdout().trim().split('\n')
