@@ -2,8 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { renderError, type AsrError } from '@asr-cluster/protocol'
 
-/** How long the rest of a refused body is read and thrown away, so that the client gets to read the answer; as the instance. */
-const lingerMs = 5_000
+/**
+ * How long the rest of a refused body is read and thrown away, so that the client gets to read the answer: while something
+ * comes, and at most. As nginx's `lingering_timeout` and `lingering_time`.
+ */
+const lingerIdleMs = 5_000
+const lingerMostMs = 30_000
 
 export interface Reply {
   status: number
@@ -49,8 +53,9 @@ function lingerBeforeClose(request: IncomingMessage, response: ServerResponse): 
   const socket: Socket = request.socket
   socket.destroySoon = () => {
     if (socket.writable) socket.end()
-    const timer = setTimeout(() => socket.destroy(), lingerMs)
-    socket.once('close', () => clearTimeout(timer))
+    const timers = [lingerIdleMs, lingerMostMs].map((ms) => setTimeout(() => socket.destroy(), ms))
+    request.on('data', () => timers[0]?.refresh())
+    socket.once('close', () => timers.forEach(clearTimeout))
   }
   request.resume()
 }
