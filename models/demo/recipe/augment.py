@@ -6,7 +6,8 @@ The draws are numpy arrays made by data.py on the CPU, one entry a clip, so that
 import numpy as np
 import torch
 
-RATE = 16000
+from features import SAMPLE_RATE as RATE
+
 BANK_SECONDS = 120
 TAIL = RATE // 4  # longest echo
 

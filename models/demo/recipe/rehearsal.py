@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 import evaluate
+from augment import RATE
 from data import MAX_SECONDS
 from trainer import Trainer
 
@@ -14,7 +15,7 @@ from trainer import Trainer
 def trial_batch(batches, seconds):
     """A batch of noise in the shapes of a real one, made before there is speech."""
     speech = batches.speech
-    speech.samples[0], speech.length[0] = int((seconds - 0.7) * 16000), 12  # with the silence around it just under `seconds`
+    speech.samples[0], speech.length[0] = int((seconds - 0.7) * RATE), 12  # with the silence around it just under `seconds`
     speech.answers[0, :12] = batches.tokenizer.answer('English', 'a b c d e f g h i j k l')[:12]
     speech.texts, speech.count = ['a b c'], 1
     speech.pcm[: speech.samples[0]] = torch.randint(-3000, 3000, (int(speech.samples[0]),), dtype=torch.int16, device=speech.device)
@@ -38,7 +39,7 @@ def rehearse(model, batches, device):
         trainer.step(trial_batch(batches, seconds), 0.1)
     if float(trainer.skipped) or not math.isfinite(float(trainer.mean)):
         raise RuntimeError(f'training is not finite: {float(trainer.mean)}')
-    texts = evaluate.transcribe(trainer.model.eval(), batches.tokenizer, [np.zeros(16000, np.float32), np.full(20000, 0.1, np.float32)])
+    texts = evaluate.transcribe(trainer.model.eval(), batches.tokenizer, [np.zeros(RATE, np.float32), np.full(20000, 0.1, np.float32)])
     if len(texts) != 2:
         raise RuntimeError('transcribe fails')
     memory = ''

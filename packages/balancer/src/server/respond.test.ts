@@ -41,24 +41,16 @@ async function refusedUpload() {
   return { closed, send }
 }
 
-it('reads the rest of a refused body on for five seconds after its last piece', async () => {
+it.each([
+  { what: 'for five seconds after its last piece', pieces: 3, lastMs: 5_000 },
+  { what: 'for thirty seconds at most', pieces: 7, lastMs: 2_000 },
+])('reads the rest of a refused body on $what', async ({ pieces, lastMs }) => {
   const { closed, send } = await refusedUpload()
-  for (let piece = 0; piece < 3; piece++) {
+  for (let piece = 0; piece < pieces; piece++) {
     vi.advanceTimersByTime(4_000)
     await send()
   }
-  vi.advanceTimersByTime(5_000)
-  await closed
-  expect(vi.getTimerCount()).toBe(0)
-})
-
-it('and for thirty seconds at most', async () => {
-  const { closed, send } = await refusedUpload()
-  for (let piece = 0; piece < 7; piece++) {
-    vi.advanceTimersByTime(4_000)
-    await send()
-  }
-  vi.advanceTimersByTime(2_000)
+  vi.advanceTimersByTime(lastMs)
   await closed
   expect(vi.getTimerCount()).toBe(0)
 })
