@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 
 /** Raise it whenever the compiler writes something else for the same input. */
-export const compilerVersion = 7
+export const compilerVersion = 8
 
 /** Name of a compiled model's folder in the cache. `place`: what it is compiled for, a kind of processor or of device. */
 export function cacheEntryName(contentHash: string, place: string, quantization: string): string {

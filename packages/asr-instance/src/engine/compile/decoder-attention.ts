@@ -27,7 +27,7 @@ function hostAttention(graph: GraphBuilder, { kvHeads, headDim }: AttentionText)
       newValues.push(v)
       // One query is a matrix of one row, for which onnxruntime reads the keys as they lie, if there is no factor.
       const scores = graph.node('FusedMatMul', [q, pastK], { transB: 1n, alpha: 1 })
-      const weights = pastAndNewWeights(graph, { pastK, scores, q, k, mask })
+      const weights = pastAndNewWeights(graph, { pastV, scores, q, k, mask })
       return graph.node('Add', [
         graph.node('MatMul', [weights.past, pastV]),
         graph.node('MatMul', [weights.new, v]),

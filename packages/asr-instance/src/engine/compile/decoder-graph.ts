@@ -70,7 +70,7 @@ export interface DecoderInputs {
   positions: string
   mask: string
   last: string
-  attention: Pick<CachedAttention, 'attend'>
+  attention: Pick<CachedAttention, 'attend' | 'joinsGroups'>
 }
 
 /** All layers and the head, in the graph's precision: `logits [batch, vocab]` of `state [batch, hidden]`. */
@@ -123,6 +123,22 @@ export async function decode(
     return graph.node('RotaryEmbedding', [headFirst, tokens.positions, ...rotary], {})
   }
 
+  const group = heads / kvHeads
+  const grouped = (q: string, k: string, v: string) => {
+    if (attention.joinsGroups) return { q: graph.reshape(q, 0, kvHeads, -1, headDim), k, v }
+    const alone = (value: string) => graph.node('Unsqueeze', [value, graph.ints(2)])
+    return { q: graph.reshape(q, 0, kvHeads, group, -1, headDim), k: alone(k), v: alone(v) }
+  }
+  const maskOf = ({ group: name, mask }: Tokens) => {
+    if (!attention.joinsGroups) return mask
+    return graph.once(`mask of ${name} of a group`, () => {
+      const all = graph.node('Shape', [mask], { start: 4n })
+      const shape = graph.node('Concat', [graph.ints(0, 1, -1), all], { axis: 0n })
+      const repeated = graph.node('Expand', [mask, graph.ints(1, 1, group, 1, 1)])
+      return graph.node('Reshape', [repeated, shape])
+    })
+  }
+
   let x = graph.reshape(embeds, -1, hidden)
   /** What the last layer adds to x. */
   let added = ''
@@ -145,11 +161,9 @@ export async function decode(
     const norms = `${prefix}.self_attn`
     // Query heads stand beside the key head that they share, which is never repeated.
     const turned = await rotated(rawQ.values, tokens, `${norms}.q_norm.weight`, heads, headDim ** -0.5)
-    const q = graph.reshape(turned, 0, kvHeads, heads / kvHeads, -1, headDim)
     const turnedK = await rotated(rawK.values, all, `${norms}.k_norm.weight`, kvHeads, 1)
-    const k = graph.node('Unsqueeze', [turnedK, graph.ints(2)])
-    const v = graph.transpose(splitHeads(scaled(graph, rawV), all, kvHeads, 1), 0, 2, 3, 1, 4)
-    const mixed = attention.attend({ layer, q, k, v, mask: tokens.mask })
+    const turnedV = graph.transpose(splitHeads(scaled(graph, rawV), all, kvHeads), 0, 2, 1, 3)
+    const mixed = attention.attend({ layer, ...grouped(turned, turnedK, turnedV), mask: maskOf(tokens) })
     const joined = graph.reshape(mixed, 0, heads, -1, headDim)
     const attended = graph.reshape(graph.transpose(joined, 0, 2, 1, 3), -1, heads * headDim)
     const outProjection = [{ name: `${prefix}.self_attn.o_proj.weight`, rows: hidden }]

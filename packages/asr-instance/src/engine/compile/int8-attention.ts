@@ -8,24 +8,26 @@ import type { GraphBuilder } from './graph-builder.js'
 import { quantizeRows, quantizeRowsAs } from './integer-product.js'
 
 /**
- * For a cache at 8 bits in the host's memory, a quarter of the bytes to read in every step: `past_k.i` (128 stands for zero)
- * and `past_v.i` `[batch, kvHeads, past, headDim]`, each token of a head with a scale, `past_k_scale.i` and
- * `past_v_scale.i` `[batch, kvHeads, past]`. New slices leave the graph in
- * the same form, `new_k`, `new_v`, `new_k_scale`, `new_v_scale`, layers and batch as one dimension.
+ * For a cache at 8 bits in the host's memory, a quarter of the bytes to read in every step: `past_k.i
+ * [batch, kvHeads, headDim, past]` and `past_v.i [batch, kvHeads, past, headDim]`, each token of a head with a scale,
+ * `past_k_scale.i` and `past_v_scale.i` `[batch, kvHeads, 1, past]`. Keys are turned by the host as it keeps them: in the
+ * graph a step of eight rows would spend a sixth of its time on turning queries and scores. New slices leave the
+ * graph token by token, `new_k`, `new_v`, `new_k_scale`, `new_v_scale`, layers, batch, heads and tokens as one dimension.
  */
 export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: AttentionText): CachedAttention {
-  const cacheDims = ['batch', kvHeads, 'past', headDim]
   const newKeys: string[] = []
   const newValues: string[] = []
   const integerProduct = (a: string, b: string, ...zeroPoint: string[]) =>
     graph.node('MatMulIntegerToFloat', [a, b, graph.scalar(1), graph.scalar(1), ...zeroPoint])
   /** `[rows, columns]` as `[batch, kvHeads, queries, columns]`; a scale is a column. */
-  const perHead = (value: string, columns: number) => graph.node('Reshape', [value, headShape(columns)])
-  const headShape = (columns: number) =>
-    graph.once(`${columns} columns per head`, () => {
-      const batch = graph.node('Shape', [newKeys[0]!], { start: 0n, end: 1n })
-      return graph.node('Concat', [batch, graph.ints(kvHeads, -1, columns)], { axis: 0n })
-    })
+  const perHead = (value: string, columns: number) =>
+    graph.node('Reshape', [
+      value,
+      graph.once(`${columns} columns per head`, () =>
+        graph.node('Concat', [batchOf(newKeys[0]!), graph.ints(kvHeads, -1, columns)], { axis: 0n }),
+      ),
+    ])
+  const batchOf = (value: string) => graph.node('Shape', [value], { start: 0n, end: 1n })
   const attendNew = ({ q, k, v, mask }: Attended) => {
     const scores = graph.node('FusedMatMul', [q, k], { transB: 1n, alpha: 1 })
     return graph.node('MatMul', [
@@ -34,58 +36,53 @@ export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: Attenti
     ])
   }
   const attendAll = ({ layer, q, k, v, mask }: Attended) => {
-    const pastK = `past_k.${layer}`
-    // Keys times queries and not the other way round: so both are cached token by token, and a new one is one copy.
-    const queries = quantizeRowsAs(graph, graph.reshape(q, -1, headDim), 'int8')
-    const turned = graph.transpose(perHead(queries.values, headDim), 0, 1, 3, 2)
-    const products = integerProduct(pastK, turned, graph.uint8(128))
-    const byQuery = graph.node('Mul', [graph.transpose(products, 0, 1, 3, 2), perHead(queries.scale, 1)])
-    const scores = graph.node('Reshape', [
-      graph.node('Mul', [byQuery, `past_k_scale.${layer}`]),
-      graph.once(`scores with ${mask}`, () => {
-        const shape = graph.node('Shape', [q], { start: 0n, end: 4n })
-        return graph.node('Concat', [shape, graph.ints(-1)], { axis: 0n })
-      }),
+    const pastV = `past_v.${layer}`
+    const rowsOfQueries = () => graph.reshape(q, -1, headDim)
+    const queries = quantizeRows(graph, rowsOfQueries(), {
+      group: `queries with ${mask}`,
+      // A branch's own values are unknown where zero points are made.
+      count: () => graph.node('Shape', [rowsOfQueries()], { start: 0n, end: 1n }),
+    })
+    const products = integerProduct(perHead(queries.values, headDim), `past_k.${layer}`, graph.uint8(128))
+    const scores = graph.node('Mul', [
+      graph.node('Mul', [products, perHead(queries.scale, 1)]),
+      `past_k_scale.${layer}`,
     ])
-    const weights = pastAndNewWeights(graph, { pastK, scores, q, k, mask })
+    const weights = pastAndNewWeights(graph, { pastV, scores, q, k, mask })
     const weighted = graph.node('Mul', [weights.past, `past_v_scale.${layer}`])
-    const pastLength = () => graph.node('Shape', [pastK], { start: 2n, end: 3n })
+    const pastLength = () => graph.node('Shape', [pastV], { start: 2n, end: 3n })
     const flat = graph.node('Reshape', [
       weighted,
       graph.once('rows of weights', () => graph.node('Concat', [graph.ints(-1), pastLength()], { axis: 0n })),
     ])
     const shares = quantizeRowsAs(graph, flat, 'uint8')
-    const shareShape = graph.once('shares per head', () => {
-      const heads = graph.node('Shape', [pastK], { start: 0n, end: 2n })
-      return graph.node('Concat', [heads, graph.ints(-1), pastLength()], { axis: 0n })
-    })
-    const sums = integerProduct(graph.node('Reshape', [shares.values, shareShape]), `past_v.${layer}`)
-    const fromPast = graph.node('Reshape', [
-      graph.node('Mul', [sums, perHead(shares.scale, 1)]),
-      graph.once(`queries with ${mask}`, () => graph.node('Shape', [q])),
-    ])
+    const shareShape = graph.once('shares per head', () =>
+      graph.node('Concat', [batchOf(pastV), graph.ints(kvHeads, -1), pastLength()], { axis: 0n }),
+    )
+    const sums = integerProduct(graph.node('Reshape', [shares.values, shareShape]), pastV)
+    const fromPast = graph.node('Mul', [sums, perHead(shares.scale, 1)])
     return graph.node('Add', [fromPast, graph.node('MatMul', [weights.new, v])])
   }
   return {
+    joinsGroups: true,
     attend(attended) {
       const { layer } = attended
       newKeys.push(attended.k)
       newValues.push(attended.v)
-      graph.input(`past_k.${layer}`, 'uint8', cacheDims)
-      graph.input(`past_v.${layer}`, 'int8', cacheDims)
-      graph.input(`past_k_scale.${layer}`, 'float', ['batch', kvHeads, 1, 'past'])
-      // The same dimensions as those of the weights.
-      graph.input(`past_v_scale.${layer}`, 'float', ['batch', kvHeads, 1, 1, 'past'])
+      graph.input(`past_k.${layer}`, 'int8', ['batch', kvHeads, headDim, 'past'])
+      graph.input(`past_v.${layer}`, 'int8', ['batch', kvHeads, 'past', headDim])
+      for (const name of ['k', 'v'])
+        graph.input(`past_${name}_scale.${layer}`, 'float', ['batch', kvHeads, 1, 'past'])
       const isEmpty = graph.once('the past is empty', () =>
         graph.node('Equal', [
-          graph.node('Shape', [`past_k.${layer}`], { start: 2n, end: 3n }),
+          graph.node('Shape', [`past_v.${layer}`], { start: 2n, end: 3n }),
           graph.ints(0),
         ]),
       )
       // Dimensions with names of their own: the last layer computes fewer queries.
       const like = {
         type: 'float',
-        dims: ['batch', kvHeads, `group.${layer}`, `queries.${layer}`, headDim],
+        dims: ['batch', kvHeads, `queries.${layer}`, headDim],
       } as const
       // A prompt has no past, and products of integers know no empty matrices.
       return graph.choose(
@@ -97,12 +94,14 @@ export function int8Attention(graph: GraphBuilder, { kvHeads, headDim }: Attenti
     },
     finish() {
       const join = (parts: string[]) => graph.reshape(graph.node('Concat', parts, { axis: 0n }), -1, headDim)
-      const keys = quantizeRows(graph, join(newKeys), { group: 'new tokens' })
-      const values = quantizeRowsAs(graph, join(newValues), 'int8')
-      graph.output(keys.values, 'new_k', 'uint8', ['rows', headDim])
-      graph.output(keys.scale, 'new_k_scale', 'float', ['rows'])
-      graph.output(values.values, 'new_v', 'int8', ['rows', headDim])
-      graph.output(values.scale, 'new_v_scale', 'float', ['rows'])
+      for (const [name, parts] of [
+        ['k', newKeys],
+        ['v', newValues],
+      ] as const) {
+        const rows = quantizeRowsAs(graph, join(parts), 'int8')
+        graph.output(rows.values, `new_${name}`, 'int8', ['rows', headDim])
+        graph.output(rows.scale, `new_${name}_scale`, 'float', ['rows'])
+      }
     },
   }
 }

@@ -15,8 +15,8 @@ export interface RowFacts {
   group: string
   /** No value is below `-lowest`: the largest one is the peak, or this is. */
   lowest?: number
-  /** How many rows there are, where that never changes. */
-  count?: number
+  /** How many rows there are: a number where that never changes, or `[1]` if `x` may not be asked. */
+  count?: number | (() => string)
 }
 
 /** The least value of a GELU, rounded down: `min x · Φ(x)` is -0.16997. */
@@ -35,11 +35,11 @@ export function quantizeRows(
   const scale = graph.node('Mul', [peak, graph.scalar(1 / 127)])
   // What onnxruntime could compute ahead in a Scan's body makes a file that it refuses to load.
   const zeros =
-    count === undefined
-      ? graph.once(`zero points of ${group}`, () =>
-          graph.node('Expand', [graph.uint8(128), graph.node('Shape', [scale])]),
+    typeof count === 'number'
+      ? graph.uint8s(new Uint8Array(count).fill(128))
+      : graph.once(`zero points of ${group}`, () =>
+          graph.node('Expand', [graph.uint8(128), count?.() ?? graph.node('Shape', [scale])]),
         )
-      : graph.uint8s(new Uint8Array(count).fill(128))
   return { values: graph.node('QuantizeLinear', [x, scale, zeros], { axis: 0n }), scale }
 }
 

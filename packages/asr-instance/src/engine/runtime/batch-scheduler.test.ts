@@ -266,6 +266,31 @@ describe('side by side', () => {
     expect(most()).toBe(2)
   })
 
+  test('one that came first and has only its features is prepared beside those that came meanwhile', async () => {
+    const { helpers, prepared } = fakeHelpers(2)
+    const { scheduler, tokensOf, drain } = withHelpers(helpers)
+    scheduler.add(piece(0, 9))
+    await scheduler.step()
+    scheduler.add(piece(1, 9))
+    await drain()
+    expect(prepared).toEqual([[0], [1]])
+    for (const id of [0, 1]) expect(tokensOf(id)).toEqual(countdown(9))
+  })
+
+  test('one that is further goes on alone, as does one whose reader waits', async () => {
+    const { helpers, prepared } = fakeHelpers(2)
+    const further = withHelpers(helpers)
+    further.scheduler.add(piece(0, 9))
+    for (let step = 0; step < 2; step++) await further.scheduler.step()
+    further.scheduler.add(piece(1, 9))
+    const read = withHelpers(helpers)
+    read.scheduler.add({ ...piece(2, 9), isReadAlong: true })
+    await read.scheduler.step()
+    read.scheduler.add(piece(3, 9))
+    for (const { drain } of [further, read]) await drain()
+    expect(prepared.flat()).toEqual([])
+  })
+
   test('no more than there are rows, and none where somebody reads along', async () => {
     const { helpers, prepared } = fakeHelpers(3)
     const few = withHelpers(helpers, 2)

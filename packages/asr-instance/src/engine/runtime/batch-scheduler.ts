@@ -51,6 +51,8 @@ interface Preparing {
   waiting: Waiting
   stages: StageTimes
   steps: AsyncGenerator<Stage, PreparedRow>
+  /** A thread of its own works on it. */
+  hasHelper: boolean
 }
 
 interface Failure {
@@ -160,6 +162,7 @@ export class BatchScheduler {
   }
 
   async #prepareStep(): Promise<void> {
+    await this.#dropLone()
     if (this.#preparing.length === 0) this.#beginPreparing()
     const count = this.#preparing.length
     const failures = await Promise.all(this.#preparing.map((preparing) => this.#stepOf(preparing, count)))
@@ -170,18 +173,31 @@ export class BatchScheduler {
     await this.#recover(failed[0]!.error, pieces, this.#rows.length || Math.floor(pieces.length / 2))
   }
 
+  /** Others have come while a piece, alone till then, had its features made: it is better prepared side by side with them. */
+  async #dropLone(): Promise<void> {
+    const [lone] = this.#preparing
+    if (!lone || this.#preparing.length > 1 || lone.hasHelper) return
+    if ([...lone.stages.keys()].some((stage) => stage !== 'features')) return
+    this.#waiting.unshift(lone.waiting)
+    if (this.#sideBySide().length === 0) this.#waiting.shift()
+    else {
+      this.#endPreparing(lone)
+      await lone.steps.return(undefined as never)
+    }
+  }
+
   #beginPreparing(): void {
     const alone = () => this.#rows.length === 0
-    const begin = (waiting: Waiting, steps: Preparing['steps']) =>
-      this.#preparing.push({ waiting, stages: new Map(), steps })
+    const begin = (waiting: Waiting, steps: Preparing['steps'], hasHelper: boolean) =>
+      this.#preparing.push({ waiting, stages: new Map(), steps, hasHelper })
     const helpers = this.#sideBySide()
     for (const [i, waiting] of this.#waiting.splice(0, helpers.length).entries())
-      begin(waiting, helpers[i]!.prepare(resumed(waiting), alone))
+      begin(waiting, helpers[i]!.prepare(resumed(waiting), alone), true)
     const room = this.#mostRows - this.#rows.length
     if (helpers.length > 0 || room <= 0) return
     for (const waiting of this.#waiting.splice(0, this.#countTogether(room))) {
       const memory = this.#memoryOf(waiting.request)
-      begin(waiting, prepareRow(this.#model, resumed(waiting), alone, memory))
+      begin(waiting, prepareRow(this.#model, resumed(waiting), alone, memory), false)
     }
   }
 

@@ -33,15 +33,20 @@ describe.each(cases)('%s, heads of %i', (format, headDim) => {
 
   function expectRow(cache: KvCache, row: number, name: number, length: number): void {
     expect(cache.length(row)).toBe(length)
-    for (const [part, { width }] of parts.entries())
+    const { capacity } = cache
+    for (const [part, { width, isTurned }] of parts.entries())
       for (let layer = 0; layer < shape.layers; layer++) {
         const values = cache.views[part]![layer]!
         for (let head = 0; head < shape.kvHeads; head++) {
-          const start = (row * shape.kvHeads + head) * cache.capacity * width
+          const start = (row * shape.kvHeads + head) * capacity * width
+          const found: number[] = []
           const expected: number[] = []
           for (let token = 0; token < length; token++)
-            for (let i = 0; i < width; i++) expected.push(value(part, name, layer, head, token, i))
-          expect(Array.from(values.subarray(start, start + length * width))).toEqual(expected)
+            for (let i = 0; i < width; i++) {
+              found.push(values[start + (isTurned ? i * capacity + token : token * width + i)]!)
+              expected.push(value(part, name, layer, head, token, i))
+            }
+          expect(found).toEqual(expected)
         }
       }
   }

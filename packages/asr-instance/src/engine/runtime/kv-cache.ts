@@ -25,6 +25,8 @@ export interface CachePart {
   /** Values of one token in one head. */
   width: number
   type: ArrayType
+  /** A token's values stand apart from each other, next to those of the token before: `[…, width, capacity]`. */
+  isTurned?: boolean
 }
 
 /** The only row of a cache as another thread can get it. */
@@ -39,7 +41,7 @@ export interface DetachedRow {
 export function cacheParts(format: HostFormat, { headDim }: Pick<CacheShape, 'headDim'>): CachePart[] {
   if (format !== 'int8') return ['k', 'v'].map((name) => ({ name, width: headDim, type: format }))
   return [
-    { name: 'k', width: headDim, type: 'uint8' },
+    { name: 'k', width: headDim, type: 'int8', isTurned: true },
     { name: 'v', width: headDim, type: 'int8' },
     { name: 'k_scale', width: 1, type: 'float32' },
     { name: 'v_scale', width: 1, type: 'float32' },
@@ -47,7 +49,7 @@ export function cacheParts(format: HostFormat, { headDim }: Pick<CacheShape, 'he
 }
 
 /**
- * In the host's memory, each part per layer `[rows, kvHeads, capacity, width]`. The active rows are always
+ * In the host's memory, each part per layer `[rows, kvHeads, capacity, width]`, or turned. The active rows are always
  * the first ones, so that a view on a buffer's front is the decoder's input without a copy. Places beyond a row's
  * length hold finite values that the mask hides.
  */
@@ -128,7 +130,11 @@ export class KvCache implements SequenceCache {
   append(slices: readonly CacheValues[], tokens: number): void {
     const { layers, kvHeads } = this.#shape
     this.#reserve(this.rows, Math.max(...this.#lengths) + tokens)
-    for (const [part, { width }] of this.parts.entries()) {
+    for (const [part, { width, isTurned }] of this.parts.entries()) {
+      if (isTurned) {
+        this.#appendTurned(part, slices[part]!, tokens)
+        continue
+      }
       const { from, to, scale } = asWords(slices[part]!, this.#data[part]!, width)
       const size = (tokens * width) / scale
       for (let layer = 0, at = 0; layer < layers; layer++) {
@@ -141,6 +147,24 @@ export class KvCache implements SequenceCache {
       }
     }
     for (let row = 0; row < this.rows; row++) this.#lengths[row]! += tokens
+  }
+
+  #appendTurned(part: number, from: CacheValues, tokens: number): void {
+    const { layers, kvHeads } = this.#shape
+    const { width } = this.parts[part]!
+    const to = this.#data[part]!
+    const capacity = this.#tokenCapacity
+    for (let layer = 0, at = 0; layer < layers; layer++) {
+      for (let row = 0; row < this.rows; row++) {
+        for (let head = 0; head < kvHeads; head++, at += tokens * width) {
+          let line = this.#place(part, layer, row, head) + this.#lengths[row]!
+          for (let i = 0; i < width; i++, line += capacity) {
+            for (let token = 0, read = at + i; token < tokens; token++, read += width)
+              to[line + token] = from[read]!
+          }
+        }
+      }
+    }
   }
 
   truncate(length: number): void {
@@ -222,13 +246,20 @@ export class KvCache implements SequenceCache {
 
   #copyRowTo(to: KvCache, fromRow: number, toRow: number): void {
     const { layers, kvHeads } = this.#shape
-    for (const [part, { width }] of this.parts.entries()) {
-      const size = this.length(fromRow) * width
+    const length = this.length(fromRow)
+    for (const [part, { width, isTurned }] of this.parts.entries()) {
+      // Of a turned part the words at the end of a line take along some places beyond the row's length.
+      const { from, to: target, scale } = asWords(this.#data[part]!, to.#data[part]!, isTurned ? 4 : width)
+      const lines = isTurned ? kvHeads * width : kvHeads
+      const size = Math.ceil((isTurned ? length : length * width) / scale)
+      const [step, targetStep] = [this.#rowSize(part) / lines / scale, to.#rowSize(part) / lines / scale]
       for (let layer = 0; layer < layers; layer++) {
-        for (let head = 0; head < kvHeads; head++) {
-          const start = this.#place(part, layer, fromRow, head)
-          copyValues(this.#data[part]!, start, to.#data[part]!, to.#place(part, layer, toRow, head), size)
-        }
+        let start = this.#place(part, layer, fromRow, 0) / scale
+        let at = to.#place(part, layer, toRow, 0) / scale
+        if (step === targetStep) target.set(from.subarray(start, start + lines * step), at)
+        else
+          for (let line = 0; line < lines; line++, start += step, at += targetStep)
+            copyValues(from, start, target, at, size)
       }
     }
   }
