@@ -22,6 +22,8 @@ export interface DecodedPiece {
 
 /** Longer than any step takes, the compilation of shaders at the first one included. */
 const hangTimeoutMs = 120_000
+/** A step and the loading of a thread that prepares may be under way. */
+const longestCloseMs = 10_000
 
 interface Pending {
   tokens: number[]
@@ -43,6 +45,7 @@ export class EngineWorker {
   readonly #worker: Worker
   readonly #metrics: EngineMetrics
   readonly #pending = new Map<number, Pending>()
+  readonly #ended: Promise<void>
   #nextId = 0
   #nextStream = 0
   #closing = false
@@ -53,6 +56,7 @@ export class EngineWorker {
   private constructor(worker: Worker, metrics: EngineMetrics) {
     this.#worker = worker
     this.#metrics = metrics
+    this.#ended = new Promise((resolve) => worker.once('exit', () => resolve()))
   }
 
   static async start({
@@ -124,10 +128,15 @@ export class EngineWorker {
     this.#send({ type: 'forget', stream })
   }
 
+  /** Requests that run fail. */
   async close(): Promise<void> {
     this.#closing = true
     this.#send({ type: 'close' })
-    await this.#worker.terminate()
+    // One that is terminated while it computes takes the process with it (onnxruntime-node throws in C++), so only one that
+    // hangs is.
+    const timer = setTimeout(() => void this.#worker.terminate(), longestCloseMs)
+    await this.#ended
+    clearTimeout(timer)
   }
 
   #send(message: ToWorker, transfer: ArrayBuffer[] = []): void {

@@ -15,7 +15,6 @@ const shape = { layers: 1, kvHeads: 1, headDim: 1 }
 
 class FakeThread extends EventEmitter implements HelperThread {
   readonly sent: ToHelper[] = []
-  terminated = false
   /** What it answers to each `next`. */
   readonly answers: (FromHelper | 'nothing')[]
   constructor(answers: (FromHelper | 'nothing')[] = []) {
@@ -27,9 +26,8 @@ class FakeThread extends EventEmitter implements HelperThread {
     const answer = message.type === 'next' ? this.answers.shift() : undefined
     if (answer && answer !== 'nothing') queueMicrotask(() => this.emit('message', answer))
   }
-  terminate(): Promise<void> {
-    this.terminated = true
-    return Promise.resolve()
+  get isAskedToClose(): boolean {
+    return this.sent.some(({ type }) => type === 'close')
   }
 }
 
@@ -62,7 +60,7 @@ test('pieces of like length gain, unless somebody reads along or a recording gro
   expect(gainSideBySide([piece(10, { stream: 4 }), piece()])).toBe(false)
 })
 
-test('threads start once when a preparation takes long, in place of a dead one after a minute, stop, and start anew', () => {
+test('threads start once when a preparation takes long, in place of a dead one after a minute, stop, and start anew', async () => {
   const started: FakeThread[] = []
   const start = () => {
     started.push(new FakeThread())
@@ -86,9 +84,16 @@ test('threads start once when a preparation takes long, in place of a dead one a
   seconds += 1
   helpers.wake(0.5)
   expect(started).toHaveLength(3)
-  helpers.stop()
-  expect(started.map(({ terminated }) => terminated)).toEqual([false, true, true])
+  let stopped = false
+  const stop = helpers.stop().then(() => (stopped = true))
+  expect(started.map(({ isAskedToClose }) => isAskedToClose)).toEqual([false, true, true])
   expect(helpers.ready).toHaveLength(0)
+  for (const thread of started) {
+    await new Promise(setImmediate)
+    expect(stopped).toBe(false)
+    thread.emit('exit', 0)
+  }
+  await stop
   helpers.wake(0.5)
   expect(started).toHaveLength(5)
 })

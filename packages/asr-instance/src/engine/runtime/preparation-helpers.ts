@@ -9,7 +9,6 @@ export interface HelperThread {
   on(event: 'message', listener: (message: FromHelper) => void): unknown
   on(event: 'error', listener: (error: unknown) => void): unknown
   on(event: 'exit', listener: (code: number) => void): unknown
-  terminate(): Promise<unknown>
 }
 
 /** More than these gain little, and each has a session of its own. */
@@ -80,10 +79,11 @@ export class PreparationHelpers {
     for (const helper of this.ready) helper.releaseMemory()
   }
 
-  /** Nothing is being prepared; the next `wake` starts them anew. */
-  stop(): void {
-    for (const helper of this.#helpers) helper.stop()
+  /** Nothing is being prepared; the next `wake` starts them anew. Resolves once they have ended. */
+  async stop(): Promise<void> {
+    const helpers = this.#helpers
     this.#helpers = []
+    await Promise.all(helpers.map((helper) => helper.stop()))
   }
 }
 
@@ -96,6 +96,7 @@ export class PreparationHelper {
   readonly #shape: CacheShape
   #state: 'loading' | 'ready' | 'dead' = 'loading'
   #answered: { resolve: (answer: FromHelper) => void; reject: (error: unknown) => void } | undefined
+  readonly #ended: Promise<void>
 
   constructor(thread: HelperThread, shape: CacheShape) {
     this.#thread = thread
@@ -109,7 +110,12 @@ export class PreparationHelper {
       this.#answered?.reject(new HelperGone(String(reason)))
     }
     thread.on('error', die)
-    thread.on('exit', (code) => die(`a thread that prepares ended with code ${code}`))
+    this.#ended = new Promise((resolve) => {
+      thread.on('exit', (code) => {
+        die(`a thread that prepares ended with code ${code}`)
+        resolve()
+      })
+    })
   }
 
   get isReady(): boolean {
@@ -146,8 +152,10 @@ export class PreparationHelper {
     this.#thread.postMessage({ type: 'release' })
   }
 
-  stop(): void {
-    void this.#thread.terminate()
+  /** Not `terminate`, which, while the thread loads or computes, ends the whole process: onnxruntime-node throws in C++ then. */
+  stop(): Promise<void> {
+    if (!this.isDead) this.#thread.postMessage({ type: 'close' })
+    return this.#ended
   }
 
   #next(id: number, alone: boolean): Promise<FromHelper> {

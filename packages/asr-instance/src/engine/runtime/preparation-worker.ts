@@ -38,7 +38,8 @@ port.on('message', (message: ToHelper) => {
     // Empties the pool, too.
     decoder.releaseMemory?.()
     collectGarbage()
-  } else {
+  } else if (message.type === 'close') process.exit()
+  else {
     alone = message.alone
     void next(message.id)
   }

@@ -43,6 +43,7 @@ export type ToWorker =
   | { type: 'cancel'; id: number }
   /** The recording is over; nothing of it is waiting any more. */
   | { type: 'forget'; stream: number }
+  /** The thread is to end, after its step. Nothing more is posted. */
   | { type: 'close' }
 
 export type Stage = 'features' | 'encoder' | 'prefill' | 'decode'
@@ -77,6 +78,8 @@ export type ToHelper =
   | { type: 'give'; arrays: CacheValues[] }
   /** Nothing is expected for a while. */
   | { type: 'release' }
+  /** The thread is to end, once what it computes is over. */
+  | { type: 'close' }
 
 export type FromHelper =
   | { type: 'ready' }

@@ -23,6 +23,7 @@ const now = () => performance.now() / 1000
 
 const { checkpoint, scheduler, helpers } = await load().catch(loadFailed)
 let running = false
+let closing = false
 /** After this long without work memory for it is given back, and threads that started for it end. */
 const keepMemoryMs = 10_000
 const keepHelpersMs = 60_000
@@ -32,15 +33,18 @@ port.on('message', (message: ToWorker) => {
   if (message.type === 'piece') scheduler.add(message)
   else if (message.type === 'cancel') scheduler.cancel(message.id)
   else if (message.type === 'forget') scheduler.forget(message.stream)
-  else void close()
-  if (!running && !scheduler.idle) void run()
+  else {
+    closing = true
+    if (!running) void close()
+  }
+  if (!running && !closing && !scheduler.idle) void run()
 })
 post({ type: 'ready' })
 
 async function run(): Promise<void> {
   running = true
   for (const timer of idleTimers) clearTimeout(timer)
-  while (!scheduler.idle) {
+  while (!scheduler.idle && !closing) {
     try {
       await scheduler.step()
     } catch (error) {
@@ -51,6 +55,7 @@ async function run(): Promise<void> {
     await new Promise(setImmediate)
   }
   running = false
+  if (closing) return close()
   const rest = () => {
     scheduler.releaseMemory()
     helpers?.releaseMemory()
@@ -58,7 +63,7 @@ async function run(): Promise<void> {
   }
   idleTimers = [
     setTimeout(rest, keepMemoryMs).unref(),
-    setTimeout(() => helpers?.stop(), keepHelpersMs).unref(),
+    setTimeout(() => void helpers?.stop(), keepHelpersMs).unref(),
   ]
 }
 
@@ -72,8 +77,9 @@ function loadFailed(error: unknown): never {
 }
 
 async function close(): Promise<void> {
+  await helpers?.stop()
   await checkpoint.close()
-  port.close()
+  process.exit()
 }
 
 /** A GPU's thread has no time for it; a processor's cores are busy anyway. */
