@@ -3,10 +3,11 @@ import type { Socket } from 'node:net'
 import { renderError, type AsrError } from '@asr-cluster/protocol'
 
 /**
- * How long the rest of a refused body is read and thrown away, so that the client gets to read the answer: while something
- * comes, and at most. As nginx's `lingering_timeout` and `lingering_time`.
+ * How long the rest of a refused body is read and thrown away, so that the client gets to read the answer: after what came
+ * last, and at most. As nginx's `lingering_timeout` and `lingering_time`, but for the first: between the head and 100 MB of
+ * form data `fetch` computes for seconds on a busy machine, in which it reads nothing.
  */
-const lingerIdleMs = 5_000
+const lingerIdleMs = 10_000
 const lingerMostMs = 30_000
 
 export interface Reply {
