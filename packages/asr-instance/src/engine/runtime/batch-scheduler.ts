@@ -178,19 +178,17 @@ export class BatchScheduler {
     const [lone] = this.#preparing
     if (!lone || this.#preparing.length > 1 || lone.hasHelper) return
     if ([...lone.stages.keys()].some((stage) => stage !== 'features')) return
-    this.#waiting.unshift(lone.waiting)
-    if (this.#sideBySide().length === 0) this.#waiting.shift()
-    else {
-      this.#endPreparing(lone)
-      await lone.steps.return(undefined as never)
-    }
+    if (this.#sideBySide([lone.waiting, ...this.#waiting]).length === 0) return
+    this.#endPreparing(lone)
+    this.#waitAgain([lone.waiting])
+    await lone.steps.return(undefined as never)
   }
 
   #beginPreparing(): void {
     const alone = () => this.#rows.length === 0
     const begin = (waiting: Waiting, steps: Preparing['steps'], hasHelper: boolean) =>
       this.#preparing.push({ waiting, stages: new Map(), steps, hasHelper })
-    const helpers = this.#sideBySide()
+    const helpers = this.#sideBySide(this.#waiting)
     for (const [i, waiting] of this.#waiting.splice(0, helpers.length).entries())
       begin(waiting, helpers[i]!.prepare(resumed(waiting), alone), true)
     const room = this.#mostRows - this.#rows.length
@@ -207,17 +205,17 @@ export class BatchScheduler {
     return countTogether(requests, { room, isReadAlong: this.#isReadAlong })
   }
 
-  /** Those that should prepare the next pieces, one each; none if one piece after the other is better. */
-  #sideBySide(): PreparationHelpers['ready'] {
+  /** Those that should prepare the first of the pieces that wait, one each; none if one piece after the other is better. */
+  #sideBySide(waiting: readonly Waiting[]): PreparationHelpers['ready'] {
     const { helpers } = this.#options
-    if (!helpers || this.#waiting.length < 2) return []
+    if (!helpers || waiting.length < 2) return []
     helpers.wake(this.#preparationSeconds)
     const { ready } = helpers
     const count = ready.length
-    if (count < 2 || Math.min(this.#waiting.length, this.#mostRows - this.#rows.length) < count) return []
+    if (count < 2 || Math.min(waiting.length, this.#mostRows - this.#rows.length) < count) return []
     // Their steps take longer, which who reads along would notice.
     if (this.#isReadAlong) return []
-    return gainSideBySide(this.#waiting.slice(0, count).map(({ request }) => request)) ? ready : []
+    return gainSideBySide(waiting.slice(0, count).map(({ request }) => request)) ? ready : []
   }
 
   /** `count` pieces share the step's time. */

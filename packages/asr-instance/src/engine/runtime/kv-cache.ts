@@ -131,40 +131,20 @@ export class KvCache implements SequenceCache {
     const { layers, kvHeads } = this.#shape
     this.#reserve(this.rows, Math.max(...this.#lengths) + tokens)
     for (const [part, { width, isTurned }] of this.parts.entries()) {
-      if (isTurned) {
-        this.#appendTurned(part, slices[part]!, tokens)
-        continue
-      }
-      const { from, to, scale } = asWords(slices[part]!, this.#data[part]!, width)
+      const { from, to, scale } = asWords(slices[part]!, this.#data[part]!, isTurned ? 1 : width)
       const size = (tokens * width) / scale
       for (let layer = 0, at = 0; layer < layers; layer++) {
         for (let row = 0; row < this.rows; row++) {
-          const end = this.#lengths[row]! * width
+          const length = this.#lengths[row]!
           for (let head = 0; head < kvHeads; head++, at += size) {
-            copyValues(from, at, to, (this.#place(part, layer, row, head) + end) / scale, size)
+            const begin = this.#place(part, layer, row, head)
+            if (isTurned) turnValues(from, at, to, begin + length, [tokens, width], this.#tokenCapacity)
+            else copyValues(from, at, to, (begin + length * width) / scale, size)
           }
         }
       }
     }
     for (let row = 0; row < this.rows; row++) this.#lengths[row]! += tokens
-  }
-
-  #appendTurned(part: number, from: CacheValues, tokens: number): void {
-    const { layers, kvHeads } = this.#shape
-    const { width } = this.parts[part]!
-    const to = this.#data[part]!
-    const capacity = this.#tokenCapacity
-    for (let layer = 0, at = 0; layer < layers; layer++) {
-      for (let row = 0; row < this.rows; row++) {
-        for (let head = 0; head < kvHeads; head++, at += tokens * width) {
-          let line = this.#place(part, layer, row, head) + this.#lengths[row]!
-          for (let i = 0; i < width; i++, line += capacity) {
-            for (let token = 0, read = at + i; token < tokens; token++, read += width)
-              to[line + token] = from[read]!
-          }
-        }
-      }
-    }
   }
 
   truncate(length: number): void {
@@ -284,4 +264,18 @@ function copyValues<T extends CacheValues | Int32Array>(
 ): void {
   if (size > 1024) return to.set(from.subarray(start, start + size), at)
   for (let i = 0; i < size; i++) to[at + i] = from[start + i]!
+}
+
+/** A matrix `[rows, columns]` at `start` as its columns, each of which is a stretch of a line of `to`, of `lineLength` values. */
+function turnValues(
+  from: CacheValues | Int32Array,
+  start: number,
+  to: CacheValues | Int32Array,
+  at: number,
+  [rows, columns]: [number, number],
+  lineLength: number,
+): void {
+  for (let column = 0, line = at; column < columns; column++, line += lineLength) {
+    for (let row = 0, read = start + column; row < rows; row++, read += columns) to[line + row] = from[read]!
+  }
 }
